@@ -1,0 +1,74 @@
+//! Scupper beside its peers, in one process.
+//!
+//! `scupper-bench memory [--quick] [--json PATH]` times the memory store against other crates
+//! that decide in memory, and weighs what one key costs. A *case* is one kind of request; it has
+//! our side and one or more peers. All sides of a case run in interleaved rounds, so that a
+//! machine that slows down slows all of them, and the answer is a ratio: ours over theirs, below
+//! one where we are faster. Every timed request is also counted as admitted or denied, and a side
+//! that decided other than its case says is an error rather than a figure.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `memory`, `sizes` | the cases of the suite and their targets |
+//! | `ours`, `peers` | the sides: each crate's API behind one closure |
+//! | `harness`, `crew` | rounds, warm-up, threads |
+//! | `side`, `keys`, `limit` | what a case is made of |
+//! | `row`, `table`, `json` | the result and how it is shown |
+
+mod crew;
+mod harness;
+mod json;
+mod keys;
+mod limit;
+mod memory;
+mod ours;
+mod peers;
+mod row;
+mod side;
+mod sizes;
+mod table;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use peak_alloc::PeakAlloc;
+
+/// Two counters beside the system's allocator, for [`sizes`]. Of the timed sides only
+/// throttlecrab allocates per request; see its module for what that adds.
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// Compares Scupper with its peers on this machine.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Command {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Debug, Subcommand)]
+enum Suite {
+    /// Decisions in memory: one bucket, many keys, several threads, bytes per key.
+    Memory(Options),
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// Fewer and shorter rounds: a smoke test, not a measurement.
+    #[arg(long)]
+    quick: bool,
+    /// Also writes the results to this file, as a JSON array.
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let Command { suite: Suite::Memory(options) } = Command::parse();
+    let plan = if options.quick { harness::Plan::quick() } else { harness::Plan::full() };
+    let rows = memory::run(&plan)?;
+    print!("{}", table::render(&rows));
+    if let Some(path) = &options.json {
+        json::write(path, &rows)?;
+    }
+    Ok(())
+}

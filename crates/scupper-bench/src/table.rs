@@ -1,0 +1,81 @@
+//! Rows for people to read.
+
+use std::fmt::Write as _;
+
+use crate::row::{Row, Spread};
+
+const HEADER: [&str; 7] = ["case", "ours", "peer", "its", "ratio", "target", ""];
+
+/// An aligned table, with median (least to most) in every measured cell.
+pub(crate) fn render(rows: &[Row]) -> String {
+    let header = HEADER.map(String::from);
+    let lines: Vec<_> = std::iter::once(header).chain(rows.iter().map(cells)).collect();
+    let mut widths = [0; HEADER.len()];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for line in &lines {
+        let mut padded = String::new();
+        for (cell, width) in line.iter().zip(widths) {
+            // Writing to a string does not fail.
+            let _ = write!(padded, "{cell:<width$}  ");
+        }
+        text.push_str(padded.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn cells(row: &Row) -> [String; HEADER.len()] {
+    let verdict = match row.is_met() {
+        Some(true) => "ok",
+        Some(false) => "MISSED",
+        None => "",
+    };
+    [
+        row.case.clone(),
+        format!("{} {}", spread(row.ours, 1), row.unit),
+        row.peer_name.to_owned(),
+        format!("{} {}", spread(row.peer, 1), row.unit),
+        spread(row.ratio, 2),
+        row.target.map_or_else(String::new, |target| format!("<= {target}")),
+        verdict.to_owned(),
+    ]
+}
+
+fn spread(value: Spread, decimals: usize) -> String {
+    let Spread { least, median, most } = value;
+    let shown = format!("{median:.decimals$}");
+    if least.total_cmp(&most).is_eq() { shown } else { format!("{shown} ({least:.decimals$}..{most:.decimals$})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(median: f64, target: Option<f64>) -> Row {
+        Row {
+            suite: "memory",
+            case: "one bucket".to_owned(),
+            ours: Spread::exactly(12.0),
+            peer_name: "governor",
+            peer: Spread::exactly(10.0),
+            unit: "ns",
+            ratio: Spread { least: 1.0, median, most: 1.5 },
+            target,
+        }
+    }
+
+    #[test]
+    fn a_row_says_whether_its_target_is_met() {
+        let text = render(&[row(1.25, Some(1.25)), row(1.26, Some(1.25)), row(1.2, None)]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].ends_with("1.25 (1.00..1.50)  <= 1.25  ok"), "{text}");
+        assert!(lines[2].ends_with("<= 1.25  MISSED"), "{text}");
+        assert!(lines[3].ends_with("1.20 (1.00..1.50)"), "{text}");
+        assert!(lines[1].contains("12.0 ns  governor  10.0 ns"), "{text}");
+    }
+}

@@ -1,0 +1,60 @@
+use crate::algorithm::lanes::{Lane, Refund};
+use crate::pace::{Pace, Span};
+
+/// The generic cell rate algorithm: when all that was admitted will have drained.
+///
+/// The time is kept in whole microseconds and parts of one counted in the rate's limit, so that no rate drifts: at
+/// 3,000,000 per second a unit drains in exactly a third of a microsecond.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gcra {
+    drained: Span,
+}
+
+impl Lane for Gcra {
+    #[inline]
+    fn blocked_until(&self, pace: &Pace, now: u64, weight: u64) -> Option<u64> {
+        // As the weight is at most the burst, it fits whenever everything has drained.
+        let until = self.drained.minus(pace.slack(weight), pace.rate.limit()).ceil();
+        (until > now).then_some(until)
+    }
+
+    #[inline]
+    fn charge(&mut self, pace: &Pace, now: u64, weight: u64) {
+        self.drained = self.drained.max(Span::micros(now)).plus(pace.span(weight), pace.rate.limit());
+    }
+
+    /// What the permit still adds to the level. Had it never been given, the bucket would either never have run empty
+    /// since, so that all of it is still there, or hold no more than what came later: the rest is certainly the permit's.
+    fn refund(&mut self, pace: &Pace, now: u64, refund: &Refund) -> u64 {
+        let limit = pace.rate.limit();
+        let level = self.drained.minus(Span::micros(now), limit);
+        let mine = level.minus(pace.span(refund.later), limit).min(pace.span(refund.weight));
+        self.drained = self.drained.minus(mine, limit);
+        mine.units_floor(pace.rate)
+    }
+
+    fn usage(&self, pace: &Pace, now: u64) -> (u64, u64) {
+        let level = self.drained.minus(Span::micros(now), pace.rate.limit());
+        (level.units_ceil(pace.rate), self.drained.ceil().max(now))
+    }
+
+    fn free_at(&self, _pace: &Pace) -> u64 {
+        self.drained.ceil()
+    }
+
+    fn shift(&mut self, pace: &Pace, by: u64) {
+        self.drained = self.drained.minus(Span::micros(by), pace.rate.limit());
+    }
+
+    fn goes_on(old: &Pace, new: &Pace) -> bool {
+        old.rate.limit() == new.rate.limit() && old.rate.interval() == new.rate.interval()
+    }
+
+    fn to_parts(self) -> (u64, u64) {
+        (self.drained.whole, self.drained.part)
+    }
+
+    fn from_parts((whole, part): (u64, u64)) -> Self {
+        Self { drained: Span { whole, part } }
+    }
+}

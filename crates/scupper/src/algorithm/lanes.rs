@@ -1,0 +1,127 @@
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use crate::algorithm::blocked::Blocked;
+use crate::pace::Pace;
+
+/// The state of one rate, for algorithms that keep one such state a rate.
+pub(crate) trait Lane: Copy + Default + fmt::Debug {
+    /// The first microsecond at which `weight` units fit, if they do not fit at `now`.
+    fn blocked_until(&self, pace: &Pace, now: u64, weight: u64) -> Option<u64>;
+    /// Counts `weight` units at `now`, whether or not they fit.
+    fn charge(&mut self, pace: &Pace, now: u64, weight: u64);
+    /// Takes back what can still be taken back; says how many units.
+    fn refund(&mut self, pace: &Pace, now: u64, refund: &Refund) -> u64;
+    /// Units in use at `now`, and from when on there are none if nobody comes.
+    fn usage(&self, pace: &Pace, now: u64) -> (u64, u64);
+    /// From when on this is as good as new.
+    fn free_at(&self, pace: &Pace) -> u64;
+    /// Moves everything `by` microseconds into the past.
+    fn shift(&mut self, pace: &Pace, by: u64);
+    /// Whether the state under one rate can go on under the other as it is.
+    fn goes_on(old: &Pace, new: &Pace) -> bool;
+    /// The state as two numbers, as it is stored.
+    fn to_parts(self) -> (u64, u64);
+    /// The state from its two numbers.
+    fn from_parts(parts: (u64, u64)) -> Self;
+}
+
+/// What is given back, as far as it matters to a lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refund {
+    pub(crate) tick: u64,
+    pub(crate) weight: u64,
+    /// Units counted after the permit was given.
+    pub(crate) later: u64,
+}
+
+/// One lane for each rate in use, and those of rates that others asked for as long as they still owe something: whoever
+/// uses the bucket is counted against all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Lanes<L: Lane> {
+    own: SmallVec<[L; 1]>,
+    others: Option<Box<Vec<(Pace, L)>>>,
+}
+
+impl<L: Lane> Lanes<L> {
+    pub(crate) fn new(paces: &[Pace]) -> Self {
+        Self { own: paces.iter().map(|_| L::default()).collect(), others: None }
+    }
+
+    #[inline]
+    pub(crate) fn check(&self, paces: &[Pace], now: u64, weight: u64) -> Result<(), Blocked> {
+        let mut blocked = None;
+        for (rate, (lane, pace)) in self.own.iter().zip(paces).enumerate() {
+            if let Some(until) = lane.blocked_until(pace, now, weight) {
+                blocked = Blocked::later(blocked, Blocked { until, rate });
+            }
+        }
+        blocked.map_or(Ok(()), Err)
+    }
+
+    #[inline]
+    pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64) {
+        self.own.iter_mut().zip(paces).for_each(|(lane, pace)| lane.charge(pace, now, weight));
+        if let Some(others) = &mut self.others {
+            others.iter_mut().for_each(|(pace, lane)| lane.charge(pace, now, weight));
+        }
+    }
+
+    /// Gives back on every lane; says the most that one of them could take back.
+    pub(crate) fn refund(&mut self, paces: &[Pace], now: u64, refund: &Refund) -> u64 {
+        let own = self.own.iter_mut().zip(paces).map(|(lane, pace)| lane.refund(pace, now, refund)).max();
+        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
+        let others = others.map(|(pace, lane)| lane.refund(pace, now, refund)).max();
+        own.max(others).unwrap_or_default()
+    }
+
+    pub(crate) fn usage(&self, rate: usize, pace: &Pace, now: u64) -> (u64, u64) {
+        self.own.get(rate).map_or((0, now), |lane| lane.usage(pace, now))
+    }
+
+    pub(crate) fn free_at(&self, paces: &[Pace]) -> u64 {
+        self.with_paces(paces).map(|(pace, lane)| lane.free_at(&pace)).max().unwrap_or_default()
+    }
+
+    pub(crate) fn shift(&mut self, paces: &[Pace], by: u64) {
+        self.own.iter_mut().zip(paces).for_each(|(lane, pace)| lane.shift(pace, by));
+        if let Some(others) = &mut self.others {
+            others.iter_mut().for_each(|(pace, lane)| lane.shift(pace, by));
+        }
+    }
+
+    /// Puts the lanes of `new` rates in the place of those of the `old` ones. A rate that was there goes on; one with the
+    /// interval of a rate that was there starts with the units in use under it; any other starts empty.
+    pub(crate) fn adopt(&mut self, old: &[Pace], new: &[Pace], now: u64) {
+        let mut pool: Vec<(Pace, L)> = self.with_paces(old).collect();
+        self.own = new
+            .iter()
+            .map(|pace| {
+                if let Some(place) = pool.iter().position(|(other, _)| L::goes_on(other, pace)) {
+                    return pool.swap_remove(place).1;
+                }
+                let same_interval = pool.iter().filter(|(other, _)| other.rate.interval() == pace.rate.interval());
+                let used = same_interval.map(|(other, lane)| lane.usage(other, now).0).max().unwrap_or_default();
+                let mut lane = L::default();
+                if used > 0 {
+                    lane.charge(pace, now, used);
+                }
+                lane
+            })
+            .collect();
+        pool.retain(|(pace, lane)| lane.free_at(pace) > now);
+        self.others = (!pool.is_empty()).then(|| Box::new(pool));
+    }
+
+    /// The lanes with their rates, those in use first.
+    pub(crate) fn with_paces(&self, paces: &[Pace]) -> impl Iterator<Item = (Pace, L)> + '_ {
+        let own = paces.iter().copied().zip(self.own.iter().copied()).collect::<SmallVec<[_; 1]>>();
+        own.into_iter().chain(self.others.iter().flat_map(|others| others.iter().copied()))
+    }
+
+    /// Lanes from their stored form: `own` for the rates in use, in their order, and `others` with their rates.
+    pub(crate) fn from_parts(own: impl IntoIterator<Item = L>, others: Vec<(Pace, L)>) -> Self {
+        Self { own: own.into_iter().collect(), others: (!others.is_empty()).then(|| Box::new(others)) }
+    }
+}

@@ -1,0 +1,216 @@
+use std::collections::VecDeque;
+
+use crate::algorithm::blocked::Blocked;
+use crate::pace::Pace;
+
+/// When each unit was admitted, for as long as it matters.
+///
+/// A request of weight `w` fits a rate `(limit, interval)` if the unit admitted `limit - w + 1` units ago has left the
+/// window: one look at one entry, which is also the exact wait. While every entry is one unit, that unit's place is known
+/// without counting. Once a weight or many units in one tick come, entries are events with a running total beside
+/// them, which is searched by halving: the cost depends on neither weight nor limit.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SlidingWindowLog {
+    /// The tick of each event, never earlier than the one before.
+    ticks: VecDeque<u64>,
+    /// Units up to and including each event; absent while each event is one unit.
+    totals: Option<Box<Totals>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Totals {
+    ends: VecDeque<u64>,
+    /// Units before the first event.
+    base: u64,
+}
+
+impl Totals {
+    /// Above this the running totals start anew, so that they never wrap.
+    const HIGHEST: u64 = 1 << 62;
+
+    fn end(&self) -> u64 {
+        self.ends.back().copied().unwrap_or(self.base)
+    }
+
+    fn before(&self, event: usize) -> u64 {
+        event.checked_sub(1).map_or(self.base, |previous| self.ends[previous])
+    }
+
+    fn renumber(&mut self) {
+        self.ends.iter_mut().for_each(|end| *end -= self.base);
+        self.base = 0;
+    }
+}
+
+impl SlidingWindowLog {
+    /// So many entries of one unit are kept one by one; beyond, units of one tick become one event.
+    const SINGLES: usize = 1024;
+    const SMALLEST: usize = 4;
+
+    /// Whether `weight` units fit all rates at `now`. The weight is at most each rate's limit.
+    #[inline]
+    pub(crate) fn check(&self, paces: &[Pace], now: u64, weight: u64) -> Result<(), Blocked> {
+        let units = self.units();
+        let mut blocked = None;
+        for (rate, pace) in paces.iter().enumerate() {
+            // So many of the oldest units must have left.
+            let leaving = (units + weight).saturating_sub(pace.rate.limit());
+            if leaving > 0 {
+                let until = self.tick_of(leaving).saturating_add(pace.rate.interval_micros()).saturating_add(1);
+                if until > now {
+                    blocked = Blocked::later(blocked, Blocked { until, rate });
+                }
+            }
+        }
+        blocked.map_or(Ok(()), Err)
+    }
+
+    /// Units in the log, those that have left every window but were not dropped yet included.
+    #[inline]
+    fn units(&self) -> u64 {
+        match &self.totals {
+            None => self.ticks.len() as u64,
+            Some(totals) => totals.end() - totals.base,
+        }
+    }
+
+    /// When the `nth` oldest unit (from 1) was admitted.
+    #[inline]
+    fn tick_of(&self, nth: u64) -> u64 {
+        let event = match &self.totals {
+            None => (nth - 1) as usize,
+            Some(totals) => {
+                let end = totals.base + nth;
+                totals.ends.partition_point(|other| *other < end)
+            }
+        };
+        self.ticks[event]
+    }
+
+    /// Writes down `weight` units at `now`, whether or not they fit, and drops what has left every window.
+    #[inline]
+    pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, retention: u64) {
+        self.leak(now, retention);
+        let same_tick = self.ticks.back() == Some(&now);
+        if weight == 1 && self.totals.is_none() && !(same_tick && self.ticks.len() >= Self::SINGLES) {
+            if self.ticks.len() == self.ticks.capacity() {
+                self.grow(paces);
+            }
+            self.ticks.push_back(now);
+        } else {
+            self.charge_event(now, weight, same_tick);
+        }
+    }
+
+    fn charge_event(&mut self, now: u64, weight: u64, same_tick: bool) {
+        let units = self.ticks.len() as u64;
+        let totals = self.totals.get_or_insert_with(|| Box::new(Totals { ends: (1..=units).collect(), base: 0 }));
+        if totals.end() > Totals::HIGHEST {
+            totals.renumber();
+        }
+        let end = totals.end().saturating_add(weight);
+        match totals.ends.back_mut() {
+            Some(last) if same_tick => *last = end,
+            _ => {
+                totals.ends.push_back(end);
+                self.ticks.push_back(now);
+            }
+        }
+    }
+
+    /// Doubles the room for events, but not beyond what the rates can fill.
+    #[cold]
+    fn grow(&mut self, paces: &[Pace]) {
+        let length = self.ticks.len();
+        let most = paces.last().map_or(u64::MAX, |pace| pace.rate.limit());
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let room = (2 * length).max(Self::SMALLEST).min(most).max(length + 1);
+        self.ticks.reserve_exact(room - length);
+    }
+
+    #[inline]
+    fn leak(&mut self, now: u64, retention: u64) {
+        while let Some(oldest) = self.ticks.front()
+            && oldest.saturating_add(retention) < now
+        {
+            self.ticks.pop_front();
+            if let Some(totals) = &mut self.totals {
+                totals.base = totals.ends.pop_front().unwrap_or(totals.base);
+            }
+        }
+        if self.ticks.is_empty() {
+            self.totals = None;
+        }
+    }
+
+    /// Takes back up to `weight` units of what was admitted at `tick`; says how many.
+    pub(crate) fn refund(&mut self, tick: u64, weight: u64, now: u64, retention: u64) -> u64 {
+        self.leak(now, retention);
+        let first = self.ticks.partition_point(|other| *other < tick);
+        let Some(totals) = &mut self.totals else {
+            let same = self.ticks.range(first..).take_while(|other| **other == tick);
+            let refunded = same.take(usize::try_from(weight).unwrap_or(usize::MAX)).count();
+            self.ticks.drain(first..first + refunded);
+            return refunded as u64;
+        };
+        if self.ticks.get(first) != Some(&tick) {
+            return 0;
+        }
+        // Singles of one tick may stand beside each other where the totals came later.
+        let mut refunded = 0;
+        while refunded < weight && self.ticks.get(first) == Some(&tick) {
+            let units = totals.ends[first] - totals.before(first);
+            let taken = units.min(weight - refunded);
+            totals.ends.range_mut(first..).for_each(|end| *end -= taken);
+            if taken == units {
+                totals.ends.remove(first);
+                self.ticks.remove(first);
+            }
+            refunded += taken;
+        }
+        refunded
+    }
+
+    /// Units in the window of this rate, and from when on there are none if nobody comes.
+    pub(crate) fn usage(&self, pace: &Pace, now: u64) -> (u64, u64) {
+        let interval = pace.rate.interval_micros();
+        let first = self.ticks.partition_point(|tick| tick.saturating_add(interval) < now);
+        let used = match &self.totals {
+            None => (self.ticks.len() - first) as u64,
+            Some(totals) => totals.end() - totals.before(first),
+        };
+        (used, if used > 0 { self.free_at(interval) } else { now })
+    }
+
+    /// From when on nothing in the log matters to a window of this length.
+    pub(crate) fn free_at(&self, retention: u64) -> u64 {
+        self.ticks.back().map_or(0, |newest| newest.saturating_add(retention).saturating_add(1))
+    }
+
+    /// Moves everything `by` microseconds into the past.
+    pub(crate) fn shift(&mut self, by: u64) {
+        self.ticks.iter_mut().for_each(|tick| *tick = tick.saturating_sub(by));
+    }
+
+    /// Events and their running totals, the oldest first.
+    pub(crate) fn events(&self) -> impl ExactSizeIterator<Item = (u64, u64)> + '_ {
+        self.ticks.iter().enumerate().map(|(event, tick)| {
+            let units = self.totals.as_ref().map_or(1, |totals| totals.ends[event] - totals.before(event));
+            (*tick, units)
+        })
+    }
+
+    /// The log of these events, in order of their ticks.
+    pub(crate) fn from_events(events: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        let mut log = Self::default();
+        for (tick, units) in events {
+            let same_tick = log.ticks.back() == Some(&tick);
+            if units == 1 && log.totals.is_none() {
+                log.ticks.push_back(tick);
+            } else {
+                log.charge_event(tick, units, same_tick);
+            }
+        }
+        log
+    }
+}

@@ -1,0 +1,131 @@
+//! What can go wrong, and whether trying again can help.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What kind of failure an [`Error`] is.
+///
+/// *Denied* is not among them: a denial is an answer, and an error means that there was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A rate, a list of rates or a quota that cannot be: the message says what is wrong and what would be right.
+    InvalidRate,
+    /// A request that cannot be: its key is too long, its weight is zero or beyond the maximum.
+    InvalidRequest,
+    /// A limiter or a store that was set up in a way that cannot work.
+    InvalidConfig,
+    /// The deadline cannot be met, or passed while waiting. Nothing was taken.
+    Timeout,
+    /// The request is heavier than its rates ever allow. Nothing was taken, and waiting does not help.
+    NeverFits,
+    /// The call was sent and no answer came: the units may or may not have been taken.
+    Unknown,
+    /// The limiter or the store was closed.
+    Closed,
+    /// The store holds as many buckets as it may, and none of them can leave yet.
+    Capacity,
+    /// The bucket is kept by another algorithm than the one asked for.
+    AlgorithmMismatch,
+    /// A stored bucket cannot be read: it is damaged, or of a version that this library does not know.
+    Corrupt,
+    /// The store could not be reached, or could not serve the call. Nothing was taken.
+    Unavailable,
+    /// The store does not know this operation.
+    Unsupported,
+}
+
+impl ErrorKind {
+    /// Whether the same call may succeed later without any change.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Timeout | Self::Unknown | Self::Capacity | Self::Unavailable)
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRate => "invalid rate",
+            Self::InvalidRequest => "invalid request",
+            Self::InvalidConfig => "invalid configuration",
+            Self::Timeout => "timeout",
+            Self::NeverFits => "never fits",
+            Self::Unknown => "outcome unknown",
+            Self::Closed => "closed",
+            Self::Capacity => "capacity reached",
+            Self::AlgorithmMismatch => "algorithm mismatch",
+            Self::Corrupt => "corrupt bucket",
+            Self::Unavailable => "store unavailable",
+            Self::Unsupported => "unsupported operation",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure: its kind, a sentence for the person who reads it, and the cause where another library named one.
+///
+/// # Examples
+/// ```
+/// use scupper::{ErrorKind, Rate};
+///
+/// let error = "5 per second".parse::<Rate>().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidRate);
+/// assert!(!error.is_transient());
+/// assert!(error.to_string().contains("5/s"), "says what would be right: {error}");
+/// ```
+#[derive(Debug)]
+pub struct Error(Box<Repr>);
+
+#[derive(Debug)]
+struct Repr {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of this kind with a sentence that says what is wrong and, where it helps, what would be right.
+    #[cold]
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Repr { kind, message: message.into(), source: None }))
+    }
+
+    /// The same error, caused by another.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the same call may succeed later without any change.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.0.kind.is_transient()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.kind, self.0.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// The result of anything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,118 @@
+//! The one helper thread of the process: it wakes who asked to be woken, and nothing else.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+use std::thread;
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sync::{Arc, Condvar, Mutex, PoisonError, Weak, lock};
+use crate::timer::contract::Alarm;
+
+/// The helper thread as its users see it. It starts with the first alarm and stops when the last user drops this.
+#[derive(Debug)]
+pub(super) struct AlarmThread {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is to be woken, by time and then by the order of asking.
+    alarms: BTreeMap<AlarmKey, Waker>,
+    asked: u64,
+    running: bool,
+    closed: bool,
+}
+
+type AlarmKey = (Instant, u64);
+
+static SHARED_BY_ALL: Mutex<Weak<AlarmThread>> = Mutex::new(Weak::new());
+
+impl AlarmThread {
+    /// The thread of this process: the one that is in use, else a new one that has not started yet.
+    pub(super) fn shared() -> Arc<Self> {
+        let mut current = lock(&SHARED_BY_ALL);
+        current.upgrade().unwrap_or_else(|| {
+            let fresh = Arc::new(Self { shared: Arc::default() });
+            *current = Arc::downgrade(&fresh);
+            fresh
+        })
+    }
+
+    pub(super) fn wake_at(&self, at: Instant, waker: Waker) -> Result<Alarm> {
+        let mut state = lock(&self.shared.state);
+        if !state.running {
+            let shared = Arc::clone(&self.shared);
+            thread::Builder::new().name("scupper-timer".into()).spawn(move || shared.run()).map_err(|error| {
+                Error::new(ErrorKind::Unavailable, "the system refused the thread that wakes waiting requests")
+                    .with_source(error)
+            })?;
+            state.running = true;
+        }
+        let key = (at, state.asked);
+        state.asked += 1;
+        state.alarms.insert(key, waker);
+        let is_next = state.alarms.first_key_value().is_some_and(|(first, _)| *first == key);
+        drop(state);
+        if is_next {
+            self.shared.changed.notify_one();
+        }
+        Ok(Alarm::new(CallOff { shared: Arc::downgrade(&self.shared), key }))
+    }
+}
+
+impl Drop for AlarmThread {
+    fn drop(&mut self) {
+        lock(&self.shared.state).closed = true;
+        self.shared.changed.notify_one();
+    }
+}
+
+#[derive(Debug)]
+struct CallOff {
+    shared: Weak<Shared>,
+    key: AlarmKey,
+}
+
+impl Drop for CallOff {
+    fn drop(&mut self) {
+        let called_off = self.shared.upgrade().and_then(|shared| lock(&shared.state).alarms.remove(&self.key));
+        // A waker runs foreign code when it is dropped: not under the lock.
+        drop(called_off);
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        while let Some(waker) = self.next() {
+            // A waker that panics is its owner's loss, not that of everyone else who waits.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+    }
+
+    /// Sleeps until the next alarm is due; `None` when nobody needs the thread any more.
+    fn next(&self) -> Option<Waker> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.closed {
+                return None;
+            }
+            let now = Instant::now();
+            state = match state.alarms.first_entry() {
+                Some(first) if first.key().0 <= now => return Some(first.remove()),
+                Some(first) => {
+                    let pause = first.key().0 - now;
+                    self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use std::any::Any;
+use std::fmt;
+use std::task::Waker;
+
+use crate::error::Result;
+use crate::sync::Arc;
+use crate::time::Timestamp;
+use crate::timer::signal::ThreadSignal;
+
+/// A clock with an alarm: where a store in this process reads the time, and what waiting callers sleep on.
+///
+/// [`SystemTimer`] is the one to use; [`WallTimer`] follows the calendar, [`ManualTimer`] moves when a test says so. An
+/// implementation needs two methods. Blocking and asynchronous sleep are both made of [`wake_at`](Timer::wake_at).
+///
+/// # Examples
+/// ```
+/// use scupper::{ManualTimer, Timer};
+/// use std::time::Duration;
+///
+/// let timer = ManualTimer::new();
+/// let start = timer.now();
+/// timer.advance(Duration::from_secs(1));
+/// assert_eq!(timer.now().since(start), Duration::from_secs(1));
+/// ```
+pub trait Timer: fmt::Debug + Send + Sync + 'static {
+    /// The time on this clock. It should not step back; if it does, no store frees anything early.
+    fn now(&self) -> Timestamp;
+
+    /// Wakes `waker` once the clock reads `at` or later, at once if it already does. Dropping the [`Alarm`] calls it off.
+    ///
+    /// The waker may run on a thread of the timer: it must not block.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the timer has no means to wake anyone, for example
+    /// because the system refuses a thread.
+    fn wake_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm>;
+
+    /// Blocks the calling thread until the clock reads `at` or later.
+    ///
+    /// # Errors
+    /// Those of [`wake_at`](Timer::wake_at).
+    fn sleep_until(&self, at: Timestamp) -> Result<()> {
+        block_until(self, at)
+    }
+}
+
+pub(super) fn block_until(timer: &(impl Timer + ?Sized), at: Timestamp) -> Result<()> {
+    while timer.now() < at {
+        let signal = ThreadSignal::for_this_thread();
+        let _alarm = timer.wake_at(at, Waker::from(Arc::clone(&signal)))?;
+        signal.wait();
+    }
+    Ok(())
+}
+
+/// An alarm that is set; dropping it calls it off. It says nothing about whether the alarm has gone off already.
+#[must_use = "an alarm that is dropped does not go off"]
+pub struct Alarm {
+    _guard: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Alarm {
+    /// An alarm that is called off by dropping `guard`.
+    pub fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self { _guard: Some(Box::new(guard)) }
+    }
+
+    /// An alarm that has gone off: there is nothing to call off.
+    pub const fn gone_off() -> Self {
+        Self { _guard: None }
+    }
+}
+
+impl fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alarm").finish_non_exhaustive()
+    }
+}
+

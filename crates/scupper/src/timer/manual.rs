@@ -1,0 +1,127 @@
+use std::collections::BTreeMap;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::sync::{Arc, Mutex, Weak, lock};
+use crate::time::Timestamp;
+use crate::timer::contract::{Alarm, Timer, block_until};
+
+/// A clock that moves only when it is told to, for tests.
+///
+/// Clones share one time. Alarms that fall due go off inside [`advance`](Self::advance) and [`set`](Self::set), on the
+/// thread that calls them. A timer made by [`auto_advancing`](Self::auto_advancing) moves itself to the end of every
+/// blocking sleep, so that a single thread can wait for hours in no time.
+///
+/// # Examples
+/// ```
+/// use scupper::{ManualTimer, Timer};
+/// use std::time::Duration;
+///
+/// let timer = ManualTimer::auto_advancing();
+/// timer.sleep_until(timer.now() + Duration::from_secs(3600))?;
+/// assert_eq!(timer.now().as_micros(), 3_600_000_000);
+/// # Ok::<(), scupper::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ManualTimer {
+    state: Arc<Mutex<State>>,
+    auto_advancing: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    now: Timestamp,
+    alarms: BTreeMap<AlarmKey, Waker>,
+    asked: u64,
+}
+
+type AlarmKey = (Timestamp, u64);
+
+impl ManualTimer {
+    /// A clock that stands at [`Timestamp::ZERO`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A clock that stands at [`Timestamp::ZERO`] and moves to the end of every blocking sleep.
+    #[must_use]
+    pub fn auto_advancing() -> Self {
+        Self { auto_advancing: true, ..Self::default() }
+    }
+
+    /// Moves the clock forward and lets alarms go off that fall due.
+    pub fn advance(&self, by: Duration) {
+        let now = self.now();
+        self.set(now + by);
+    }
+
+    /// Sets the clock, back too, and lets alarms go off that are due then.
+    pub fn set(&self, now: Timestamp) {
+        lock(&self.state).now = now;
+        while let Some(waker) = self.next_due() {
+            waker.wake();
+        }
+    }
+
+    /// When the next alarm goes off, if anyone waits for one.
+    #[must_use]
+    pub fn next_alarm(&self) -> Option<Timestamp> {
+        lock(&self.state).alarms.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// How many alarms are set.
+    #[must_use]
+    pub fn alarms(&self) -> usize {
+        lock(&self.state).alarms.len()
+    }
+
+    fn next_due(&self) -> Option<Waker> {
+        let mut state = lock(&self.state);
+        let now = state.now;
+        state.alarms.first_entry().filter(|first| first.key().0 <= now).map(|first| first.remove())
+    }
+}
+
+impl Timer for ManualTimer {
+    fn now(&self) -> Timestamp {
+        lock(&self.state).now
+    }
+
+    fn wake_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm> {
+        let mut state = lock(&self.state);
+        if at <= state.now {
+            drop(state);
+            waker.wake();
+            return Ok(Alarm::gone_off());
+        }
+        let key = (at, state.asked);
+        state.asked += 1;
+        state.alarms.insert(key, waker);
+        Ok(Alarm::new(CallOff { state: Arc::downgrade(&self.state), key }))
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Result<()> {
+        if self.auto_advancing {
+            if self.now() < at {
+                self.set(at);
+            }
+            return Ok(());
+        }
+        block_until(self, at)
+    }
+}
+
+#[derive(Debug)]
+struct CallOff {
+    state: Weak<Mutex<State>>,
+    key: AlarmKey,
+}
+
+impl Drop for CallOff {
+    fn drop(&mut self) {
+        let called_off = self.state.upgrade().and_then(|state| lock(&state).alarms.remove(&self.key));
+        drop(called_off);
+    }
+}

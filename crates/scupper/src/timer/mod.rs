@@ -1,0 +1,18 @@
+//! Clock and sleep together, so that time can be real, calendar or manual.
+
+mod signal;
+
+mod contract;
+
+mod alarms;
+mod manual;
+mod sleep;
+mod system;
+mod wall;
+
+pub use contract::{Alarm, Timer};
+pub use manual::ManualTimer;
+pub(crate) use signal::ThreadSignal;
+pub(crate) use sleep::Sleep;
+pub use system::SystemTimer;
+pub use wall::WallTimer;

@@ -1,0 +1,59 @@
+//! `cargo xtask bench`: Scupper measured beside its peers.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::command::Command;
+use crate::failure::Failure;
+use crate::workspace::Workspace;
+
+/// What to measure, how long, and where to write it.
+#[derive(Args, Debug)]
+pub(crate) struct Bench {
+    /// What to measure
+    suite: Suite,
+    /// Take seconds instead of minutes; the figures are rough
+    #[arg(long)]
+    quick: bool,
+    /// Write the figures to this file as well
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Suite {
+    /// Decisions in memory, by handle and by key, on one thread and on several
+    Memory,
+}
+
+impl Suite {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl Bench {
+    /// A quick run of every suite, which shows that they work and judges no figure.
+    pub(crate) fn smoke(workspace: &Workspace) -> Result<(), Failure> {
+        Suite::value_variants().iter().try_for_each(|&suite| Self { suite, quick: true, json: None }.run(workspace))
+    }
+
+    /// Builds the benchmarks for release and runs the suite.
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<(), Failure> {
+        let mut command =
+            Command::cargo(workspace).args("run --release --quiet --package scupper-bench --").arg(self.suite.name());
+        if self.quick {
+            command = command.arg("--quick");
+        }
+        if let Some(path) = &self.json {
+            // The caller's directory, which the benchmark is not run in.
+            let path = std::path::absolute(path)
+                .map_err(|error| Failure::new(format!("{} is not a usable path: {error}.", path.display())))?;
+            command = command.arg("--json").arg(path);
+        }
+        command.run()
+    }
+}
