@@ -102,6 +102,11 @@ impl Error {
         self
     }
 
+    /// The same kind and message once more, for another operation that failed with this one.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.0.kind, self.0.message.clone())
+    }
+
     /// What kind of failure this is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

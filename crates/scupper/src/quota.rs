@@ -82,9 +82,9 @@ impl FromStr for Algorithm {
 ///
 /// # Examples
 /// ```
-/// use scupper::{Algorithm, Quota};
+/// use scupper::{Algorithm, Quota, Rates};
 ///
-/// let quota = Quota::new(Algorithm::Gcra, "5/s+10".parse()?)?;
+/// let quota = Quota::new(Algorithm::Gcra, "5/s+10".parse::<Rates>()?)?;
 /// assert_eq!(quota.capacity(), 10);
 /// # Ok::<(), scupper::Error>(())
 /// ```
@@ -105,7 +105,8 @@ impl Quota {
     /// # Errors
     /// [`ErrorKind::InvalidRate`] if a rate has a burst of its own and the algorithm is not [`Algorithm::Gcra`], the only
     /// one that reads it.
-    pub fn new(algorithm: Algorithm, rates: Rates) -> Result<Self> {
+    pub fn new(algorithm: Algorithm, rates: impl Into<Rates>) -> Result<Self> {
+        let rates = rates.into();
         if algorithm != Algorithm::Gcra
             && let Some(rate) = rates.iter().find(|rate| rate.burst() != rate.limit())
         {

@@ -25,7 +25,11 @@ use crate::rate::Rate;
 /// # Ok::<(), scupper::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Vec<Rate>", into = "Vec<Rate>"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "Vec<Rate>", into = "Vec<Rate>")
+)]
 pub struct Rates(Box<[Rate]>);
 
 impl Rates {
@@ -63,7 +67,9 @@ fn check_pair(first: Rate, second: Rate) -> Result<()> {
     }
     let ratio = |limit: Rate, interval: Rate| u128::from(limit.limit()) * u128::from(interval.interval_micros());
     if ratio(second, first) > ratio(first, second) {
-        return wrong("the second allows more per time than the first, so it can never bind; drop it or lower its limit");
+        return wrong(
+            "the second allows more per time than the first, so it can never bind; drop it or lower its limit",
+        );
     }
     Ok(())
 }

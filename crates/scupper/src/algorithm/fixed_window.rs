@@ -51,10 +51,10 @@ impl Lane for FixedWindow {
         if self.count == 0 { 0 } else { self.end(pace) }
     }
 
-    /// Windows stay where they are on the clock: what was counted counts in the window that is current then.
-    fn shift(&mut self, pace: &Pace, by: u64) {
-        let now = self.start.saturating_sub(by);
-        self.start = now - now % pace.rate.interval_micros();
+    /// Windows stay where they are on the clock: what counted in the current one counts in the one that is current then.
+    fn rebase(&mut self, pace: &Pace, from: u64, to: u64) {
+        let count = if self.is_current(pace, from) { self.count } else { 0 };
+        *self = Self { start: to - to % pace.rate.interval_micros(), count };
     }
 
     fn goes_on(old: &Pace, new: &Pace) -> bool {

@@ -42,8 +42,8 @@ impl Lane for Gcra {
         self.drained.ceil()
     }
 
-    fn shift(&mut self, pace: &Pace, by: u64) {
-        self.drained = self.drained.minus(Span::micros(by), pace.rate.limit());
+    fn rebase(&mut self, pace: &Pace, from: u64, to: u64) {
+        self.drained = self.drained.minus(Span::micros(from - to), pace.rate.limit());
     }
 
     fn goes_on(old: &Pace, new: &Pace) -> bool {

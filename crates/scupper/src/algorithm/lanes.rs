@@ -17,8 +17,8 @@ pub(crate) trait Lane: Copy + Default + fmt::Debug {
     fn usage(&self, pace: &Pace, now: u64) -> (u64, u64);
     /// From when on this is as good as new.
     fn free_at(&self, pace: &Pace) -> u64;
-    /// Moves everything `by` microseconds into the past.
-    fn shift(&mut self, pace: &Pace, by: u64);
+    /// Goes on at `to` as if it were `from`, which is later: a clock that stepped back frees nothing.
+    fn rebase(&mut self, pace: &Pace, from: u64, to: u64);
     /// Whether the state under one rate can go on under the other as it is.
     fn goes_on(old: &Pace, new: &Pace) -> bool;
     /// The state as two numbers, as it is stored.
@@ -84,10 +84,10 @@ impl<L: Lane> Lanes<L> {
         self.with_paces(paces).map(|(pace, lane)| lane.free_at(&pace)).max().unwrap_or_default()
     }
 
-    pub(crate) fn shift(&mut self, paces: &[Pace], by: u64) {
-        self.own.iter_mut().zip(paces).for_each(|(lane, pace)| lane.shift(pace, by));
+    pub(crate) fn rebase(&mut self, paces: &[Pace], from: u64, to: u64) {
+        self.own.iter_mut().zip(paces).for_each(|(lane, pace)| lane.rebase(pace, from, to));
         if let Some(others) = &mut self.others {
-            others.iter_mut().for_each(|(pace, lane)| lane.shift(pace, by));
+            others.iter_mut().for_each(|(pace, lane)| lane.rebase(pace, from, to));
         }
     }
 

@@ -9,5 +9,5 @@ mod sliding_window_log;
 
 mod ledger;
 
-pub(crate) use blocked::Blocked;
+pub(crate) use lanes::Refund;
 pub(crate) use ledger::Ledger;

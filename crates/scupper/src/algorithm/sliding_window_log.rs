@@ -187,8 +187,9 @@ impl SlidingWindowLog {
         self.ticks.back().map_or(0, |newest| newest.saturating_add(retention).saturating_add(1))
     }
 
-    /// Moves everything `by` microseconds into the past.
-    pub(crate) fn shift(&mut self, by: u64) {
+    /// Goes on at `to` as if it were `from`, which is later: every entry keeps its age.
+    pub(crate) fn rebase(&mut self, from: u64, to: u64) {
+        let by = from - to;
         self.ticks.iter_mut().for_each(|tick| *tick = tick.saturating_sub(by));
     }
 

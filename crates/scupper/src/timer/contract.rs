@@ -76,4 +76,3 @@ impl fmt::Debug for Alarm {
         f.debug_struct("Alarm").finish_non_exhaustive()
     }
 }
-

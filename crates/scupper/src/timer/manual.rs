@@ -34,6 +34,8 @@ struct State {
     now: Timestamp,
     alarms: BTreeMap<AlarmKey, Waker>,
     asked: u64,
+    /// Alarms are going off: one that is set meanwhile and due at once waits for its turn.
+    going_off: bool,
 }
 
 type AlarmKey = (Timestamp, u64);
@@ -80,7 +82,9 @@ impl ManualTimer {
     fn next_due(&self) -> Option<Waker> {
         let mut state = lock(&self.state);
         let now = state.now;
-        state.alarms.first_entry().filter(|first| first.key().0 <= now).map(|first| first.remove())
+        let due = state.alarms.first_entry().filter(|first| first.key().0 <= now).map(|first| first.remove());
+        state.going_off = due.is_some();
+        due
     }
 }
 
@@ -91,7 +95,7 @@ impl Timer for ManualTimer {
 
     fn wake_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm> {
         let mut state = lock(&self.state);
-        if at <= state.now {
+        if at <= state.now && !state.going_off {
             drop(state);
             waker.wake();
             return Ok(Alarm::gone_off());

@@ -46,11 +46,8 @@ impl Timer for WallTimer {
 
     fn wake_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm> {
         let ahead = at.since(self.now());
-        if ahead.is_zero() {
-            waker.wake();
-            return Ok(Alarm::gone_off());
-        }
-        let instant = Instant::now().checked_add(ahead).unwrap_or_else(|| Instant::now() + Duration::from_secs(1 << 30));
+        let instant =
+            Instant::now().checked_add(ahead).unwrap_or_else(|| Instant::now() + Duration::from_secs(1 << 30));
         self.alarms.wake_at(instant, waker)
     }
 }

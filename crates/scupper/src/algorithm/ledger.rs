@@ -1,0 +1,85 @@
+use crate::algorithm::blocked::Blocked;
+use crate::algorithm::fixed_window::FixedWindow;
+use crate::algorithm::gcra::Gcra;
+use crate::algorithm::lanes::{Lanes, Refund};
+use crate::algorithm::sliding_window_log::SlidingWindowLog;
+use crate::pace::Pace;
+use crate::quota::{Algorithm, Quota};
+
+/// What a bucket remembers, under one of the algorithms.
+#[derive(Clone, Debug)]
+pub(crate) enum Ledger {
+    SlidingWindowLog(SlidingWindowLog),
+    FixedWindow(Lanes<FixedWindow>),
+    Gcra(Lanes<Gcra>),
+}
+
+impl Ledger {
+    pub(crate) fn new(quota: &Quota) -> Self {
+        match quota.algorithm() {
+            Algorithm::SlidingWindowLog => Self::SlidingWindowLog(SlidingWindowLog::default()),
+            Algorithm::FixedWindow => Self::FixedWindow(Lanes::new(quota.paces())),
+            Algorithm::Gcra => Self::Gcra(Lanes::new(quota.paces())),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn check(&self, paces: &[Pace], now: u64, weight: u64) -> Result<(), Blocked> {
+        match self {
+            Self::SlidingWindowLog(log) => log.check(paces, now, weight),
+            Self::FixedWindow(lanes) => lanes.check(paces, now, weight),
+            Self::Gcra(lanes) => lanes.check(paces, now, weight),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, retention: u64) {
+        match self {
+            Self::SlidingWindowLog(log) => log.charge(paces, now, weight, retention),
+            Self::FixedWindow(lanes) => lanes.charge(paces, now, weight),
+            Self::Gcra(lanes) => lanes.charge(paces, now, weight),
+        }
+    }
+
+    pub(crate) fn refund(&mut self, paces: &[Pace], now: u64, refund: &Refund, retention: u64) -> u64 {
+        match self {
+            Self::SlidingWindowLog(log) => log.refund(refund.tick, refund.weight, now, retention),
+            Self::FixedWindow(lanes) => lanes.refund(paces, now, refund),
+            Self::Gcra(lanes) => lanes.refund(paces, now, refund),
+        }
+    }
+
+    pub(crate) fn usage(&self, rate: usize, pace: &Pace, now: u64) -> (u64, u64) {
+        match self {
+            Self::SlidingWindowLog(log) => log.usage(pace, now),
+            Self::FixedWindow(lanes) => lanes.usage(rate, pace, now),
+            Self::Gcra(lanes) => lanes.usage(rate, pace, now),
+        }
+    }
+
+    pub(crate) fn free_at(&self, paces: &[Pace], retention: u64) -> u64 {
+        match self {
+            Self::SlidingWindowLog(log) => log.free_at(retention),
+            Self::FixedWindow(lanes) => lanes.free_at(paces),
+            Self::Gcra(lanes) => lanes.free_at(paces),
+        }
+    }
+
+    pub(crate) fn rebase(&mut self, paces: &[Pace], from: u64, to: u64) {
+        match self {
+            Self::SlidingWindowLog(log) => log.rebase(from, to),
+            Self::FixedWindow(lanes) => lanes.rebase(paces, from, to),
+            Self::Gcra(lanes) => lanes.rebase(paces, from, to),
+        }
+    }
+
+    /// Goes on under `new` rates of the same algorithm.
+    pub(crate) fn adopt(&mut self, old: &[Pace], new: &[Pace], now: u64) {
+        match self {
+            // The log knows no rates: it remembers admissions, and every list reads them its own way.
+            Self::SlidingWindowLog(_) => {}
+            Self::FixedWindow(lanes) => lanes.adopt(old, new, now),
+            Self::Gcra(lanes) => lanes.adopt(old, new, now),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::decision::{Decision, Permit};
+use crate::error::Result;
+use crate::limiter::core::{Ask, Core};
+use crate::limiter::request::{Request, Whom};
+use crate::quota::Quota;
+use crate::store::PinnedBucket;
+use crate::sync::Arc;
+
+/// A handle to one bucket: routed and looked up once, so that a decision costs little more than reading the clock.
+///
+/// Cheap to clone. Where the store decides in this process, the bucket stays in it as long as a handle exists.
+///
+/// # Examples
+/// ```
+/// use scupper::{Limiter, Rate};
+///
+/// let limiter = Limiter::builder().rate(Rate::per_second(2)?).build()?;
+/// let bucket = limiter.bucket("user:42")?;
+/// assert!(bucket.try_acquire()?.is_admitted());
+/// assert!(limiter.try_acquire("user:42")?.is_admitted());
+/// assert!(!bucket.try_acquire()?.is_admitted());
+/// # Ok::<(), scupper::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Bucket {
+    pub(super) core: Arc<Core>,
+    pub(super) key: Arc<str>,
+    pub(super) quota: Quota,
+    pub(super) pinned: Option<Arc<dyn PinnedBucket>>,
+}
+
+impl Bucket {
+    /// The key of the bucket: the one that was asked for unless the limiter's route chose another.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The quota that requests by this handle are held to.
+    #[must_use]
+    pub fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// Decides on one unit now.
+    ///
+    /// # Errors
+    /// As for [`Limiter::try_acquire`](crate::Limiter::try_acquire).
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Decision<'_>> {
+        match &self.pinned {
+            Some(pinned) => {
+                let verdict = pinned.acquire(&self.quota, 1)?;
+                Ok(Decision::new(&verdict, Cow::Borrowed(&self.key), &self.quota, 1))
+            }
+            None => self.request().try_acquire(),
+        }
+    }
+
+    /// Waits for one unit, blocking the calling thread.
+    ///
+    /// # Errors
+    /// As for [`Request::acquire`].
+    pub fn acquire(&self) -> Result<Permit<'_>> {
+        self.request().acquire()
+    }
+
+    /// Waits for one unit, on any executor.
+    ///
+    /// # Errors
+    /// As for [`Request::acquire`].
+    pub async fn acquire_async(&self) -> Result<Permit<'_>> {
+        self.request().acquire_async().await
+    }
+
+    /// A request that says more: weight, timeout, time.
+    pub fn request(&self) -> Request<'_> {
+        let ask = Ask {
+            key: Cow::Borrowed(&self.key),
+            quota: Cow::Borrowed(&self.quota),
+            pinned: self.pinned.as_deref(),
+            weight: 1,
+            at: None,
+        };
+        Request::new(&self.core, Whom::Bucket(ask))
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bucket").field("key", &self.key).field("quota", &self.quota).finish_non_exhaustive()
+    }
+}

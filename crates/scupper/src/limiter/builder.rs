@@ -1,0 +1,139 @@
+use std::fmt;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::limiter::core::Core;
+use crate::limiter::facade::Limiter;
+use crate::quota::{Algorithm, Quota};
+use crate::rate::Rate;
+use crate::rates::Rates;
+use crate::route::{Route, RouteRequest, Routed};
+use crate::store::{MemoryStore, Store};
+use crate::sync::Arc;
+use crate::timer::{SystemTimer, Timer};
+
+/// Sets up a [`Limiter`].
+///
+/// It needs either rates, for all keys alike, or a route that chooses them.
+///
+/// # Examples
+/// ```
+/// use scupper::{Algorithm, Limiter, Rate};
+///
+/// let limiter = Limiter::builder()
+///     .algorithm(Algorithm::TOKEN_BUCKET)
+///     .rate(Rate::per_second(5)?.with_burst(10)?)
+///     .build()?;
+/// assert!(limiter.request("user:42").weight(10).try_acquire()?.is_admitted());
+/// # Ok::<(), scupper::Error>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct LimiterBuilder {
+    rates: Vec<Rate>,
+    algorithm: Option<Algorithm>,
+    choice: Choice,
+    store: Option<Arc<dyn Store>>,
+    timer: Option<Arc<dyn Timer>>,
+}
+
+#[derive(Default)]
+enum Choice {
+    #[default]
+    PerKey,
+    SingleBucket(Box<str>),
+    Route(Route),
+}
+
+impl fmt::Debug for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PerKey => f.write_str("PerKey"),
+            Self::SingleBucket(key) => f.debug_tuple("SingleBucket").field(key).finish(),
+            Self::Route(route) => route.fmt(f),
+        }
+    }
+}
+
+impl LimiterBuilder {
+    /// Adds a rate. Together, rates must make a list that [`Rates`] accepts.
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.rates.push(rate);
+        self
+    }
+
+    /// Adds rates, in order of their interval.
+    pub fn rates(mut self, rates: impl IntoIterator<Item = Rate>) -> Self {
+        self.rates.extend(rates);
+        self
+    }
+
+    /// The algorithm; [`Algorithm::SlidingWindowLog`] unless set.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = Some(algorithm);
+        self
+    }
+
+    /// Counts all requests together, in the bucket of this name, whatever their key. Without it each key has its own.
+    pub fn single_bucket(mut self, name: impl Into<Box<str>>) -> Self {
+        self.choice = Choice::SingleBucket(name.into());
+        self
+    }
+
+    /// Chooses bucket, rates and algorithm of each request; see [`Routed`]. The limiter then has no rates of its own.
+    ///
+    /// It is asked for every request and should be quick. What it reports as an error is reported to the caller.
+    pub fn route<F>(mut self, choose: F) -> Self
+    where
+        F: for<'a> Fn(RouteRequest<'a>) -> Result<Routed<'a>> + Send + Sync + 'static,
+    {
+        self.choice = Choice::Route(Route::Choice(Arc::new(choose)));
+        self
+    }
+
+    /// Where buckets live; a [`MemoryStore`] of its own unless set.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Where buckets live, for a store that is shared with others already.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// What waiting requests sleep on, and the clock of the default store; a [`SystemTimer`] unless set.
+    pub fn timer(mut self, timer: impl Timer) -> Self {
+        self.timer = Some(Arc::new(timer));
+        self
+    }
+
+    /// The limiter.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRate`] if the rates make no list, or have a burst that the algorithm does not know;
+    /// [`ErrorKind::InvalidConfig`] if a route is given and rates or an algorithm besides.
+    pub fn build(self) -> Result<Limiter> {
+        let route = match self.choice {
+            Choice::Route(_) if !self.rates.is_empty() || self.algorithm.is_some() => {
+                return Err(Error::new(
+                    ErrorKind::InvalidConfig,
+                    "the limiter has a route and rates or an algorithm besides; the route chooses them, leave the others out",
+                ));
+            }
+            Choice::Route(route) => route,
+            Choice::PerKey => Route::PerKey(quota(self.algorithm, self.rates)?),
+            Choice::SingleBucket(name) => Route::SingleBucket(name, quota(self.algorithm, self.rates)?),
+        };
+        let store = self.store.unwrap_or_else(|| match &self.timer {
+            Some(timer) => Arc::new(MemoryStore::builder().shared_timer(Arc::clone(timer)).build()),
+            None => Arc::new(MemoryStore::new()),
+        });
+        let timer = self.timer.unwrap_or_else(|| Arc::new(SystemTimer::new()));
+        Ok(Limiter { core: Arc::new(Core { route, store, timer }) })
+    }
+}
+
+fn quota(algorithm: Option<Algorithm>, rates: Vec<Rate>) -> Result<Quota> {
+    Quota::new(algorithm.unwrap_or_default(), Rates::new(rates)?)
+}

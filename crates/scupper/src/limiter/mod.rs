@@ -1,0 +1,18 @@
+//! The limiter and what it is asked.
+
+mod answer;
+
+mod core;
+
+mod request;
+
+mod bucket;
+
+mod facade;
+
+mod builder;
+
+pub use bucket::Bucket;
+pub use builder::LimiterBuilder;
+pub use facade::Limiter;
+pub use request::Request;

@@ -1,0 +1,140 @@
+use std::time::Duration;
+
+use crate::decision::{Decision, Detailed, Permit};
+use crate::error::Result;
+use crate::limiter::core::{Ask, Core};
+use crate::time::Timestamp;
+
+/// A request that says more than its key: made by [`Limiter::request`](crate::Limiter::request) and
+/// [`Bucket::request`](crate::Bucket::request), answered by the method that ends it.
+///
+/// # Examples
+/// ```
+/// use scupper::{ErrorKind, Limiter, Rate};
+/// use std::time::Duration;
+///
+/// let limiter = Limiter::builder().rate(Rate::per_hour(10)?).build()?;
+/// let permit = limiter.request("user:42").weight(8).acquire()?;
+/// assert_eq!(permit.weight(), 8);
+///
+/// // Three more do not fit for an hour: waiting five seconds is pointless, and is not done.
+/// let late = limiter.request("user:42").weight(3).timeout(Duration::from_secs(5)).acquire();
+/// assert_eq!(late.unwrap_err().kind(), ErrorKind::Timeout);
+/// # Ok::<(), scupper::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a request is made when it is ended with acquire or try_acquire"]
+pub struct Request<'a> {
+    pub(super) core: &'a Core,
+    pub(super) whom: Whom<'a>,
+    pub(super) weight: u64,
+    pub(super) timeout: Option<Duration>,
+    pub(super) at: Option<Timestamp>,
+}
+
+/// Who is to be limited: a key that is yet to be routed, or a bucket that was.
+#[derive(Debug)]
+pub(super) enum Whom<'a> {
+    Key(&'a str),
+    Bucket(Ask<'a>),
+}
+
+impl<'a> Request<'a> {
+    pub(super) const fn new(core: &'a Core, whom: Whom<'a>) -> Self {
+        Self { core, whom, weight: 1, timeout: None, at: None }
+    }
+
+    /// Asks for so many units, all or nothing; 1 unless set. From 1 to [`Rate::MAX_LIMIT`](crate::Rate::MAX_LIMIT).
+    pub const fn weight(mut self, units: u64) -> Self {
+        self.weight = units;
+        self
+    }
+
+    /// Waits no longer than this, and not at all if that would be too short; without limit unless set.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Decides at this time in place of the store's clock. For callers who keep their own time: all who use the bucket
+    /// must then do so. A time before the newest of the bucket counts as that.
+    pub const fn at(mut self, now: Timestamp) -> Self {
+        self.at = Some(now);
+        self
+    }
+
+    fn ask(self) -> Result<Ask<'a>> {
+        let (weight, at) = (self.weight, self.at);
+        let ask = match self.whom {
+            Whom::Key(key) => Ask::new(self.core.route.find(key, weight)?, weight),
+            Whom::Bucket(ask) => ask,
+        };
+        Ok(Ask { weight, at, ..ask })
+    }
+
+    /// Decides now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a key or a weight that cannot be, and what the
+    /// store or the route reports: that it could not tell.
+    pub fn try_acquire(self) -> Result<Decision<'a>> {
+        let core = self.core;
+        let ask = self.ask()?;
+        let verdict = core.check(&ask).wait()?;
+        Ok(ask.decision(&verdict))
+    }
+
+    /// Decides now, without blocking the executor while a remote store answers.
+    ///
+    /// # Errors
+    /// As for [`try_acquire`](Self::try_acquire).
+    pub async fn try_acquire_async(self) -> Result<Decision<'a>> {
+        let core = self.core;
+        let ask = self.ask()?;
+        let verdict = core.check(&ask).get().await?;
+        Ok(ask.decision(&verdict))
+    }
+
+    /// Decides now, and says how the bucket is left: used, remaining and reset of every rate.
+    ///
+    /// # Errors
+    /// As for [`try_acquire`](Self::try_acquire).
+    pub fn detailed(self) -> Result<Detailed<'a>> {
+        let core = self.core;
+        let ask = self.ask()?;
+        let (verdict, snapshot) = core.check_detailed(&ask).wait()?;
+        Ok(Detailed { decision: ask.decision(&verdict), snapshot })
+    }
+
+    /// Decides now, and says how the bucket is left, without blocking the executor.
+    ///
+    /// # Errors
+    /// As for [`try_acquire`](Self::try_acquire).
+    pub async fn detailed_async(self) -> Result<Detailed<'a>> {
+        let core = self.core;
+        let ask = self.ask()?;
+        let (verdict, snapshot) = core.check_detailed(&ask).get().await?;
+        Ok(Detailed { decision: ask.decision(&verdict), snapshot })
+    }
+
+    /// Waits until it is admitted, blocking the calling thread.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) as soon as the deadline cannot be met,
+    /// [`ErrorKind::NeverFits`](crate::ErrorKind::NeverFits) at once for a request heavier than its rates ever allow, and
+    /// those of [`try_acquire`](Self::try_acquire). None of these has taken anything, save
+    /// [`ErrorKind::Unknown`](crate::ErrorKind::Unknown).
+    pub fn acquire(self) -> Result<Permit<'a>> {
+        let (core, timeout) = (self.core, self.timeout);
+        core.acquire(self.ask()?, timeout)
+    }
+
+    /// Waits until it is admitted, on any executor. Dropping the future before it is ready takes nothing.
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire).
+    pub async fn acquire_async(self) -> Result<Permit<'a>> {
+        let (core, timeout) = (self.core, self.timeout);
+        core.acquire_async(self.ask()?, timeout).await
+    }
+}

@@ -1,0 +1,277 @@
+//! The state of one bucket and every operation on it, with no clock, no lock and no I/O.
+
+use std::time::Duration;
+
+use crate::algorithm::Ledger;
+use crate::error::{Error, ErrorKind, Result};
+use crate::quota::Quota;
+use crate::store::batch::{Action, Operation};
+use crate::store::outcome::{Admission, Cause, Denial, Reply, Snapshot, Usage, Verdict};
+use crate::time::{Timestamp, micros_ceil};
+
+/// The state of one key under one algorithm and one list of rates: what a store keeps.
+///
+/// A store that can hold such a value and lock it decides by [`apply`](Self::apply) and is exact without knowing how; see
+/// the `custom_store` example. Time is given with every call. A clock that steps back frees nothing: the bucket's time
+/// stands still until the clock has caught up, unless it lies further back than the longest interval; then everything in
+/// the bucket keeps its age and goes on from the new time.
+///
+/// # Examples
+/// ```
+/// use scupper::store::{BucketState, Operation, Reply, Verdict};
+/// use scupper::{Algorithm, Quota, Rate, Timestamp};
+///
+/// let quota = Quota::new(Algorithm::SlidingWindowLog, Rate::per_second(1)?)?;
+/// let mut bucket = BucketState::new(&quota, Timestamp::ZERO);
+/// let acquire = Operation::acquire("user:42", &quota, 1);
+/// let first = bucket.apply(&acquire, Timestamp::ZERO)?;
+/// assert!(matches!(first, Reply::Acquired(Verdict::Admitted(_))));
+/// let second = bucket.apply(&acquire, Timestamp::ZERO)?;
+/// assert!(matches!(second, Reply::Acquired(Verdict::Denied(denial)) if denial.retry_at.as_micros() == 1_000_001));
+/// # Ok::<(), scupper::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BucketState {
+    pub(super) quota: Quota,
+    /// The tick of the last change: time goes on from here.
+    pub(super) high_water: u64,
+    /// All units ever counted.
+    pub(super) sequence: u64,
+    /// When this bucket was made.
+    pub(super) since: u64,
+    pub(super) ledger: Ledger,
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What few buckets have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rare {
+    /// Nobody is admitted before this.
+    pub(super) held_until: u64,
+    /// What was admitted up to here cannot be refunded any more: the bucket was reset or its clock went back.
+    pub(super) floor: u64,
+    /// The longest retention that another list of rates asked for.
+    pub(super) retention: u64,
+}
+
+impl BucketState {
+    /// A bucket that owes nothing.
+    #[must_use]
+    pub fn new(quota: &Quota, now: Timestamp) -> Self {
+        let since = now.as_micros();
+        Self { quota: quota.clone(), high_water: 0, sequence: 0, since, ledger: Ledger::new(quota), rare: None }
+    }
+
+    /// Carries out one operation on this bucket, at the operation's own time or else at `now`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlgorithmMismatch`] if the operation's quota is of another algorithm than the bucket;
+    /// [`ErrorKind::Unsupported`] for a list, which is no matter of one bucket.
+    pub fn apply(&mut self, operation: &Operation<'_>, now: Timestamp) -> Result<Reply> {
+        let now = operation.at.unwrap_or(now).as_micros();
+        match operation.action {
+            Action::Acquire { quota, weight, .. } => self.acquire(quota, now, weight).map(Reply::Acquired),
+            Action::Peek { quota } => self.peek(quota, now).map(Reply::Peeked),
+            Action::Refund(admission) => Ok(Reply::Refunded(self.refund(now, admission))),
+            Action::Penalize { quota, units } => self.penalize(quota, now, units).map(Reply::Penalized),
+            Action::Reset => Ok(Reply::Reset(self.reset(now))),
+            Action::Hold { quota, duration } => self.hold(quota, now, duration).map(Reply::Held),
+            Action::List { .. } => {
+                Err(Error::new(ErrorKind::Unsupported, "one bucket cannot list the buckets of its store"))
+            }
+        }
+    }
+
+    /// From this tick on the bucket owes nothing and may be forgotten.
+    #[must_use]
+    pub fn idle_from(&self) -> Timestamp {
+        let ledger = self.ledger.free_at(self.quota.paces(), self.retention());
+        let rare = self.rare.as_ref().map_or(0, |rare| {
+            // A permit from before a reset must not be taken for one from after it.
+            let reset = if rare.floor > 0 { self.high_water.saturating_add(self.retention()) } else { 0 };
+            rare.held_until.max(reset)
+        });
+        Timestamp::from_micros(ledger.max(rare))
+    }
+
+    /// The quota of the last operation that brought one.
+    #[must_use]
+    pub fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    #[inline]
+    pub(crate) fn acquire(&mut self, quota: &Quota, clock: u64, weight: u64) -> Result<Verdict> {
+        let now = self.enter(quota, clock)?;
+        if weight > quota.capacity() {
+            return Ok(Verdict::NeverFits { rate: quota.tightest() });
+        }
+        let held = self.rare.as_ref().is_some_and(|rare| rare.held_until > now);
+        let blocked = self.ledger.check(quota.paces(), now, weight);
+        if held || blocked.is_err() {
+            return Ok(Verdict::Denied(self.denial(clock, blocked.err().map(|blocked| (blocked.until, blocked.rate)))));
+        }
+        self.charge(now, weight);
+        Ok(Verdict::Admitted(Admission { tick: Timestamp::from_micros(now), weight, sequence: self.sequence }))
+    }
+
+    #[inline]
+    fn denial(&self, clock: u64, blocked: Option<(u64, usize)>) -> Denial {
+        let held_until = self.rare.as_ref().map_or(0, |rare| rare.held_until);
+        let (retry_at, rate, cause) = match blocked {
+            Some((until, rate)) if until >= held_until => (until, Some(rate), Cause::Full),
+            _ => (held_until, None, Cause::Held),
+        };
+        Denial { now: Timestamp::from_micros(clock), retry_at: Timestamp::from_micros(retry_at), rate, cause }
+    }
+
+    #[inline]
+    fn charge(&mut self, now: u64, weight: u64) {
+        let retention = self.retention();
+        self.ledger.charge(self.quota.paces(), now, weight, retention);
+        self.high_water = now;
+        self.sequence = self.sequence.wrapping_add(weight);
+    }
+
+    fn peek(&mut self, quota: &Quota, clock: u64) -> Result<Snapshot> {
+        let now = self.enter_time(clock);
+        self.check_algorithm(quota, now)?;
+        if self.quota != *quota {
+            // A look with other rates changes nothing for those who use the bucket.
+            let mut other = self.clone();
+            other.adopt(quota, now);
+            return Ok(other.snapshot(now, clock));
+        }
+        Ok(self.snapshot(now, clock))
+    }
+
+    fn snapshot(&self, now: u64, clock: u64) -> Snapshot {
+        let usage = self.quota.paces().iter().enumerate().map(|(rate, pace)| {
+            let (used, reset_at) = self.ledger.usage(rate, pace, now);
+            Usage {
+                rate: pace.rate,
+                used,
+                remaining: pace.rate.burst().saturating_sub(used),
+                reset_at: Timestamp::from_micros(reset_at),
+            }
+        });
+        let held_until = self.rare.as_ref().map(|rare| rare.held_until).filter(|held_until| *held_until > now);
+        Snapshot {
+            now: Timestamp::from_micros(clock),
+            held_until: held_until.map(Timestamp::from_micros),
+            usage: usage.collect(),
+        }
+    }
+
+    fn refund(&mut self, clock: u64, admission: Admission) -> u64 {
+        let now = self.enter_time(clock);
+        let later = self.sequence.wrapping_sub(admission.sequence);
+        let floor = self.rare.as_ref().map_or(0, |rare| rare.floor);
+        // Counted from the floor, so that a sequence which has wrapped is still in order.
+        let is_above_floor =
+            admission.sequence.wrapping_sub(floor) <= self.sequence.wrapping_sub(floor) && admission.sequence != floor;
+        let tick = admission.tick.as_micros();
+        if !is_above_floor || tick < self.since || tick > now {
+            return 0;
+        }
+        let refund = crate::algorithm::Refund { tick, weight: admission.weight, later };
+        let retention = self.retention();
+        self.ledger.refund(self.quota.paces(), now, &refund, retention)
+    }
+
+    fn penalize(&mut self, quota: &Quota, clock: u64, units: u64) -> Result<Timestamp> {
+        let now = self.enter(quota, clock)?;
+        self.charge(now, units);
+        Ok(Timestamp::from_micros(now))
+    }
+
+    fn reset(&mut self, clock: u64) -> bool {
+        let now = self.enter_time(clock);
+        let owed = self.idle_from().as_micros() > now;
+        self.ledger = Ledger::new(&self.quota);
+        self.high_water = now;
+        let rare = self.rare.get_or_insert_default();
+        rare.held_until = 0;
+        rare.floor = self.sequence;
+        owed
+    }
+
+    fn hold(&mut self, quota: &Quota, clock: u64, duration: Duration) -> Result<Timestamp> {
+        let now = self.enter(quota, clock)?;
+        self.high_water = now;
+        let rare = self.rare.get_or_insert_default();
+        rare.held_until = rare.held_until.max(now.saturating_add(micros_ceil(duration)));
+        Ok(Timestamp::from_micros(rare.held_until))
+    }
+
+    /// Microseconds for which an admission can matter to any list of rates that uses this bucket.
+    #[inline]
+    fn retention(&self) -> u64 {
+        let own = self.quota.retention();
+        self.rare.as_ref().map_or(own, |rare| rare.retention.max(own))
+    }
+
+    #[inline]
+    fn enter(&mut self, quota: &Quota, clock: u64) -> Result<u64> {
+        let now = self.enter_time(clock);
+        if !self.quota.is(quota) {
+            self.check_algorithm(quota, now)?;
+            self.adopt(quota, now);
+        }
+        Ok(now)
+    }
+
+    /// The bucket's time at this reading of the clock.
+    #[inline]
+    fn enter_time(&mut self, clock: u64) -> u64 {
+        if clock < self.high_water { self.step_back(clock) } else { clock }
+    }
+
+    #[cold]
+    fn step_back(&mut self, clock: u64) -> u64 {
+        let newest = self.high_water;
+        if newest - clock <= self.retention() {
+            return newest;
+        }
+        self.ledger.rebase(self.quota.paces(), newest, clock);
+        self.high_water = clock;
+        self.since = self.since.min(clock);
+        let floor = self.sequence;
+        let rare = self.rare.get_or_insert_default();
+        rare.held_until = rare.held_until.saturating_sub(newest - clock);
+        rare.floor = floor;
+        clock
+    }
+
+    /// A bucket that owes nothing may change its algorithm, any other may not.
+    fn check_algorithm(&self, quota: &Quota, now: u64) -> Result<()> {
+        let owes = || self.ledger.free_at(self.quota.paces(), self.retention()) > now;
+        if self.quota.algorithm() == quota.algorithm() || !owes() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::AlgorithmMismatch,
+            format!(
+                "the bucket is kept by {}, the request asks for {}; reset the bucket or use another key",
+                self.quota.algorithm(),
+                quota.algorithm()
+            ),
+        ))
+    }
+
+    #[cold]
+    fn adopt(&mut self, quota: &Quota, now: u64) {
+        if self.quota != *quota {
+            let retention = self.retention();
+            if retention > quota.retention() {
+                self.rare.get_or_insert_default().retention = retention;
+            }
+            if self.quota.algorithm() == quota.algorithm() {
+                self.ledger.adopt(self.quota.paces(), quota.paces(), now);
+            } else {
+                self.ledger = Ledger::new(quota);
+            }
+        }
+        self.quota = quota.clone();
+    }
+}

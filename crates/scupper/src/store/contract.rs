@@ -1,0 +1,52 @@
+//! What a store must do.
+
+use std::fmt;
+
+use crate::error::Result;
+use crate::quota::Quota;
+use crate::store::batch::Batch;
+use crate::store::outcome::Verdict;
+use crate::store::submission::Submission;
+use crate::sync::Arc;
+
+/// Where buckets live. A store owns atomicity and time, nothing else: decisions are made by
+/// [`BucketState`](crate::store::BucketState), or by a script that a differential test holds equal to it.
+///
+/// **Unstable**: until a remote store has passed the conformance suite, this trait may change in a minor release.
+///
+/// # What must hold
+/// - Each run of operations on one key is atomic: no operation of another batch comes between them.
+/// - Operations are decided on the store's clock unless they bring a time, in microseconds, and a clock that steps back
+///   frees nothing.
+/// - An operation that fails leaves no trace and spoils no other of the batch. A call that was sent and not answered in
+///   time is [`ErrorKind::Unknown`](crate::ErrorKind::Unknown), and is not sent again.
+/// - A bucket that owes nothing leaves by itself; one that owes anything stays.
+/// - [`submit`](Self::submit) does not block on other callers, apart from a lock that is held for a bounded computation.
+///
+/// [`conformance`](crate::conformance) checks all this for any store. The `custom_store` example is a whole store.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Carries out the operations of a batch, in order.
+    ///
+    /// It cannot fail as a whole: each operation has an outcome, and a store that cannot be reached gives each of them an
+    /// error.
+    fn submit(&self, batch: Batch<'_>) -> Submission;
+
+    /// A short cut to one bucket, for stores that decide at memory speed. A store without one gives none, and every
+    /// decision goes through [`submit`](Self::submit).
+    ///
+    /// # Errors
+    /// Those of an acquire on the same key, for example [`ErrorKind::Capacity`](crate::ErrorKind::Capacity).
+    fn pin(&self, key: &str, quota: &Quota) -> Result<Option<Arc<dyn PinnedBucket>>> {
+        let _ = (key, quota);
+        Ok(None)
+    }
+}
+
+/// A bucket that needs no looking up. It stays in its store as long as this exists.
+pub trait PinnedBucket: fmt::Debug + Send + Sync {
+    /// Decides on an acquire of `weight` units, in no line.
+    ///
+    /// # Errors
+    /// Those of an acquire through [`Store::submit`].
+    fn acquire(&self, quota: &Quota, weight: u64) -> Result<Verdict>;
+}

@@ -1,0 +1,41 @@
+use crate::error::Result;
+use crate::quota::Quota;
+use crate::store::contract::PinnedBucket;
+use crate::store::memory::pinned::Pinned;
+use crate::store::memory::table::Table;
+use crate::store::outcome::Verdict;
+use crate::sync::{Arc, Weak};
+
+/// What a user of a pinned bucket holds. The bucket must be given up before its home is told, hence the order.
+#[derive(Debug)]
+pub(super) struct Handle {
+    bucket: Arc<Pinned>,
+    _release: Release,
+}
+
+#[derive(Debug)]
+struct Release {
+    home: Weak<Table>,
+    hash: u64,
+}
+
+impl Handle {
+    pub(super) fn new(bucket: Arc<Pinned>, home: &Arc<Table>, hash: u64) -> Self {
+        Self { bucket, _release: Release { home: Arc::downgrade(home), hash } }
+    }
+}
+
+impl PinnedBucket for Handle {
+    #[inline]
+    fn acquire(&self, quota: &Quota, weight: u64) -> Result<Verdict> {
+        self.bucket.acquire(quota, weight)
+    }
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.upgrade() {
+            home.released(self.hash);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Buckets in the memory of this process.
+
+mod clock;
+
+mod pinned;
+
+mod shard;
+
+mod table;
+
+mod handle;
+
+mod store;
+
+pub use store::{MemoryStore, MemoryStoreBuilder};

@@ -1,0 +1,93 @@
+use crate::error::Result;
+use crate::quota::Quota;
+use crate::store::bucket::BucketState;
+use crate::store::memory::clock::Clock;
+use crate::store::outcome::{Cause, Denial, Verdict};
+use crate::sync::{AtomicU64, DecisionLock, Ordering};
+use crate::time::Timestamp;
+
+/// A bucket that lives apart from its shard because someone holds a handle to it.
+#[derive(Debug)]
+pub(super) struct Pinned {
+    state: DecisionLock<BucketState>,
+    full: FullUntil,
+    quota: Quota,
+    clock: Clock,
+}
+
+impl Pinned {
+    pub(super) fn new(state: BucketState, quota: &Quota, clock: &Clock) -> Self {
+        Self { state: DecisionLock::new(state), full: FullUntil::default(), quota: quota.clone(), clock: clock.clone() }
+    }
+
+    /// Works on the state under its lock; what is known about denials without looking is forgotten.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut BucketState) -> T) -> T {
+        let mut state = self.state.lock();
+        self.full.forget();
+        work(&mut state)
+    }
+
+    pub(super) fn idle_from(&self) -> Timestamp {
+        self.state.lock().idle_from()
+    }
+
+    #[inline]
+    pub(super) fn acquire(&self, quota: &Quota, weight: u64) -> Result<Verdict> {
+        // Read before the lock, so that the lock is held for the arithmetic alone. The bucket's time does not step back.
+        let now = self.clock.now();
+        let is_usual = weight == 1 && quota.is(&self.quota);
+        if is_usual && let Some(denial) = self.full.denial(now, quota) {
+            return Ok(Verdict::Denied(denial));
+        }
+        let mut state = self.state.lock();
+        let verdict = state.acquire(quota, now.as_micros(), weight)?;
+        match &verdict {
+            Verdict::Denied(denial) if is_usual => self.full.remember(denial),
+            Verdict::Admitted(_) => self.full.forget(),
+            _ => {}
+        }
+        Ok(verdict)
+    }
+}
+
+/// Until when one unit does not fit, known without the lock: a flood on a full bucket is answered by reading alone.
+///
+/// It is written under the lock, and forgotten by whatever could make it untrue.
+#[derive(Debug, Default)]
+struct FullUntil(AtomicU64);
+
+impl FullUntil {
+    const RATE_BITS: u32 = 5;
+    const RATE_MASK: u64 = (1 << Self::RATE_BITS) - 1;
+
+    fn remember(&self, denial: &Denial) {
+        if let (Cause::Full, Some(rate)) = (denial.cause, denial.rate)
+            && let (until, rate) = (denial.retry_at.as_micros(), rate as u64)
+            && until >> (u64::BITS - Self::RATE_BITS) == 0
+            && rate <= Self::RATE_MASK
+        {
+            self.0.store(until << Self::RATE_BITS | rate, Ordering::Release);
+        }
+    }
+
+    #[inline]
+    fn forget(&self) {
+        if self.0.load(Ordering::Relaxed) != 0 {
+            self.0.store(0, Ordering::Release);
+        }
+    }
+
+    #[inline]
+    fn denial(&self, now: Timestamp, quota: &Quota) -> Option<Denial> {
+        let known = self.0.load(Ordering::Acquire);
+        let until = known >> Self::RATE_BITS;
+        // Further ahead than an interval, the clock has stepped back so far that the bucket must see it.
+        let is_denied = until > now.as_micros() && until - now.as_micros() <= quota.retention();
+        is_denied.then(|| Denial {
+            now,
+            retry_at: Timestamp::from_micros(until),
+            rate: Some((known & Self::RATE_MASK) as usize),
+            cause: Cause::Full,
+        })
+    }
+}

@@ -1,0 +1,173 @@
+use hashbrown::HashTable;
+
+use crate::quota::Quota;
+use crate::store::bucket::BucketState;
+use crate::store::memory::clock::Clock;
+use crate::store::memory::pinned::Pinned;
+use crate::sync::Arc;
+use crate::time::Timestamp;
+
+/// A part of the table of buckets, under one lock.
+#[derive(Debug)]
+pub(super) struct Shard {
+    slots: HashTable<Box<Slot>>,
+    /// No bucket that the last walk saw can leave earlier.
+    idle_from: Timestamp,
+    /// No bucket that changed since can leave earlier.
+    hastened: Timestamp,
+}
+
+#[derive(Debug)]
+struct Slot {
+    hash: u64,
+    key: Box<str>,
+    place: Place,
+}
+
+/// Where the state of a bucket is.
+#[derive(Debug)]
+enum Place {
+    Here(BucketState),
+    Pinned(Arc<Pinned>),
+}
+
+impl Slot {
+    #[inline]
+    fn with<T>(&mut self, work: impl FnOnce(&mut BucketState) -> T) -> T {
+        match &mut self.place {
+            Place::Here(state) => work(state),
+            Place::Pinned(pinned) => pinned.with(work),
+        }
+    }
+
+    fn idle_from(&self) -> Timestamp {
+        match &self.place {
+            Place::Here(state) => state.idle_from(),
+            Place::Pinned(pinned) => pinned.idle_from(),
+        }
+    }
+
+    fn has_handles(&self) -> bool {
+        matches!(&self.place, Place::Pinned(pinned) if Arc::strong_count(pinned) > 1)
+    }
+}
+
+/// A walk through a shard, a few slots at a time.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    next: usize,
+    slots: Option<usize>,
+    idle_from: Option<Timestamp>,
+}
+
+impl Walk {
+    pub(super) fn is_under_way(&self) -> bool {
+        self.next > 0
+    }
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self { slots: HashTable::new(), idle_from: Timestamp::MAX, hastened: Timestamp::MAX }
+    }
+}
+
+impl Shard {
+    /// No bucket of this shard can leave earlier; the end of time if none can.
+    pub(super) fn idle_from(&self) -> Timestamp {
+        self.idle_from.min(self.hastened)
+    }
+
+    /// Works on the bucket of this key, if it is there.
+    #[inline]
+    pub(super) fn with<T>(&mut self, hash: u64, key: &str, work: impl FnOnce(&mut BucketState) -> T) -> Option<T> {
+        let slot = self.slots.find_mut(hash, |slot| *slot.key == *key)?;
+        Some(slot.with(work))
+    }
+
+    /// Puts a new bucket in place. The key must not be there.
+    pub(super) fn insert(&mut self, hash: u64, key: &str, state: BucketState) {
+        self.hasten(state.idle_from());
+        let slot = Box::new(Slot { hash, key: key.into(), place: Place::Here(state) });
+        self.slots.insert_unique(hash, slot, |slot| slot.hash);
+    }
+
+    /// Says that a bucket may have become free earlier than it was.
+    pub(super) fn hasten(&mut self, idle_from: Timestamp) {
+        self.hastened = self.hastened.min(idle_from);
+    }
+
+    /// Moves the bucket of this key out of the shard, so that a handle can reach it without looking it up.
+    pub(super) fn pin(&mut self, hash: u64, key: &str, quota: &Quota, clock: &Clock) -> Option<Arc<Pinned>> {
+        let slot = self.slots.find_mut(hash, |slot| *slot.key == *key)?;
+        if let Place::Pinned(pinned) = &slot.place {
+            return Some(Arc::clone(pinned));
+        }
+        let placeholder = BucketState::new(quota, Timestamp::ZERO);
+        let Place::Here(state) = std::mem::replace(&mut slot.place, Place::Here(placeholder)) else {
+            return None;
+        };
+        let pinned = Arc::new(Pinned::new(state, quota, clock));
+        slot.place = Place::Pinned(Arc::clone(&pinned));
+        Some(pinned)
+    }
+
+    /// Gives up idle buckets among the next `most` slots; says how many left and whether the walk is at its end.
+    ///
+    /// A bucket with a handle stays, and is not waited for: dropping the handle hastens the shard.
+    pub(super) fn sweep(&mut self, walk: &mut Walk, now: Timestamp, most: usize) -> (usize, bool) {
+        if walk.slots != Some(self.slots.num_buckets()) {
+            // A new walk, or a table that has moved its slots meanwhile.
+            *walk = Walk { slots: Some(self.slots.num_buckets()), ..Walk::default() };
+            self.hastened = Timestamp::MAX;
+        }
+        let end = self.slots.num_buckets().min(walk.next.saturating_add(most));
+        let mut left = 0;
+        for index in walk.next..end {
+            let Ok(entry) = self.slots.get_bucket_entry(index) else { continue };
+            if entry.get().has_handles() {
+                continue;
+            }
+            let idle_from = entry.get().idle_from();
+            if idle_from <= now {
+                entry.remove();
+                left += 1;
+            } else {
+                walk.idle_from = Some(walk.idle_from.map_or(idle_from, |earliest| earliest.min(idle_from)));
+            }
+        }
+        walk.next = end;
+        let is_done = end == self.slots.num_buckets();
+        if is_done {
+            self.idle_from = walk.idle_from.unwrap_or(Timestamp::MAX);
+            if self.slots.len() < self.slots.capacity() / 4 {
+                self.slots.shrink_to_fit(|slot| slot.hash);
+            }
+        }
+        (left, is_done)
+    }
+
+    /// Adds keys that begin with `prefix` and owe something, from the slot `from` on, up to `most` in all; says where to
+    /// go on if that was not all.
+    pub(super) fn list(
+        &self,
+        prefix: &str,
+        now: Timestamp,
+        from: usize,
+        most: usize,
+        keys: &mut Vec<String>,
+    ) -> Option<usize> {
+        for index in from..self.slots.num_buckets() {
+            if keys.len() >= most {
+                return Some(index);
+            }
+            if let Some(slot) = self.slots.get_bucket(index)
+                && slot.key.starts_with(prefix)
+                && slot.idle_from() > now
+            {
+                keys.push(slot.key.to_string());
+            }
+        }
+        None
+    }
+}

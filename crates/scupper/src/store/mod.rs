@@ -1,0 +1,23 @@
+//! Where buckets live, and what is asked of such a place.
+
+mod outcome;
+
+mod batch;
+
+mod bucket;
+
+mod line;
+
+mod submission;
+
+mod contract;
+
+mod memory;
+
+pub use batch::{Action, Batch, Operation};
+pub use bucket::BucketState;
+pub use contract::{PinnedBucket, Store};
+pub use line::Line;
+pub use memory::{MemoryStore, MemoryStoreBuilder};
+pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapshot, Usage, Verdict};
+pub use submission::{Outcomes, Submission, SubmissionFuture};

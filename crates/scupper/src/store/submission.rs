@@ -1,0 +1,101 @@
+//! The answer of a store, at once or later.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use smallvec::SmallVec;
+
+use crate::store::outcome::Outcome;
+use crate::sync::Arc;
+use crate::timer::ThreadSignal;
+
+/// The outcomes of a batch, one an operation, in their order.
+pub type Outcomes = SmallVec<[Outcome; 1]>;
+
+/// A batch that was handed to a store.
+///
+/// A pending one goes on without the caller's thread and whether or not it is polled: waiting for it with
+/// [`wait`](Self::wait) is safe anywhere, and dropping it does not stop what was sent.
+#[must_use = "a submission holds the outcomes"]
+pub enum Submission {
+    /// The store has answered.
+    Ready(Outcomes),
+    /// The store will answer.
+    Pending(Pin<Box<dyn Future<Output = Outcomes> + Send>>),
+}
+
+impl Submission {
+    /// The outcome of one operation, at once.
+    #[inline]
+    pub fn ready(outcome: Outcome) -> Self {
+        let mut outcomes = Outcomes::new();
+        outcomes.push(outcome);
+        Self::Ready(outcomes)
+    }
+
+    /// Blocks the calling thread until the store has answered.
+    #[must_use]
+    #[inline]
+    pub fn wait(self) -> Outcomes {
+        match self {
+            Self::Ready(outcomes) => outcomes,
+            Self::Pending(future) => block_on(future),
+        }
+    }
+}
+
+impl IntoFuture for Submission {
+    type Output = Outcomes;
+    type IntoFuture = SubmissionFuture;
+
+    fn into_future(self) -> SubmissionFuture {
+        SubmissionFuture(Some(self))
+    }
+}
+
+/// Waits for the outcomes of a [`Submission`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are polled"]
+pub struct SubmissionFuture(Option<Submission>);
+
+impl Future for SubmissionFuture {
+    type Output = Outcomes;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcomes> {
+        match self.0.take() {
+            Some(Submission::Ready(outcomes)) => Poll::Ready(outcomes),
+            Some(Submission::Pending(mut future)) => match future.as_mut().poll(cx) {
+                Poll::Ready(outcomes) => Poll::Ready(outcomes),
+                Poll::Pending => {
+                    self.0 = Some(Submission::Pending(future));
+                    Poll::Pending
+                }
+            },
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl fmt::Debug for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(outcomes) => f.debug_tuple("Ready").field(outcomes).finish(),
+            Self::Pending(_) => f.write_str("Pending"),
+        }
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let signal = ThreadSignal::for_this_thread();
+    let waker = Waker::from(Arc::clone(&signal));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => signal.wait(),
+        }
+    }
+}
