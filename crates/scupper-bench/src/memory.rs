@@ -90,7 +90,7 @@ fn key_limit(outcome: Outcome) -> Limit {
 
 fn log_by_handle(outcome: Outcome) -> Result<Case> {
     let [limit, ..] = limits(outcome);
-    let ours = ours::one_bucket(&[limit], Algorithm::Log, outcome)?;
+    let ours = ours::one_bucket(&[limit], Algorithm::SlidingWindowLog, outcome)?;
     let name = format!("one bucket, log, 1 rate, {outcome}");
     Ok(Case::new(name, outcome, ours)
         .against(governor::one_bucket(limit, outcome)?, 1.25)
@@ -102,7 +102,7 @@ fn log_by_handle(outcome: Outcome) -> Result<Case> {
 
 fn log_of_three_rates_by_handle(outcome: Outcome) -> Result<Case> {
     let limits = limits(outcome);
-    let ours = ours::one_bucket(&limits, Algorithm::Log, outcome)?;
+    let ours = ours::one_bucket(&limits, Algorithm::SlidingWindowLog, outcome)?;
     let name = format!("one bucket, log, 3 rates, {outcome}");
     let governor = governor::one_bucket(limits[0], outcome)?;
     Ok(Case::new(name, outcome, ours).against(governor, 1.25))
@@ -128,7 +128,7 @@ fn log_by_key(outcome: Outcome) -> Result<Case> {
 
 fn log_by_handle_from(threads: u32, outcome: Outcome) -> Result<Case> {
     let [limit, ..] = limits(outcome);
-    let ours = ours::one_bucket(&[limit], Algorithm::Log, outcome)?;
+    let ours = ours::one_bucket(&[limit], Algorithm::SlidingWindowLog, outcome)?;
     let name = format!("{threads} threads, one bucket, log, {outcome}");
     let governor = governor::one_bucket(shared(limit, outcome), outcome)?;
     let case = Case::new(name, outcome, ours).against(governor, 1.1);

@@ -3,63 +3,56 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use scupper::{Decision, Limiter, Rate};
 
 use crate::keys::Keys;
 use crate::limit::{Limit, Outcome};
 use crate::side::Side;
 
-/// How to decide.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Algorithm {
-    /// The exact sliding window log.
-    Log,
-    /// The generic cell rate algorithm.
-    Gcra,
-}
+pub(crate) use scupper::Algorithm;
 
 const NAME: &str = "scupper";
 
-// Stands in for the library, which has no interface yet: another crate's direct and keyed limiter.
-// Both sides of a case are then the same code, which shows what the harness itself adds.
-
 /// One bucket, asked by handle.
-pub(crate) fn one_bucket(limits: &[Limit], _algorithm: Algorithm, outcome: Outcome) -> Result<Side> {
-    let limit = *limits.first().context("no limit")?;
-    let limiter = governor::RateLimiter::direct(quota(limit)?);
-    outcome.prepare(NAME, limit, || limiter.check().is_ok())?;
+pub(crate) fn one_bucket(limits: &[Limit], algorithm: Algorithm, outcome: Outcome) -> Result<Side> {
+    let bucket = limiter(limits, algorithm)?.bucket("one")?;
+    outcome.prepare(NAME, limits[0], || outcome.is_admitted(bucket.try_acquire()))?;
     Ok(Side::repeating(NAME, move || {
-        let verdict = black_box(&limiter).check();
-        black_box(&verdict).is_ok()
+        let decision = black_box(&bucket).try_acquire();
+        outcome.is_admitted(black_box(decision))
     }))
 }
 
 /// One limiter for all keys, asked by key.
 pub(crate) fn keyed(limit: Limit, keys: Arc<Keys>, outcome: Outcome) -> Result<Side> {
-    let limiter = governor::RateLimiter::keyed(quota(limit)?);
+    let limiter = limiter(&[limit], Algorithm::SlidingWindowLog)?;
     for key in keys.all() {
-        outcome.prepare(NAME, limit, || limiter.check_key(key).is_ok())?;
+        outcome.prepare(NAME, limit, || outcome.is_admitted(limiter.try_acquire(key)))?;
     }
-    Ok(Side::visiting(NAME, keys, move |key| {
-        let verdict = black_box(&limiter).check_key(key);
-        black_box(&verdict).is_ok()
+    Ok(Side::visiting(NAME, keys, move |key: &String| {
+        let decision = black_box(&limiter).try_acquire(key);
+        outcome.is_admitted(black_box(decision))
     }))
 }
 
 /// A limiter to be filled and weighed: asks for one unit of a key.
-pub(crate) fn weighed(limit: Limit, _algorithm: Algorithm) -> Result<impl Fn(&String) -> Result<bool>> {
-    let limiter: governor::DefaultKeyedRateLimiter<String> = governor::RateLimiter::keyed(quota(limit)?);
-    Ok(move |key: &String| Ok(limiter.check_key(key).is_ok()))
+pub(crate) fn weighed(limit: Limit, algorithm: Algorithm) -> Result<impl Fn(&String) -> Result<bool>> {
+    let limiter = limiter(&[limit], algorithm)?;
+    Ok(move |key: &String| Ok(limiter.try_acquire(key)?.is_admitted()))
 }
 
-fn quota(limit: Limit) -> Result<governor::Quota> {
-    let burst = std::num::NonZeroU32::new(limit.requests).context("a limit of nothing")?;
-    let quota = governor::Quota::with_period(limit.spacing()).context("no spacing")?;
-    // Wide enough for a thread that loses its processor, as the cases do for the peer.
-    let burst = if limit.interval < std::time::Duration::from_secs(1) {
-        burst.saturating_mul(std::num::NonZeroU32::MIN.saturating_add(99_999))
-    } else {
-        burst
-    };
-    Ok(quota.allow_burst(burst))
+fn limiter(limits: &[Limit], algorithm: Algorithm) -> Result<Limiter> {
+    let rates = limits.iter().map(|limit| Rate::new(limit.requests.into(), limit.interval));
+    Ok(Limiter::builder().algorithm(algorithm).rates(rates.collect::<scupper::Result<Vec<_>>>()?).build()?)
+}
+
+impl Outcome {
+    /// Whether it was admitted; an error is the answer that this outcome does not expect.
+    fn is_admitted(self, decision: scupper::Result<Decision<'_>>) -> bool {
+        match decision {
+            Ok(decision) => decision.is_admitted(),
+            Err(_) => self == Self::Deny,
+        }
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Vec<Row>> {
     };
     let mut rows = Vec::new();
     for &count in log_counts {
-        let weight = weigh(count, LIMIT.requests, || ours::weighed(LIMIT, Algorithm::Log))?;
+        let weight = weigh(count, LIMIT.requests, || ours::weighed(LIMIT, Algorithm::SlidingWindowLog))?;
         rows.push(row(
             format!("size, log of 100, full, {count} keys"),
             weight.last().context("nothing weighed")?.1,
