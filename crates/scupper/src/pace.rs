@@ -21,13 +21,13 @@ impl Pace {
     }
 
     /// The time that `units` take to drain.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn span(&self, units: u64) -> Span {
         if units == 1 { self.unit } else { Span::of(units, self.rate) }
     }
 
     /// The time that may still be draining when `units` come.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn slack(&self, units: u64) -> Span {
         if units == 1 { self.but_one } else { self.burst.minus(self.span(units), self.rate.limit()) }
     }
@@ -61,7 +61,7 @@ impl Span {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn plus(self, other: Self, limit: u64) -> Self {
         let part = self.part + other.part;
         let carry = part >= limit;
@@ -72,7 +72,7 @@ impl Span {
     }
 
     /// The difference, zero if `other` is longer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn minus(self, other: Self, limit: u64) -> Self {
         if self <= other {
             return Self::default();
@@ -85,7 +85,7 @@ impl Span {
     }
 
     /// Whole microseconds, rounded up.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn ceil(self) -> u64 {
         self.whole.saturating_add((self.part > 0) as u64)
     }

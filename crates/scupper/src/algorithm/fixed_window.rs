@@ -21,9 +21,9 @@ impl FixedWindow {
 
 impl Lane for FixedWindow {
     #[inline]
-    fn blocked_until(&self, pace: &Pace, now: u64, weight: u64) -> Option<u64> {
+    fn free_from(&self, pace: &Pace, now: u64, weight: u64) -> u64 {
         let full = self.is_current(pace, now) && self.count.saturating_add(weight) > pace.rate.limit();
-        full.then(|| self.end(pace))
+        if full { self.end(pace) } else { 0 }
     }
 
     #[inline]

@@ -11,14 +11,13 @@ pub(crate) struct Gcra {
 }
 
 impl Lane for Gcra {
-    #[inline]
-    fn blocked_until(&self, pace: &Pace, now: u64, weight: u64) -> Option<u64> {
+    #[inline(always)]
+    fn free_from(&self, pace: &Pace, _now: u64, weight: u64) -> u64 {
         // As the weight is at most the burst, it fits whenever everything has drained.
-        let until = self.drained.minus(pace.slack(weight), pace.rate.limit()).ceil();
-        (until > now).then_some(until)
+        self.drained.minus(pace.slack(weight), pace.rate.limit()).ceil()
     }
 
-    #[inline]
+    #[inline(always)]
     fn charge(&mut self, pace: &Pace, now: u64, weight: u64) {
         self.drained = self.drained.max(Span::micros(now)).plus(pace.span(weight), pace.rate.limit());
     }

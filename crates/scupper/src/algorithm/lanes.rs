@@ -7,8 +7,8 @@ use crate::pace::Pace;
 
 /// The state of one rate, for algorithms that keep one such state a rate.
 pub(crate) trait Lane: Copy + Default + fmt::Debug {
-    /// The first microsecond at which `weight` units fit, if they do not fit at `now`.
-    fn blocked_until(&self, pace: &Pace, now: u64, weight: u64) -> Option<u64>;
+    /// The first microsecond from `now` on at which `weight` units fit; anything up to `now` if they fit.
+    fn free_from(&self, pace: &Pace, now: u64, weight: u64) -> u64;
     /// Counts `weight` units at `now`, whether or not they fit.
     fn charge(&mut self, pace: &Pace, now: u64, weight: u64);
     /// Takes back what can still be taken back; says how many units.
@@ -49,23 +49,26 @@ impl<L: Lane> Lanes<L> {
         Self { own: paces.iter().map(|_| L::default()).collect(), others: None }
     }
 
-    #[inline]
-    pub(crate) fn check(&self, paces: &[Pace], now: u64, weight: u64) -> Result<(), Blocked> {
-        let mut blocked = None;
-        for (rate, (lane, pace)) in self.own.iter().zip(paces).enumerate() {
-            if let Some(until) = lane.blocked_until(pace, now, weight) {
-                blocked = Blocked::later(blocked, Blocked { until, rate });
-            }
-        }
-        blocked.map_or(Ok(()), Err)
+    #[inline(always)]
+    pub(crate) fn fits(&self, paces: &[Pace], now: u64, weight: u64) -> bool {
+        self.own.iter().zip(paces).all(|(lane, pace)| lane.free_from(pace, now, weight) <= now)
     }
 
-    #[inline]
+    pub(crate) fn blocked(&self, paces: &[Pace], now: u64, weight: u64) -> Option<Blocked> {
+        Blocked::last(self.own.iter().zip(paces).map(|(lane, pace)| lane.free_from(pace, now, weight)), now)
+    }
+
+    #[inline(always)]
     pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64) {
         self.own.iter_mut().zip(paces).for_each(|(lane, pace)| lane.charge(pace, now, weight));
-        if let Some(others) = &mut self.others {
-            others.iter_mut().for_each(|(pace, lane)| lane.charge(pace, now, weight));
+        if self.others.is_some() {
+            self.charge_others(now, weight);
         }
+    }
+
+    #[inline(never)]
+    fn charge_others(&mut self, now: u64, weight: u64) {
+        self.others.iter_mut().flat_map(|others| others.iter_mut()).for_each(|(pace, lane)| lane.charge(pace, now, weight));
     }
 
     /// Gives back on every lane; says the most that one of them could take back.

@@ -23,16 +23,27 @@ impl Ledger {
         }
     }
 
-    #[inline]
-    pub(crate) fn check(&self, paces: &[Pace], now: u64, weight: u64) -> Result<(), Blocked> {
+    /// Whether `weight` units fit all rates at `now`. The weight is at most each rate's capacity.
+    #[inline(always)]
+    pub(crate) fn fits(&self, paces: &[Pace], now: u64, weight: u64) -> bool {
         match self {
-            Self::SlidingWindowLog(log) => log.check(paces, now, weight),
-            Self::FixedWindow(lanes) => lanes.check(paces, now, weight),
-            Self::Gcra(lanes) => lanes.check(paces, now, weight),
+            Self::SlidingWindowLog(log) => log.fits(paces, now, weight),
+            Self::FixedWindow(lanes) => lanes.fits(paces, now, weight),
+            Self::Gcra(lanes) => lanes.fits(paces, now, weight),
         }
     }
 
-    #[inline]
+    /// Which rate binds, and until when, if `weight` units do not fit all rates at `now`.
+    #[inline(never)]
+    pub(crate) fn blocked(&self, paces: &[Pace], now: u64, weight: u64) -> Option<Blocked> {
+        match self {
+            Self::SlidingWindowLog(log) => log.blocked(paces, now, weight),
+            Self::FixedWindow(lanes) => lanes.blocked(paces, now, weight),
+            Self::Gcra(lanes) => lanes.blocked(paces, now, weight),
+        }
+    }
+
+    #[inline(always)]
     pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, retention: u64) {
         match self {
             Self::SlidingWindowLog(log) => log.charge(paces, now, weight, retention),

@@ -32,6 +32,18 @@ impl Totals {
         self.ends.back().copied().unwrap_or(self.base)
     }
 
+    #[inline(never)]
+    fn units(&self) -> u64 {
+        self.end() - self.base
+    }
+
+    /// The event of the `nth` oldest unit (from 1).
+    #[inline(never)]
+    fn event_of(&self, nth: u64) -> usize {
+        let end = self.base + nth;
+        self.ends.partition_point(|other| *other < end)
+    }
+
     fn before(&self, event: usize) -> u64 {
         event.checked_sub(1).map_or(self.base, |previous| self.ends[previous])
     }
@@ -48,47 +60,50 @@ impl SlidingWindowLog {
     const SMALLEST: usize = 4;
 
     /// Whether `weight` units fit all rates at `now`. The weight is at most each rate's limit.
-    #[inline]
-    pub(crate) fn check(&self, paces: &[Pace], now: u64, weight: u64) -> Result<(), Blocked> {
+    #[inline(always)]
+    pub(crate) fn fits(&self, paces: &[Pace], now: u64, weight: u64) -> bool {
         let units = self.units();
-        let mut blocked = None;
-        for (rate, pace) in paces.iter().enumerate() {
-            // So many of the oldest units must have left.
-            let leaving = (units + weight).saturating_sub(pace.rate.limit());
-            if leaving > 0 {
-                let until = self.tick_of(leaving).saturating_add(pace.rate.interval_micros()).saturating_add(1);
-                if until > now {
-                    blocked = Blocked::later(blocked, Blocked { until, rate });
-                }
-            }
+        paces.iter().all(|pace| self.free_until(units, pace, weight) <= now)
+    }
+
+    /// The last of the rates to have room for `weight` units, and when.
+    pub(crate) fn blocked(&self, paces: &[Pace], now: u64, weight: u64) -> Option<Blocked> {
+        let units = self.units();
+        Blocked::last(paces.iter().map(|pace| self.free_until(units, pace, weight)), now)
+    }
+
+    /// The first microsecond at which `weight` units fit this rate.
+    #[inline(always)]
+    fn free_until(&self, units: u64, pace: &Pace, weight: u64) -> u64 {
+        // So many of the oldest units must have left.
+        let leaving = (units + weight).saturating_sub(pace.rate.limit());
+        if leaving == 0 {
+            return 0;
         }
-        blocked.map_or(Ok(()), Err)
+        self.tick_of(leaving).saturating_add(pace.rate.interval_micros()).saturating_add(1)
     }
 
     /// Units in the log, those that have left every window but were not dropped yet included.
-    #[inline]
+    #[inline(always)]
     fn units(&self) -> u64 {
         match &self.totals {
             None => self.ticks.len() as u64,
-            Some(totals) => totals.end() - totals.base,
+            Some(totals) => totals.units(),
         }
     }
 
     /// When the `nth` oldest unit (from 1) was admitted.
-    #[inline]
+    #[inline(always)]
     fn tick_of(&self, nth: u64) -> u64 {
         let event = match &self.totals {
             None => (nth - 1) as usize,
-            Some(totals) => {
-                let end = totals.base + nth;
-                totals.ends.partition_point(|other| *other < end)
-            }
+            Some(totals) => totals.event_of(nth),
         };
         self.ticks[event]
     }
 
     /// Writes down `weight` units at `now`, whether or not they fit, and drops what has left every window.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, retention: u64) {
         self.leak(now, retention);
         let same_tick = self.ticks.back() == Some(&now);
@@ -102,6 +117,7 @@ impl SlidingWindowLog {
         }
     }
 
+    #[inline(never)]
     fn charge_event(&mut self, now: u64, weight: u64, same_tick: bool) {
         let units = self.ticks.len() as u64;
         let totals = self.totals.get_or_insert_with(|| Box::new(Totals { ends: (1..=units).collect(), base: 0 }));
@@ -128,15 +144,22 @@ impl SlidingWindowLog {
         self.ticks.reserve_exact(room - length);
     }
 
-    #[inline]
+    #[inline(always)]
     fn leak(&mut self, now: u64, retention: u64) {
         while let Some(oldest) = self.ticks.front()
             && oldest.saturating_add(retention) < now
         {
             self.ticks.pop_front();
-            if let Some(totals) = &mut self.totals {
-                totals.base = totals.ends.pop_front().unwrap_or(totals.base);
+            if self.totals.is_some() {
+                self.leak_totals();
             }
+        }
+    }
+
+    #[inline(never)]
+    fn leak_totals(&mut self) {
+        if let Some(totals) = &mut self.totals {
+            totals.base = totals.ends.pop_front().unwrap_or(totals.base);
         }
         if self.ticks.is_empty() {
             self.totals = None;

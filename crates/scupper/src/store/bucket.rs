@@ -100,32 +100,45 @@ impl BucketState {
         &self.quota
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn acquire(&mut self, quota: &Quota, clock: u64, weight: u64) -> Result<Verdict> {
         let now = self.enter(quota, clock)?;
-        if weight > quota.capacity() {
-            return Ok(Verdict::NeverFits { rate: quota.tightest() });
+        if weight <= quota.capacity() && !self.is_held(now) && self.ledger.fits(quota.paces(), now, weight) {
+            self.charge(now, weight);
+            return Ok(Verdict::Admitted(Admission {
+                tick: Timestamp::from_micros(now),
+                weight,
+                sequence: self.sequence,
+            }));
         }
-        let held = self.rare.as_ref().is_some_and(|rare| rare.held_until > now);
-        let blocked = self.ledger.check(quota.paces(), now, weight);
-        if held || blocked.is_err() {
-            return Ok(Verdict::Denied(self.denial(clock, blocked.err().map(|blocked| (blocked.until, blocked.rate)))));
-        }
-        self.charge(now, weight);
-        Ok(Verdict::Admitted(Admission { tick: Timestamp::from_micros(now), weight, sequence: self.sequence }))
+        Ok(self.refusal(clock, now, weight))
     }
 
-    #[inline]
-    fn denial(&self, clock: u64, blocked: Option<(u64, usize)>) -> Denial {
+    #[inline(always)]
+    fn is_held(&self, now: u64) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.held_until > now)
+    }
+
+    /// Why a request that does not fit does not.
+    #[inline(never)]
+    fn refusal(&self, clock: u64, now: u64, weight: u64) -> Verdict {
+        if weight > self.quota.capacity() {
+            return Verdict::NeverFits { rate: self.quota.tightest() };
+        }
         let held_until = self.rare.as_ref().map_or(0, |rare| rare.held_until);
-        let (retry_at, rate, cause) = match blocked {
-            Some((until, rate)) if until >= held_until => (until, Some(rate), Cause::Full),
+        let (retry_at, rate, cause) = match self.ledger.blocked(self.quota.paces(), now, weight) {
+            Some(blocked) if blocked.until >= held_until => (blocked.until, Some(blocked.rate), Cause::Full),
             _ => (held_until, None, Cause::Held),
         };
-        Denial { now: Timestamp::from_micros(clock), retry_at: Timestamp::from_micros(retry_at), rate, cause }
+        Verdict::Denied(Denial {
+            now: Timestamp::from_micros(clock),
+            retry_at: Timestamp::from_micros(retry_at),
+            rate,
+            cause,
+        })
     }
 
-    #[inline]
+    #[inline(always)]
     fn charge(&mut self, now: u64, weight: u64) {
         let retention = self.retention();
         self.ledger.charge(self.quota.paces(), now, weight, retention);
@@ -135,11 +148,10 @@ impl BucketState {
 
     fn peek(&mut self, quota: &Quota, clock: u64) -> Result<Snapshot> {
         let now = self.enter_time(clock);
-        self.check_algorithm(quota, now)?;
         if self.quota != *quota {
             // A look with other rates changes nothing for those who use the bucket.
             let mut other = self.clone();
-            other.adopt(quota, now);
+            other.adopt(quota, now)?;
             return Ok(other.snapshot(now, clock));
         }
         Ok(self.snapshot(now, clock))
@@ -205,24 +217,20 @@ impl BucketState {
     }
 
     /// Microseconds for which an admission can matter to any list of rates that uses this bucket.
-    #[inline]
+    #[inline(always)]
     fn retention(&self) -> u64 {
         let own = self.quota.retention();
-        self.rare.as_ref().map_or(own, |rare| rare.retention.max(own))
+        if let Some(rare) = &self.rare { rare.retention.max(own) } else { own }
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, quota: &Quota, clock: u64) -> Result<u64> {
         let now = self.enter_time(clock);
-        if !self.quota.is(quota) {
-            self.check_algorithm(quota, now)?;
-            self.adopt(quota, now);
-        }
-        Ok(now)
+        if self.quota.is(quota) { Ok(now) } else { self.adopt(quota, now).map(|()| now) }
     }
 
     /// The bucket's time at this reading of the clock.
-    #[inline]
+    #[inline(always)]
     fn enter_time(&mut self, clock: u64) -> u64 {
         if clock < self.high_water { self.step_back(clock) } else { clock }
     }
@@ -259,8 +267,9 @@ impl BucketState {
         ))
     }
 
-    #[cold]
-    fn adopt(&mut self, quota: &Quota, now: u64) {
+    #[inline(never)]
+    fn adopt(&mut self, quota: &Quota, now: u64) -> Result<()> {
+        self.check_algorithm(quota, now)?;
         if self.quota != *quota {
             let retention = self.retention();
             if retention > quota.retention() {
@@ -273,5 +282,6 @@ impl BucketState {
             }
         }
         self.quota = quota.clone();
+        Ok(())
     }
 }

@@ -36,23 +36,27 @@ pub struct SystemTimer {
 #[derive(Debug)]
 struct Origin {
     started: Instant,
-    epoch_nanos: u64,
+    epoch: Fine,
     counter: quanta::Clock,
-    /// Nanoseconds per step of the counter, times 2^32.
-    nanos_per_step: u64,
+    /// Fine microseconds per step of the counter, times 2^[`STEP_BITS`](Self::STEP_BITS).
+    fine_per_step: u64,
     /// Steps of the counter for which a thread may go without the system's clock.
     steps_of_trust: u64,
 }
+
+/// Microseconds since the Unix epoch, times 2^12: a quarter of a nanosecond is fine enough not to lose time when a reading
+/// is compared, and wide enough for two thousand years.
+type Fine = u64;
 
 /// The last comparison of counter and system clock by one thread.
 #[derive(Clone, Copy)]
 struct Anchor {
     steps: u64,
-    nanos: u64,
+    read: Fine,
 }
 
 thread_local! {
-    static ANCHOR: Cell<Anchor> = const { Cell::new(Anchor { steps: 0, nanos: 0 }) };
+    static ANCHOR: Cell<Anchor> = const { Cell::new(Anchor { steps: 0, read: 0 }) };
 }
 
 static ORIGIN: OnceLock<Origin> = OnceLock::new();
@@ -60,56 +64,67 @@ static ORIGIN: OnceLock<Origin> = OnceLock::new();
 impl Origin {
     const TRUST: Duration = Duration::from_millis(1);
     /// A comparison counts if it took no longer; else the thread was interrupted in the middle of it.
-    const QUICK: u64 = Self::TRUST.as_nanos() as u64 / 500;
+    const QUICK: Duration = Duration::from_micros(2);
     const COMPARISONS: usize = 3;
+    const FINE_BITS: u32 = 12;
+    /// As many as fit beside the steps of trust in one multiplication, for counters up to 64 GHz.
+    const STEP_BITS: u32 = 24;
 
     fn new() -> Self {
-        let counter = quanta::Clock::new();
         const STEPS: u64 = 1 << 30;
-        let nanos = counter.delta_as_nanos(0, STEPS).max(1);
+        let counter = quanta::Clock::new();
+        let nanos = u128::from(counter.delta_as_nanos(0, STEPS).max(1));
+        let steps = |time: Duration| (u128::from(STEPS) * time.as_nanos() / nanos) as u64;
         Self {
             started: Instant::now(),
-            epoch_nanos: u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos())
-                .unwrap_or_default(),
+            epoch: fine(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+            fine_per_step: ((nanos << (Self::FINE_BITS + Self::STEP_BITS)) / (u128::from(STEPS) * 1_000)) as u64,
+            steps_of_trust: steps(Self::TRUST),
             counter,
-            nanos_per_step: nanos << 2,
-            steps_of_trust: (u128::from(STEPS) * Self::TRUST.as_nanos() / u128::from(nanos)) as u64,
         }
     }
 
     #[inline]
-    fn nanos(&self) -> u64 {
+    fn read(&self) -> Fine {
         let steps = self.counter.raw();
         let anchor = ANCHOR.get();
         let since = steps.wrapping_sub(anchor.steps);
         // A counter that went backwards gives a huge difference, and is not trusted either.
-        if since < self.steps_of_trust { anchor.nanos + self.to_nanos(since) } else { self.compare(anchor, since) }
+        if since < self.steps_of_trust { anchor.read + self.fine(since) } else { self.compare(anchor, since) }
     }
 
     #[inline]
-    fn to_nanos(&self, steps: u64) -> u64 {
-        ((u128::from(steps) * u128::from(self.nanos_per_step)) >> 32) as u64
+    fn fine(&self, steps: u64) -> Fine {
+        (steps * self.fine_per_step) >> Self::STEP_BITS
+    }
+
+    fn read_system(&self) -> Fine {
+        self.epoch + fine(self.started.elapsed())
     }
 
     #[cold]
     #[inline(never)]
-    fn compare(&self, last: Anchor, since_last: u64) -> u64 {
-        let quick = (u128::from(self.steps_of_trust) * u128::from(Self::QUICK) / Self::TRUST.as_nanos()) as u64;
-        let mut nanos = 0;
+    fn compare(&self, last: Anchor, since_last: u64) -> Fine {
+        let quick = self.steps_of_trust / (Self::TRUST.as_micros() / Self::QUICK.as_micros()) as u64;
+        let mut read = 0;
         for _ in 0..Self::COMPARISONS {
             let before = self.counter.raw();
-            nanos = self.epoch_nanos + self.started.elapsed().as_nanos() as u64;
+            read = self.read_system();
             let steps = self.counter.raw();
             if steps.wrapping_sub(before) < quick {
                 // What this thread has read since the last comparison may be a little ahead; time must not step back.
-                let read_last = last.nanos.saturating_add(self.to_nanos(since_last.min(self.steps_of_trust)));
-                nanos = nanos.max(read_last.min(nanos.saturating_add(Self::QUICK)));
-                ANCHOR.set(Anchor { steps, nanos });
+                let read_last = last.read.saturating_add(self.fine(since_last.min(self.steps_of_trust)));
+                read = read.max(read_last.min(read.saturating_add(fine(Self::QUICK))));
+                ANCHOR.set(Anchor { steps, read });
                 break;
             }
         }
-        nanos
+        read
     }
+}
+
+fn fine(duration: Duration) -> Fine {
+    u64::try_from((duration.as_nanos() << Origin::FINE_BITS) / 1_000).unwrap_or(u64::MAX)
 }
 
 impl SystemTimer {
@@ -122,7 +137,7 @@ impl SystemTimer {
     /// The same as [`Timer::now`], known to the compiler.
     #[inline]
     pub(crate) fn read(&self) -> Timestamp {
-        Timestamp::from_micros(self.origin.nanos() / 1_000)
+        Timestamp::from_micros(self.origin.read() >> Origin::FINE_BITS)
     }
 
     /// When the system's own clock will have reached `at`.
@@ -166,13 +181,13 @@ mod tests {
     #[test]
     fn the_fast_clock_agrees_with_the_systems_clock() {
         let timer = SystemTimer::new();
-        let system = || timer.origin.epoch_nanos + timer.origin.started.elapsed().as_nanos() as u64;
+        // Anchors are taken to 2 µs; a millisecond of counter adds nanoseconds.
+        let slack = fine(Duration::from_micros(5));
         for _ in 0..200_000 {
-            let before = system();
-            let read = timer.origin.nanos();
-            let after = system();
-            // Anchors are taken to 2 µs; a millisecond of counter adds nanoseconds.
-            assert!(read + 5_000 >= before && read <= after + 5_000, "{before} {read} {after}");
+            let before = timer.origin.read_system();
+            let read = timer.origin.read();
+            let after = timer.origin.read_system();
+            assert!(read + slack >= before && read <= after + slack, "{before} {read} {after}");
         }
     }
 
@@ -192,7 +207,7 @@ mod tests {
         let timer = SystemTimer::new();
         let now = timer.now();
         // As after a suspend that reset the counter: the anchor lies in the counter's future.
-        ANCHOR.set(Anchor { steps: u64::MAX, nanos: ANCHOR.get().nanos });
+        ANCHOR.set(Anchor { steps: u64::MAX, ..ANCHOR.get() });
         let next = timer.now();
         assert!(next >= now && next.since(now) < Duration::from_secs(1), "{next} after {now}");
     }

@@ -80,6 +80,11 @@ impl FullUntil {
     #[inline]
     fn denial(&self, now: Timestamp, quota: &Quota) -> Option<Denial> {
         let known = self.0.load(Ordering::Acquire);
+        if known == 0 { None } else { Self::known_denial(known, now, quota) }
+    }
+
+    #[inline]
+    fn known_denial(known: u64, now: Timestamp, quota: &Quota) -> Option<Denial> {
         let until = known >> Self::RATE_BITS;
         // Further ahead than an interval, the clock has stepped back so far that the bucket must see it.
         let is_denied = until > now.as_micros() && until - now.as_micros() <= quota.retention();
