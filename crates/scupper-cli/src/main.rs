@@ -1,2 +1,24 @@
-//! Placeholder.
-fn main() {}
+//! The `scupper` command: paces what passes through it with an exact rate limiter.
+
+mod args;
+
+mod failure;
+
+mod ending;
+
+mod limits;
+
+mod throttle;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Throttle(args) => throttle::run(&args),
+    };
+    done.unwrap_or_else(|failure| failure.report())
+}

@@ -71,6 +71,13 @@ impl Span {
         }
     }
 
+    /// The sum where it is known to be far from the end of time.
+    #[inline(always)]
+    pub(crate) fn plus_within(self, other: Self, limit: u64) -> Self {
+        let (whole, part) = (self.whole + other.whole, self.part + other.part);
+        if part >= limit { Self { whole: whole + 1, part: part - limit } } else { Self { whole, part } }
+    }
+
     /// The difference, zero if `other` is longer.
     #[inline(always)]
     pub(crate) fn minus(self, other: Self, limit: u64) -> Self {

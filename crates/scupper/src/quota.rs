@@ -89,9 +89,9 @@ impl FromStr for Algorithm {
 /// # Ok::<(), scupper::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Quota(Arc<Terms>);
+pub struct Quota(Arc<Parts>);
 
-struct Terms {
+struct Parts {
     algorithm: Algorithm,
     rates: Rates,
     paces: Box<[Pace]>,
@@ -118,7 +118,7 @@ impl Quota {
         let paces: Box<[Pace]> = rates.iter().map(|rate| Pace::new(*rate)).collect();
         let retention = paces.iter().map(|pace| pace.retention()).max().unwrap_or_default();
         let capacity = rates.iter().map(Rate::burst).min().unwrap_or_default();
-        Ok(Self(Arc::new(Terms { algorithm, rates, paces, capacity, retention })))
+        Ok(Self(Arc::new(Parts { algorithm, rates, paces, capacity, retention })))
     }
 
     /// The algorithm.

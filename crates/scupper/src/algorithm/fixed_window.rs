@@ -26,6 +26,13 @@ impl Lane for FixedWindow {
         if full { self.end(pace) } else { 0 }
     }
 
+    #[inline(always)]
+    fn admit_one(&mut self, pace: &Pace, now: u64) -> bool {
+        let fits = self.is_current(pace, now) && self.count < pace.rate.limit();
+        self.count += u64::from(fits);
+        fits
+    }
+
     #[inline]
     fn charge(&mut self, pace: &Pace, now: u64, weight: u64) {
         if !self.is_current(pace, now) {

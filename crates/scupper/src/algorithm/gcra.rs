@@ -18,6 +18,17 @@ impl Lane for Gcra {
     }
 
     #[inline(always)]
+    fn admit_one(&mut self, pace: &Pace, now: u64) -> bool {
+        let slack = pace.slack(1);
+        if self.drained > (Span { whole: now.saturating_add(slack.whole), ..slack }) {
+            return false;
+        }
+        let start = if self.drained.whole < now { Span::micros(now) } else { self.drained };
+        self.drained = start.plus_within(pace.unit, pace.rate.limit());
+        true
+    }
+
+    #[inline(always)]
     fn charge(&mut self, pace: &Pace, now: u64, weight: u64) {
         self.drained = self.drained.max(Span::micros(now)).plus(pace.span(weight), pace.rate.limit());
     }

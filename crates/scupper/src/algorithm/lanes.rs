@@ -1,7 +1,5 @@
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use crate::algorithm::blocked::Blocked;
 use crate::pace::Pace;
 
@@ -9,6 +7,8 @@ use crate::pace::Pace;
 pub(crate) trait Lane: Copy + Default + fmt::Debug {
     /// The first microsecond from `now` on at which `weight` units fit; anything up to `now` if they fit.
     fn free_from(&self, pace: &Pace, now: u64, weight: u64) -> u64;
+    /// Counts one unit at `now` if it fits; says whether.
+    fn admit_one(&mut self, pace: &Pace, now: u64) -> bool;
     /// Counts `weight` units at `now`, whether or not they fit.
     fn charge(&mut self, pace: &Pace, now: u64, weight: u64);
     /// Takes back what can still be taken back; says how many units.
@@ -37,50 +37,57 @@ pub(crate) struct Refund {
 }
 
 /// One lane for each rate in use, and those of rates that others asked for as long as they still owe something: whoever
-/// uses the bucket is counted against all of them.
-#[derive(Clone, Debug)]
+/// uses the bucket is counted against all of them. The first is at hand, as one rate is the rule.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lanes<L: Lane> {
-    own: SmallVec<[L; 1]>,
-    others: Option<Box<Vec<(Pace, L)>>>,
+    first: L,
+    rest: Option<Box<Rest<L>>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rest<L: Lane> {
+    own: Vec<L>,
+    others: Vec<(Pace, L)>,
+}
+
+impl<L: Lane> Rest<L> {
+    fn boxed(own: Vec<L>, others: Vec<(Pace, L)>) -> Option<Box<Self>> {
+        (!own.is_empty() || !others.is_empty()).then(|| Box::new(Self { own, others }))
+    }
 }
 
 impl<L: Lane> Lanes<L> {
     pub(crate) fn new(paces: &[Pace]) -> Self {
-        Self { own: paces.iter().map(|_| L::default()).collect(), others: None }
+        let own = paces.iter().skip(1).map(|_| L::default()).collect();
+        Self { first: L::default(), rest: Rest::boxed(own, Vec::new()) }
     }
 
+    /// Counts one unit at `now` if there is but one rate, and it fits.
     #[inline(always)]
-    pub(crate) fn fits(&self, paces: &[Pace], now: u64, weight: u64) -> bool {
-        self.own.iter().zip(paces).all(|(lane, pace)| lane.free_from(pace, now, weight) <= now)
-    }
-
-    pub(crate) fn blocked(&self, paces: &[Pace], now: u64, weight: u64) -> Option<Blocked> {
-        Blocked::last(self.own.iter().zip(paces).map(|(lane, pace)| lane.free_from(pace, now, weight)), now)
-    }
-
-    #[inline(always)]
-    pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64) {
-        self.own.iter_mut().zip(paces).for_each(|(lane, pace)| lane.charge(pace, now, weight));
-        if self.others.is_some() {
-            self.charge_others(now, weight);
+    pub(crate) fn admit_one(&mut self, paces: &[Pace], now: u64) -> bool {
+        match (&self.rest, paces.first()) {
+            (None, Some(pace)) => self.first.admit_one(pace, now),
+            _ => false,
         }
     }
 
-    #[inline(never)]
-    fn charge_others(&mut self, now: u64, weight: u64) {
-        self.others.iter_mut().flat_map(|others| others.iter_mut()).for_each(|(pace, lane)| lane.charge(pace, now, weight));
+    pub(crate) fn blocked(&self, paces: &[Pace], now: u64, weight: u64) -> Option<Blocked> {
+        Blocked::last(self.own().zip(paces).map(|(lane, pace)| lane.free_from(pace, now, weight)), now)
+    }
+
+    pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64) {
+        self.for_each(paces, |lane, pace| lane.charge(pace, now, weight));
     }
 
     /// Gives back on every lane; says the most that one of them could take back.
     pub(crate) fn refund(&mut self, paces: &[Pace], now: u64, refund: &Refund) -> u64 {
-        let own = self.own.iter_mut().zip(paces).map(|(lane, pace)| lane.refund(pace, now, refund)).max();
-        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
-        let others = others.map(|(pace, lane)| lane.refund(pace, now, refund)).max();
-        own.max(others).unwrap_or_default()
+        let mut most = 0;
+        self.for_each(paces, |lane, pace| most = most.max(lane.refund(pace, now, refund)));
+        most
     }
 
     pub(crate) fn usage(&self, rate: usize, pace: &Pace, now: u64) -> (u64, u64) {
-        self.own.get(rate).map_or((0, now), |lane| lane.usage(pace, now))
+        self.own().nth(rate).map_or((0, now), |lane| lane.usage(pace, now))
     }
 
     pub(crate) fn free_at(&self, paces: &[Pace]) -> u64 {
@@ -88,43 +95,53 @@ impl<L: Lane> Lanes<L> {
     }
 
     pub(crate) fn rebase(&mut self, paces: &[Pace], from: u64, to: u64) {
-        self.own.iter_mut().zip(paces).for_each(|(lane, pace)| lane.rebase(pace, from, to));
-        if let Some(others) = &mut self.others {
-            others.iter_mut().for_each(|(pace, lane)| lane.rebase(pace, from, to));
-        }
+        self.for_each(paces, |lane, pace| lane.rebase(pace, from, to));
     }
 
     /// Puts the lanes of `new` rates in the place of those of the `old` ones. A rate that was there goes on; one with the
     /// interval of a rate that was there starts with the units in use under it; any other starts empty.
     pub(crate) fn adopt(&mut self, old: &[Pace], new: &[Pace], now: u64) {
         let mut pool: Vec<(Pace, L)> = self.with_paces(old).collect();
-        self.own = new
-            .iter()
-            .map(|pace| {
-                if let Some(place) = pool.iter().position(|(other, _)| L::goes_on(other, pace)) {
-                    return pool.swap_remove(place).1;
-                }
-                let same_interval = pool.iter().filter(|(other, _)| other.rate.interval() == pace.rate.interval());
-                let used = same_interval.map(|(other, lane)| lane.usage(other, now).0).max().unwrap_or_default();
-                let mut lane = L::default();
-                if used > 0 {
-                    lane.charge(pace, now, used);
-                }
-                lane
-            })
-            .collect();
+        let mut own = new.iter().map(|pace| {
+            if let Some(place) = pool.iter().position(|(other, _)| L::goes_on(other, pace)) {
+                return pool.swap_remove(place).1;
+            }
+            let same_interval = pool.iter().filter(|(other, _)| other.rate.interval() == pace.rate.interval());
+            let used = same_interval.map(|(other, lane)| lane.usage(other, now).0).max().unwrap_or_default();
+            let mut lane = L::default();
+            if used > 0 {
+                lane.charge(pace, now, used);
+            }
+            lane
+        });
+        self.first = own.next().unwrap_or_default();
+        let own = own.collect();
         pool.retain(|(pace, lane)| lane.free_at(pace) > now);
-        self.others = (!pool.is_empty()).then(|| Box::new(pool));
+        self.rest = Rest::boxed(own, pool);
+    }
+
+    fn own(&self) -> impl Iterator<Item = &L> {
+        std::iter::once(&self.first).chain(self.rest.iter().flat_map(|rest| &rest.own))
     }
 
     /// The lanes with their rates, those in use first.
-    pub(crate) fn with_paces(&self, paces: &[Pace]) -> impl Iterator<Item = (Pace, L)> + '_ {
-        let own = paces.iter().copied().zip(self.own.iter().copied()).collect::<SmallVec<[_; 1]>>();
-        own.into_iter().chain(self.others.iter().flat_map(|others| others.iter().copied()))
+    pub(crate) fn with_paces(&self, paces: &[Pace]) -> impl Iterator<Item = (Pace, L)> {
+        let others = self.rest.iter().flat_map(|rest| rest.others.iter().copied());
+        paces.iter().copied().zip(self.own().copied()).chain(others)
+    }
+
+    fn for_each(&mut self, paces: &[Pace], mut work: impl FnMut(&mut L, &Pace)) {
+        let Some((first, further)) = paces.split_first() else { return };
+        work(&mut self.first, first);
+        if let Some(rest) = &mut self.rest {
+            rest.own.iter_mut().zip(further).for_each(|(lane, pace)| work(lane, pace));
+            rest.others.iter_mut().for_each(|(pace, lane)| work(lane, pace));
+        }
     }
 
     /// Lanes from their stored form: `own` for the rates in use, in their order, and `others` with their rates.
     pub(crate) fn from_parts(own: impl IntoIterator<Item = L>, others: Vec<(Pace, L)>) -> Self {
-        Self { own: own.into_iter().collect(), others: (!others.is_empty()).then(|| Box::new(others)) }
+        let mut own = own.into_iter();
+        Self { first: own.next().unwrap_or_default(), rest: Rest::boxed(own.collect(), others) }
     }
 }

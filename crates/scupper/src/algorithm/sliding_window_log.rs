@@ -32,18 +32,6 @@ impl Totals {
         self.ends.back().copied().unwrap_or(self.base)
     }
 
-    #[inline(never)]
-    fn units(&self) -> u64 {
-        self.end() - self.base
-    }
-
-    /// The event of the `nth` oldest unit (from 1).
-    #[inline(never)]
-    fn event_of(&self, nth: u64) -> usize {
-        let end = self.base + nth;
-        self.ends.partition_point(|other| *other < end)
-    }
-
     fn before(&self, event: usize) -> u64 {
         event.checked_sub(1).map_or(self.base, |previous| self.ends[previous])
     }
@@ -56,25 +44,43 @@ impl Totals {
 
 impl SlidingWindowLog {
     /// So many entries of one unit are kept one by one; beyond, units of one tick become one event.
-    const SINGLES: usize = 1024;
+    const SINGLES: usize = 64 * 1024;
     const SMALLEST: usize = 4;
 
-    /// Whether `weight` units fit all rates at `now`. The weight is at most each rate's limit.
+    /// Writes down one unit at `now` if it fits all rates and there is room for it; says whether.
     #[inline(always)]
-    pub(crate) fn fits(&self, paces: &[Pace], now: u64, weight: u64) -> bool {
-        let units = self.units();
-        paces.iter().all(|pace| self.free_until(units, pace, weight) <= now)
+    pub(crate) fn admit_one(&mut self, paces: &[Pace], now: u64) -> bool {
+        let units = self.ticks.len();
+        if self.totals.is_some() || (units >= Self::SINGLES && self.ticks.back() == Some(&now)) {
+            return false;
+        }
+        let mut retention = 0;
+        for pace in paces {
+            let (limit, interval) = (pace.rate.limit(), pace.rate.interval_micros());
+            // The bucket's time never lies before its newest entry.
+            if units as u64 >= limit && now - self.ticks[units - limit as usize] <= interval {
+                return false;
+            }
+            retention = interval;
+        }
+        if units == self.ticks.capacity() {
+            match self.ticks.front() {
+                Some(oldest) if now - oldest > retention => self.ticks.pop_front(),
+                _ => return false,
+            };
+        }
+        self.ticks.push_back(now);
+        true
     }
 
     /// The last of the rates to have room for `weight` units, and when.
     pub(crate) fn blocked(&self, paces: &[Pace], now: u64, weight: u64) -> Option<Blocked> {
         let units = self.units();
-        Blocked::last(paces.iter().map(|pace| self.free_until(units, pace, weight)), now)
+        Blocked::last(paces.iter().map(|pace| self.free_from(units, pace, weight)), now)
     }
 
     /// The first microsecond at which `weight` units fit this rate.
-    #[inline(always)]
-    fn free_until(&self, units: u64, pace: &Pace, weight: u64) -> u64 {
+    fn free_from(&self, units: u64, pace: &Pace, weight: u64) -> u64 {
         // So many of the oldest units must have left.
         let leaving = (units + weight).saturating_sub(pace.rate.limit());
         if leaving == 0 {
@@ -84,41 +90,47 @@ impl SlidingWindowLog {
     }
 
     /// Units in the log, those that have left every window but were not dropped yet included.
-    #[inline(always)]
     fn units(&self) -> u64 {
-        match &self.totals {
-            None => self.ticks.len() as u64,
-            Some(totals) => totals.units(),
-        }
+        self.totals.as_ref().map_or(self.ticks.len() as u64, |totals| totals.end() - totals.base)
     }
 
     /// When the `nth` oldest unit (from 1) was admitted.
-    #[inline(always)]
     fn tick_of(&self, nth: u64) -> u64 {
         let event = match &self.totals {
             None => (nth - 1) as usize,
-            Some(totals) => totals.event_of(nth),
+            Some(totals) => {
+                let end = totals.base + nth;
+                totals.ends.partition_point(|other| *other < end)
+            }
         };
         self.ticks[event]
     }
 
-    /// Writes down `weight` units at `now`, whether or not they fit, and drops what has left every window.
-    #[inline(always)]
+    /// Writes down `weight` units at `now`, whether or not they fit.
     pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, retention: u64) {
-        self.leak(now, retention);
-        let same_tick = self.ticks.back() == Some(&now);
-        if weight == 1 && self.totals.is_none() && !(same_tick && self.ticks.len() >= Self::SINGLES) {
-            if self.ticks.len() == self.ticks.capacity() {
-                self.grow(paces);
-            }
-            self.ticks.push_back(now);
+        if weight == 1 && self.totals.is_none() {
+            self.charge_single(paces, now, retention);
         } else {
-            self.charge_event(now, weight, same_tick);
+            self.charge_event(paces, now, weight, retention);
         }
     }
 
-    #[inline(never)]
-    fn charge_event(&mut self, now: u64, weight: u64, same_tick: bool) {
+    fn charge_single(&mut self, paces: &[Pace], now: u64, retention: u64) {
+        let length = self.ticks.len();
+        if length >= Self::SINGLES && self.ticks.back() == Some(&now) {
+            return self.charge_event(paces, now, 1, retention);
+        }
+        if length == self.ticks.capacity() {
+            self.make_room(paces, now, retention);
+        }
+        self.ticks.push_back(now);
+    }
+
+    fn charge_event(&mut self, paces: &[Pace], now: u64, weight: u64, retention: u64) {
+        if self.ticks.len() == self.ticks.capacity() {
+            self.make_room(paces, now, retention);
+        }
+        let same_tick = self.ticks.back() == Some(&now);
         let units = self.ticks.len() as u64;
         let totals = self.totals.get_or_insert_with(|| Box::new(Totals { ends: (1..=units).collect(), base: 0 }));
         if totals.end() > Totals::HIGHEST {
@@ -134,32 +146,28 @@ impl SlidingWindowLog {
         }
     }
 
-    /// Doubles the room for events, but not beyond what the rates can fill.
+    /// Drops what has left every window, or else doubles the room for events, but not beyond what the rates can fill.
     #[cold]
-    fn grow(&mut self, paces: &[Pace]) {
+    #[inline(never)]
+    fn make_room(&mut self, paces: &[Pace], now: u64, retention: u64) {
+        self.leak(now, retention);
         let length = self.ticks.len();
-        let most = paces.last().map_or(u64::MAX, |pace| pace.rate.limit());
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let room = (2 * length).max(Self::SMALLEST).min(most).max(length + 1);
-        self.ticks.reserve_exact(room - length);
+        if length == self.ticks.capacity() {
+            let most = paces.last().map_or(u64::MAX, |pace| pace.rate.limit());
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            let room = (2 * length).max(Self::SMALLEST).min(most).max(length + 1);
+            self.ticks.reserve_exact(room - length);
+        }
     }
 
-    #[inline(always)]
     fn leak(&mut self, now: u64, retention: u64) {
         while let Some(oldest) = self.ticks.front()
             && oldest.saturating_add(retention) < now
         {
             self.ticks.pop_front();
-            if self.totals.is_some() {
-                self.leak_totals();
+            if let Some(totals) = &mut self.totals {
+                totals.base = totals.ends.pop_front().unwrap_or(totals.base);
             }
-        }
-    }
-
-    #[inline(never)]
-    fn leak_totals(&mut self) {
-        if let Some(totals) = &mut self.totals {
-            totals.base = totals.ends.pop_front().unwrap_or(totals.base);
         }
         if self.ticks.is_empty() {
             self.totals = None;
@@ -227,14 +235,7 @@ impl SlidingWindowLog {
     /// The log of these events, in order of their ticks.
     pub(crate) fn from_events(events: impl IntoIterator<Item = (u64, u64)>) -> Self {
         let mut log = Self::default();
-        for (tick, units) in events {
-            let same_tick = log.ticks.back() == Some(&tick);
-            if units == 1 && log.totals.is_none() {
-                log.ticks.push_back(tick);
-            } else {
-                log.charge_event(tick, units, same_tick);
-            }
-        }
+        events.into_iter().for_each(|(tick, units)| log.charge(&[], tick, units, u64::MAX));
         log
     }
 }

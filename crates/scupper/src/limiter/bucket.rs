@@ -1,12 +1,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::decision::{Decision, Permit};
+use crate::decision::{Decision, Denied, Permit};
 use crate::error::Result;
 use crate::limiter::core::{Ask, Core};
 use crate::limiter::request::{Request, Whom};
+use crate::limiter::shortcut::Shortcut;
 use crate::quota::Quota;
-use crate::store::PinnedBucket;
 use crate::sync::Arc;
 
 /// A handle to one bucket: routed and looked up once, so that a decision costs little more than reading the clock.
@@ -29,7 +29,7 @@ pub struct Bucket {
     pub(super) core: Arc<Core>,
     pub(super) key: Arc<str>,
     pub(super) quota: Quota,
-    pub(super) pinned: Option<Arc<dyn PinnedBucket>>,
+    pub(super) shortcut: Option<Shortcut>,
 }
 
 impl Bucket {
@@ -49,15 +49,22 @@ impl Bucket {
     ///
     /// # Errors
     /// As for [`Limiter::try_acquire`](crate::Limiter::try_acquire).
-    #[inline]
+    #[inline(always)]
     pub fn try_acquire(&self) -> Result<Decision<'_>> {
-        match &self.pinned {
-            Some(pinned) => {
-                let verdict = pinned.acquire(&self.quota, 1)?;
-                Ok(Decision::new(&verdict, Cow::Borrowed(&self.key), &self.quota, 1))
-            }
-            None => self.request().try_acquire(),
+        if let Some(admission) = self.shortcut.as_ref().and_then(|shortcut| shortcut.admit_one(&self.quota)) {
+            return Ok(Decision::Admitted(Permit::new(Cow::Borrowed(&self.key), admission)));
         }
+        self.decide()
+    }
+
+    #[inline(never)]
+    fn decide(&self) -> Result<Decision<'_>> {
+        let Some(shortcut) = &self.shortcut else { return self.request().try_acquire() };
+        if let Some(denial) = shortcut.known_denial(&self.quota) {
+            return Ok(Decision::Denied(Denied::new(&denial, &self.quota)));
+        }
+        let verdict = shortcut.acquire(&self.quota, 1)?;
+        Ok(Decision::new(&verdict, Cow::Borrowed(&self.key), &self.quota, 1))
     }
 
     /// Waits for one unit, blocking the calling thread.
@@ -81,7 +88,7 @@ impl Bucket {
         let ask = Ask {
             key: Cow::Borrowed(&self.key),
             quota: Cow::Borrowed(&self.quota),
-            pinned: self.pinned.as_deref(),
+            shortcut: self.shortcut.as_ref(),
             weight: 1,
             at: None,
         };

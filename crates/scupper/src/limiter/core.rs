@@ -5,10 +5,11 @@ use crate::attempt::{Attempt, Step};
 use crate::decision::{Decision, Permit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limiter::answer::{Answer, unexpected, verdict};
+use crate::limiter::shortcut::Shortcut;
 use crate::quota::Quota;
 use crate::rate::Rate;
 use crate::route::{Route, Routed};
-use crate::store::{Action, Batch, Operation, Outcomes, PinnedBucket, Reply, Snapshot, Store, Verdict};
+use crate::store::{Action, Batch, Operation, Outcomes, Reply, Snapshot, Store, Verdict};
 use crate::sync::Arc;
 use crate::time::Timestamp;
 use crate::timer::{Sleep, Timer};
@@ -26,7 +27,7 @@ pub(super) struct Core {
 pub(super) struct Ask<'a> {
     pub(super) key: Cow<'a, str>,
     pub(super) quota: Cow<'a, Quota>,
-    pub(super) pinned: Option<&'a dyn PinnedBucket>,
+    pub(super) shortcut: Option<&'a Shortcut>,
     pub(super) weight: u64,
     pub(super) at: Option<Timestamp>,
 }
@@ -34,7 +35,7 @@ pub(super) struct Ask<'a> {
 impl<'a> Ask<'a> {
     #[inline]
     pub(super) fn new(routed: Routed<'a>, weight: u64) -> Self {
-        Self { key: routed.key, quota: routed.quota, pinned: None, weight, at: None }
+        Self { key: routed.key, quota: routed.quota, shortcut: None, weight, at: None }
     }
 
     fn operation(&self) -> Operation<'_> {
@@ -54,8 +55,8 @@ impl Core {
         if let Err(error) = check_weight(ask.weight) {
             return Answer::Ready(Err(error));
         }
-        match ask.pinned {
-            Some(pinned) if ask.at.is_none() => Answer::Ready(pinned.acquire(&ask.quota, ask.weight)),
+        match ask.shortcut {
+            Some(shortcut) if ask.at.is_none() => Answer::Ready(shortcut.acquire(&ask.quota, ask.weight)),
             _ => Answer::Submitted(self.store.submit(Batch::from(&ask.operation())), verdict),
         }
     }

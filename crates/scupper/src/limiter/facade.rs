@@ -7,6 +7,7 @@ use crate::limiter::bucket::Bucket;
 use crate::limiter::builder::LimiterBuilder;
 use crate::limiter::core::{Ask, Core, check_weight};
 use crate::limiter::request::{Request, Whom};
+use crate::limiter::shortcut::Shortcut;
 use crate::store::{Action, Cursor, Operation, Page, Reply, Snapshot};
 use crate::sync::Arc;
 use crate::time::Timestamp;
@@ -107,8 +108,8 @@ impl Limiter {
     /// As for [`try_acquire`](Self::try_acquire).
     pub fn bucket(&self, key: &str) -> Result<Bucket> {
         let routed = self.core.route.find(key, 1)?;
-        let pinned = self.core.store.pin(&routed.key, &routed.quota)?;
-        Ok(Bucket { core: Arc::clone(&self.core), key: routed.key.into(), quota: routed.quota.into_owned(), pinned })
+        let shortcut = self.core.store.pin(&routed.key, &routed.quota)?.map(Shortcut::new);
+        Ok(Bucket { core: Arc::clone(&self.core), key: routed.key.into(), quota: routed.quota.into_owned(), shortcut })
     }
 
     /// How the bucket of this key is now: used, remaining and reset of every rate. Consumes nothing.

@@ -2,6 +2,8 @@
 
 mod answer;
 
+mod shortcut;
+
 mod core;
 
 mod request;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::algorithm::Ledger;
 use crate::error::{Error, ErrorKind, Result};
+use crate::pace::Pace;
 use crate::quota::Quota;
 use crate::store::batch::{Action, Operation};
 use crate::store::outcome::{Admission, Cause, Denial, Reply, Snapshot, Usage, Verdict};
@@ -52,6 +53,11 @@ pub(super) struct Rare {
     pub(super) floor: u64,
     /// The longest retention that another list of rates asked for.
     pub(super) retention: u64,
+}
+
+/// Microseconds for which an admission can matter to any list of rates that uses the bucket.
+fn retention(quota: &Quota, rare: Option<&Rare>) -> u64 {
+    quota.retention().max(rare.map_or(0, |rare| rare.retention))
 }
 
 impl BucketState {
@@ -103,15 +109,35 @@ impl BucketState {
     #[inline(always)]
     pub(crate) fn acquire(&mut self, quota: &Quota, clock: u64, weight: u64) -> Result<Verdict> {
         let now = self.enter(quota, clock)?;
-        if weight <= quota.capacity() && !self.is_held(now) && self.ledger.fits(quota.paces(), now, weight) {
-            self.charge(now, weight);
-            return Ok(Verdict::Admitted(Admission {
-                tick: Timestamp::from_micros(now),
-                weight,
-                sequence: self.sequence,
-            }));
+        if weight <= quota.capacity() && self.admit(quota.paces(), now, weight) {
+            let admission = Admission { tick: Timestamp::from_micros(now), weight, sequence: self.sequence };
+            return Ok(Verdict::Admitted(admission));
         }
         Ok(self.refusal(clock, now, weight))
+    }
+
+    /// Takes the units if they fit at the bucket's own time. The weight is at most the quota's capacity.
+    #[inline]
+    fn admit(&mut self, paces: &[Pace], now: u64, weight: u64) -> bool {
+        let fits = !self.is_held(now) && self.ledger.blocked(paces, now, weight).is_none();
+        if fits {
+            self.ledger.charge(paces, now, weight, self.retention());
+            self.count(now, weight);
+        }
+        fits
+    }
+
+    /// Takes one unit if it fits and nothing is out of the ordinary. If not, ask [`acquire`](Self::acquire).
+    ///
+    /// The quota's paces are taken before a lock, to be at hand when the lock is.
+    #[inline(always)]
+    pub(crate) fn admit_one_plainly(&mut self, quota: &Quota, paces: &[Pace], clock: u64) -> Option<u64> {
+        let is_plain = clock >= self.high_water && self.quota.is(quota) && self.rare.is_none();
+        if is_plain && self.ledger.admit_one(paces, clock) {
+            self.count(clock, 1);
+            return Some(self.sequence);
+        }
+        None
     }
 
     #[inline(always)]
@@ -139,9 +165,7 @@ impl BucketState {
     }
 
     #[inline(always)]
-    fn charge(&mut self, now: u64, weight: u64) {
-        let retention = self.retention();
-        self.ledger.charge(self.quota.paces(), now, weight, retention);
+    fn count(&mut self, now: u64, weight: u64) {
         self.high_water = now;
         self.sequence = self.sequence.wrapping_add(weight);
     }
@@ -193,7 +217,9 @@ impl BucketState {
 
     fn penalize(&mut self, quota: &Quota, clock: u64, units: u64) -> Result<Timestamp> {
         let now = self.enter(quota, clock)?;
-        self.charge(now, units);
+        let retention = self.retention();
+        self.ledger.charge(quota.paces(), now, units, retention);
+        self.count(now, units);
         Ok(Timestamp::from_micros(now))
     }
 
@@ -216,11 +242,8 @@ impl BucketState {
         Ok(Timestamp::from_micros(rare.held_until))
     }
 
-    /// Microseconds for which an admission can matter to any list of rates that uses this bucket.
-    #[inline(always)]
     fn retention(&self) -> u64 {
-        let own = self.quota.retention();
-        if let Some(rare) = &self.rare { rare.retention.max(own) } else { own }
+        retention(&self.quota, self.rare.as_deref())
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! What a store must do.
 
+use std::any::Any;
 use std::fmt;
 
 use crate::error::Result;
@@ -43,7 +44,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 }
 
 /// A bucket that needs no looking up. It stays in its store as long as this exists.
-pub trait PinnedBucket: fmt::Debug + Send + Sync {
+pub trait PinnedBucket: Any + fmt::Debug + Send + Sync {
     /// Decides on an acquire of `weight` units, in no line.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub use batch::{Action, Batch, Operation};
 pub use bucket::BucketState;
 pub use contract::{PinnedBucket, Store};
 pub use line::Line;
+pub(crate) use memory::Handle as MemoryHandle;
 pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapshot, Usage, Verdict};
 pub use submission::{Outcomes, Submission, SubmissionFuture};

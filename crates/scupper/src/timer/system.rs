@@ -86,14 +86,20 @@ impl Origin {
 
     #[inline]
     fn read(&self) -> Fine {
+        self.glance().unwrap_or_else(|| self.compare())
+    }
+
+    /// The time by the counter alone, while it can be trusted.
+    #[inline(always)]
+    fn glance(&self) -> Option<Fine> {
         let steps = self.counter.raw();
         let anchor = ANCHOR.get();
         let since = steps.wrapping_sub(anchor.steps);
         // A counter that went backwards gives a huge difference, and is not trusted either.
-        if since < self.steps_of_trust { anchor.read + self.fine(since) } else { self.compare(anchor, since) }
+        (since < self.steps_of_trust).then(|| anchor.read + self.fine(since))
     }
 
-    #[inline]
+    #[inline(always)]
     fn fine(&self, steps: u64) -> Fine {
         (steps * self.fine_per_step) >> Self::STEP_BITS
     }
@@ -104,7 +110,9 @@ impl Origin {
 
     #[cold]
     #[inline(never)]
-    fn compare(&self, last: Anchor, since_last: u64) -> Fine {
+    fn compare(&self) -> Fine {
+        let last = ANCHOR.get();
+        let since_last = self.counter.raw().wrapping_sub(last.steps);
         let quick = self.steps_of_trust / (Self::TRUST.as_micros() / Self::QUICK.as_micros()) as u64;
         let mut read = 0;
         for _ in 0..Self::COMPARISONS {
@@ -138,6 +146,12 @@ impl SystemTimer {
     #[inline]
     pub(crate) fn read(&self) -> Timestamp {
         Timestamp::from_micros(self.origin.read() >> Origin::FINE_BITS)
+    }
+
+    /// The same without a call, or nothing where that takes more than a look at the counter.
+    #[inline(always)]
+    pub(crate) fn glance(&self) -> Option<Timestamp> {
+        self.origin.glance().map(|read| Timestamp::from_micros(read >> Origin::FINE_BITS))
     }
 
     /// When the system's own clock will have reached `at`.

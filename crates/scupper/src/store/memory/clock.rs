@@ -18,6 +18,15 @@ impl Clock {
         }
     }
 
+    /// The time if it can be had without a call.
+    #[inline(always)]
+    pub(super) fn glance(&self) -> Option<Timestamp> {
+        match self {
+            Self::System(timer) => timer.glance(),
+            Self::Other(_) => None,
+        }
+    }
+
     pub(super) fn timer(&self) -> &dyn Timer {
         match self {
             Self::System(timer) => timer,

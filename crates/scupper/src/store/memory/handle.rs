@@ -3,12 +3,12 @@ use crate::quota::Quota;
 use crate::store::contract::PinnedBucket;
 use crate::store::memory::pinned::Pinned;
 use crate::store::memory::table::Table;
-use crate::store::outcome::Verdict;
+use crate::store::outcome::{Admission, Denial, Verdict};
 use crate::sync::{Arc, Weak};
 
 /// What a user of a pinned bucket holds. The bucket must be given up before its home is told, hence the order.
 #[derive(Debug)]
-pub(super) struct Handle {
+pub(crate) struct Handle {
     bucket: Arc<Pinned>,
     _release: Release,
 }
@@ -25,8 +25,21 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// As [`Pinned::admit_one`].
+    #[inline(always)]
+    pub(crate) fn admit_one(&self, quota: &Quota) -> Option<Admission> {
+        self.bucket.admit_one(quota)
+    }
+
+    /// As [`Pinned::known_denial`].
+    #[inline(always)]
+    pub(crate) fn known_denial(&self, quota: &Quota) -> Option<Denial> {
+        self.bucket.known_denial(quota)
+    }
+}
+
 impl PinnedBucket for Handle {
-    #[inline]
     fn acquire(&self, quota: &Quota, weight: u64) -> Result<Verdict> {
         self.bucket.acquire(quota, weight)
     }

@@ -12,4 +12,5 @@ mod handle;
 
 mod store;
 
+pub(crate) use handle::Handle;
 pub use store::{MemoryStore, MemoryStoreBuilder};

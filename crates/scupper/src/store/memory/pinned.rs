@@ -2,7 +2,7 @@ use crate::error::Result;
 use crate::quota::Quota;
 use crate::store::bucket::BucketState;
 use crate::store::memory::clock::Clock;
-use crate::store::outcome::{Cause, Denial, Verdict};
+use crate::store::outcome::{Admission, Cause, Denial, Verdict};
 use crate::sync::{AtomicU64, DecisionLock, Ordering};
 use crate::time::Timestamp;
 
@@ -31,14 +31,44 @@ impl Pinned {
         self.state.lock().idle_from()
     }
 
-    #[inline]
-    pub(super) fn acquire(&self, quota: &Quota, weight: u64) -> Result<Verdict> {
+    /// Takes one unit if that is all there is to do; if not, ask [`acquire`](Self::acquire).
+    #[inline(always)]
+    pub(super) fn admit_one(&self, quota: &Quota) -> Option<Admission> {
+        match self.admit_one_plainly(quota) {
+            Plain { tick: 0, .. } => None,
+            Plain { tick, sequence } => Some(Admission { tick: Timestamp::from_micros(tick), weight: 1, sequence }),
+        }
+    }
+
+    /// The usual case alone. It calls nothing and answers in two registers: on this path, saving registers and passing the
+    /// answer through memory would cost as much as the decision.
+    #[inline(never)]
+    fn admit_one_plainly(&self, quota: &Quota) -> Plain {
+        if self.full.is_known() {
+            return Plain::default();
+        }
         // Read before the lock, so that the lock is held for the arithmetic alone. The bucket's time does not step back.
-        let now = self.clock.now();
+        let (paces, Some(now)) = (quota.paces(), self.clock.glance()) else { return Plain::default() };
+        let Some(mut state) = self.state.try_lock() else { return Plain::default() };
+        match state.admit_one_plainly(quota, paces, now.as_micros()) {
+            Some(sequence) => Plain { tick: now.as_micros(), sequence },
+            None => Plain::default(),
+        }
+    }
+
+    /// What is known without the lock: that one unit does not fit yet.
+    #[inline(always)]
+    pub(super) fn known_denial(&self, quota: &Quota) -> Option<Denial> {
+        let may_be = self.full.is_known() && quota.is(&self.quota);
+        if may_be { self.full.denial(self.clock.now(), quota) } else { None }
+    }
+
+    pub(super) fn acquire(&self, quota: &Quota, weight: u64) -> Result<Verdict> {
         let is_usual = weight == 1 && quota.is(&self.quota);
-        if is_usual && let Some(denial) = self.full.denial(now, quota) {
+        if is_usual && let Some(denial) = self.known_denial(quota) {
             return Ok(Verdict::Denied(denial));
         }
+        let now = self.clock.now();
         let mut state = self.state.lock();
         let verdict = state.acquire(quota, now.as_micros(), weight)?;
         match &verdict {
@@ -48,6 +78,13 @@ impl Pinned {
         }
         Ok(verdict)
     }
+}
+
+/// An admission; at tick zero there was none, or none without a closer look.
+#[derive(Clone, Copy, Debug, Default)]
+struct Plain {
+    tick: u64,
+    sequence: u64,
 }
 
 /// Until when one unit does not fit, known without the lock: a flood on a full bucket is answered by reading alone.
@@ -77,14 +114,14 @@ impl FullUntil {
         }
     }
 
-    #[inline]
-    fn denial(&self, now: Timestamp, quota: &Quota) -> Option<Denial> {
-        let known = self.0.load(Ordering::Acquire);
-        if known == 0 { None } else { Self::known_denial(known, now, quota) }
+    #[inline(always)]
+    fn is_known(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
     }
 
     #[inline]
-    fn known_denial(known: u64, now: Timestamp, quota: &Quota) -> Option<Denial> {
+    fn denial(&self, now: Timestamp, quota: &Quota) -> Option<Denial> {
+        let known = self.0.load(Ordering::Acquire);
         let until = known >> Self::RATE_BITS;
         // Further ahead than an interval, the clock has stepped back so far that the bucket must see it.
         let is_denied = until > now.as_micros() && until - now.as_micros() <= quota.retention();

@@ -1,0 +1,19 @@
+//! The command line as a whole; each command brings its own arguments.
+
+use clap::{Parser, Subcommand};
+
+use crate::throttle;
+
+/// Pace lines with an exact rate limiter
+#[derive(Debug, Parser)]
+#[command(name = "scupper", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Throttle(throttle::Args),
+}

@@ -1,0 +1,13 @@
+//! `scupper throttle`, as a user runs it.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod arguments;
+#[cfg(test)]
+mod copying;
+#[cfg(test)]
+mod display;
+#[cfg(test)]
+mod endings;

@@ -1,0 +1,113 @@
+//! Runs the command; what hangs is killed and so fails its test.
+
+use std::io::{self, Read, Write};
+use std::ops::{Deref, DerefMut};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A rate that makes nothing wait.
+pub(crate) const FAST: &str = "--rate 1000000000/s";
+
+pub(crate) fn throttle(args: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scupper"));
+    command.arg("throttle").args(args.split_whitespace());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A command that runs, and is killed if it has not been waited for within a minute.
+pub(crate) struct Running {
+    child: Child,
+    _ended: std::sync::mpsc::Sender<()>,
+}
+
+impl Running {
+    pub(crate) fn new(command: &mut Command) -> Self {
+        let child = command.spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let (ended, end) = channel();
+        thread::spawn(move || {
+            if end.recv_timeout(Duration::from_mins(1)) == Err(RecvTimeoutError::Timeout) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        Self { child, _ended: ended }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn send(&mut self, input: &str) {
+        self.child.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
+    }
+
+    /// Waits for as many bytes as `expected` has.
+    pub(crate) fn expect(&mut self, expected: &str) {
+        let mut seen = vec![0; expected.len()];
+        self.child.stdout.as_mut().unwrap().read_exact(&mut seen).unwrap();
+        assert_eq!(String::from_utf8(seen).unwrap(), expected);
+    }
+
+    /// Leaves stdin open and waits for the end.
+    pub(crate) fn end(mut self) -> Ended {
+        let (mut output, mut errors) = (Vec::new(), String::new());
+        let stdin = self.child.stdin.take();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_end(&mut output).unwrap();
+        }
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut errors).unwrap();
+        }
+        let status = self.child.wait().unwrap();
+        drop(stdin);
+        Ended { status, output, errors }
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.child
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.child
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) output: Vec<u8>,
+    pub(crate) errors: String,
+}
+
+impl Ended {
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+}
+
+/// Runs it on this input, to the end.
+pub(crate) fn run(args: &str, input: impl Into<Vec<u8>>) -> Ended {
+    let mut running = Running::new(&mut throttle(args));
+    feed(&mut running, input.into());
+    running.end()
+}
+
+/// Writes to stdin from a thread and closes it. That nobody reads it is for the test to judge.
+pub(crate) fn feed(running: &mut Running, input: Vec<u8>) {
+    let mut stdin = running.stdin.take().unwrap();
+    thread::spawn(move || match stdin.write_all(&input) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => panic!("{error}"),
+        _ => {}
+    });
+}
