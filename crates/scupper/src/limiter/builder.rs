@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -130,7 +131,9 @@ impl LimiterBuilder {
             None => Arc::new(MemoryStore::new()),
         });
         let timer = self.timer.unwrap_or_else(|| Arc::new(SystemTimer::new()));
-        Ok(Limiter { core: Arc::new(Core { route, store, timer }) })
+        let any: &dyn Any = &*store;
+        let memory = any.downcast_ref().cloned();
+        Ok(Limiter { core: Arc::new(Core { route, store, memory, timer }) })
     }
 }
 

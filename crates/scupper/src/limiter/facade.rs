@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::decision::{Decision, Detailed, Permit};
@@ -8,6 +9,7 @@ use crate::limiter::builder::LimiterBuilder;
 use crate::limiter::core::{Ask, Core, check_weight};
 use crate::limiter::request::{Request, Whom};
 use crate::limiter::shortcut::Shortcut;
+use crate::route::Route;
 use crate::store::{Action, Cursor, Operation, Page, Reply, Snapshot};
 use crate::sync::Arc;
 use crate::time::Timestamp;
@@ -48,8 +50,12 @@ impl Limiter {
     /// store or the route reports: that it could not tell. The memory store reports
     /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity) and
     /// [`ErrorKind::AlgorithmMismatch`](crate::ErrorKind::AlgorithmMismatch).
-    #[inline]
     pub fn try_acquire<'a>(&'a self, key: &'a str) -> Result<Decision<'a>> {
+        if let (Some(memory), Route::PerKey(quota)) = (&self.core.memory, &self.core.route)
+            && let Some(verdict) = memory.acquire_one(key, quota)
+        {
+            return Ok(Decision::new(&verdict, Cow::Borrowed(key), quota, 1));
+        }
         let ask = Ask::new(self.core.route.find(key, 1)?, 1);
         let verdict = self.core.check(&ask).wait()?;
         Ok(ask.decision(&verdict))

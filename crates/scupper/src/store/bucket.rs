@@ -106,25 +106,27 @@ impl BucketState {
         &self.quota
     }
 
-    #[inline(always)]
+    /// Takes the units if they fit, or says why they do not.
+    #[inline]
     pub(crate) fn acquire(&mut self, quota: &Quota, clock: u64, weight: u64) -> Result<Verdict> {
         let now = self.enter(quota, clock)?;
-        if weight <= quota.capacity() && self.admit(quota.paces(), now, weight) {
+        if weight > quota.capacity() {
+            return Ok(Verdict::NeverFits { rate: quota.tightest() });
+        }
+        let held_until = self.rare.as_ref().map_or(0, |rare| rare.held_until);
+        let blocked = self.ledger.blocked(quota.paces(), now, weight);
+        if blocked.is_none() && held_until <= now {
+            self.ledger.charge(quota.paces(), now, weight, self.retention());
+            self.count(now, weight);
             let admission = Admission { tick: Timestamp::from_micros(now), weight, sequence: self.sequence };
             return Ok(Verdict::Admitted(admission));
         }
-        Ok(self.refusal(clock, now, weight))
-    }
-
-    /// Takes the units if they fit at the bucket's own time. The weight is at most the quota's capacity.
-    #[inline]
-    fn admit(&mut self, paces: &[Pace], now: u64, weight: u64) -> bool {
-        let fits = !self.is_held(now) && self.ledger.blocked(paces, now, weight).is_none();
-        if fits {
-            self.ledger.charge(paces, now, weight, self.retention());
-            self.count(now, weight);
-        }
-        fits
+        let (retry_at, rate, cause) = match blocked {
+            Some(blocked) if blocked.until >= held_until => (blocked.until, Some(blocked.rate), Cause::Full),
+            _ => (held_until, None, Cause::Held),
+        };
+        let (now, retry_at) = (Timestamp::from_micros(clock), Timestamp::from_micros(retry_at));
+        Ok(Verdict::Denied(Denial { now, retry_at, rate, cause }))
     }
 
     /// Takes one unit if it fits and nothing is out of the ordinary. If not, ask [`acquire`](Self::acquire).
@@ -138,30 +140,6 @@ impl BucketState {
             return Some(self.sequence);
         }
         None
-    }
-
-    #[inline(always)]
-    fn is_held(&self, now: u64) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.held_until > now)
-    }
-
-    /// Why a request that does not fit does not.
-    #[inline(never)]
-    fn refusal(&self, clock: u64, now: u64, weight: u64) -> Verdict {
-        if weight > self.quota.capacity() {
-            return Verdict::NeverFits { rate: self.quota.tightest() };
-        }
-        let held_until = self.rare.as_ref().map_or(0, |rare| rare.held_until);
-        let (retry_at, rate, cause) = match self.ledger.blocked(self.quota.paces(), now, weight) {
-            Some(blocked) if blocked.until >= held_until => (blocked.until, Some(blocked.rate), Cause::Full),
-            _ => (held_until, None, Cause::Held),
-        };
-        Verdict::Denied(Denial {
-            now: Timestamp::from_micros(clock),
-            retry_at: Timestamp::from_micros(retry_at),
-            rate,
-            cause,
-        })
     }
 
     #[inline(always)]

@@ -25,7 +25,7 @@ use crate::sync::Arc;
 /// - [`submit`](Self::submit) does not block on other callers, apart from a lock that is held for a bounded computation.
 ///
 /// [`conformance`](crate::conformance) checks all this for any store. The `custom_store` example is a whole store.
-pub trait Store: fmt::Debug + Send + Sync + 'static {
+pub trait Store: Any + fmt::Debug + Send + Sync {
     /// Carries out the operations of a batch, in order.
     ///
     /// It cannot fail as a whole: each operation has an outcome, and a store that cannot be reached gives each of them an

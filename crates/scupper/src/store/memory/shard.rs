@@ -4,6 +4,7 @@ use crate::quota::Quota;
 use crate::store::bucket::BucketState;
 use crate::store::memory::clock::Clock;
 use crate::store::memory::pinned::Pinned;
+use crate::store::outcome::{Admission, Verdict};
 use crate::sync::Arc;
 use crate::time::Timestamp;
 
@@ -83,6 +84,19 @@ impl Shard {
     pub(super) fn with<T>(&mut self, hash: u64, key: &str, work: impl FnOnce(&mut BucketState) -> T) -> Option<T> {
         let slot = self.slots.find_mut(hash, |slot| *slot.key == *key)?;
         Some(slot.with(work))
+    }
+
+    /// Decides on one unit if the bucket is in this shard, no handle reaches it, and nothing is out of the ordinary.
+    #[inline(always)]
+    pub(super) fn acquire_one(&mut self, hash: u64, key: &str, quota: &Quota, now: u64) -> Option<Verdict> {
+        let slot = self.slots.find_mut(hash, |slot| slot.hash == hash && *slot.key == *key)?;
+        let Place::Here(state) = &mut slot.place else { return None };
+        match state.admit_one_plainly(quota, quota.paces(), now) {
+            Some(sequence) => {
+                Some(Verdict::Admitted(Admission { tick: Timestamp::from_micros(now), weight: 1, sequence }))
+            }
+            None => state.acquire(quota, now, 1).ok(),
+        }
     }
 
     /// Puts a new bucket in place. The key must not be there.

@@ -6,7 +6,7 @@ use crate::store::line::Line;
 use crate::store::memory::clock::Clock;
 use crate::store::memory::handle::Handle;
 use crate::store::memory::table::Table;
-use crate::store::outcome::{Outcome, Reply};
+use crate::store::outcome::{Outcome, Reply, Verdict};
 use crate::store::submission::{Outcomes, Submission};
 use crate::sync::Arc;
 use crate::timer::{SystemTimer, Timer};
@@ -69,6 +69,12 @@ impl MemoryStore {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Decides on one unit for a key, if that takes nothing but looking at its bucket; if not, ask
+    /// [`submit`](Store::submit).
+    pub(crate) fn acquire_one(&self, key: &str, quota: &Quota) -> Option<Verdict> {
+        self.table.acquire_one(key, quota)
     }
 
     fn decide(&self, operation: &Operation<'_>) -> Outcome {

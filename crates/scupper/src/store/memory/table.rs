@@ -3,13 +3,15 @@ use std::hash::BuildHasher;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
+use siphasher::sip::SipHasher13;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::quota::Quota;
 use crate::store::bucket::BucketState;
 use crate::store::memory::clock::Clock;
 use crate::store::memory::pinned::Pinned;
 use crate::store::memory::shard::{Shard, Walk};
-use crate::store::outcome::{Cursor, Page};
+use crate::store::outcome::{Cursor, Page, Verdict};
 use crate::sync::{Arc, AtomicU64, DecisionLock, Mutex, Ordering, Weak, lock};
 use crate::time::Timestamp;
 use crate::timer::Alarm;
@@ -20,7 +22,7 @@ use crate::timer::Alarm;
 #[derive(Debug)]
 pub(super) struct Table {
     shards: Box<[Padded<DecisionLock<Shard>>]>,
-    hasher: RandomState,
+    hasher: SipHasher13,
     clock: Clock,
     keys: AtomicU64,
     max_keys: u64,
@@ -33,6 +35,12 @@ pub(super) struct Table {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Padded<T>(T);
+
+/// A hasher under keys of its own, from the randomness of the standard library.
+fn random_hasher() -> SipHasher13 {
+    let random = RandomState::new();
+    SipHasher13::new_with_keys(random.hash_one(0), random.hash_one(1))
+}
 
 /// The sweep that is planned or under way.
 #[derive(Debug, Default)]
@@ -65,7 +73,7 @@ impl Table {
     pub(super) fn new(clock: Clock, max_keys: u64) -> Self {
         Self {
             shards: (0..1 << Self::SHARD_BITS).map(|_| Padded::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: random_hasher(),
             clock,
             keys: AtomicU64::new(0),
             max_keys,
@@ -82,12 +90,12 @@ impl Table {
         self.keys.load(Ordering::Relaxed)
     }
 
-    #[inline]
+    #[inline(always)]
     fn hash(&self, key: &str) -> u64 {
-        self.hasher.hash_one(key)
+        self.hasher.hash(key.as_bytes())
     }
 
-    #[inline]
+    #[inline(always)]
     fn shard(&self, hash: u64) -> &DecisionLock<Shard> {
         &self.shards[(hash >> (u64::BITS - Self::SHARD_BITS)) as usize].0
     }
@@ -128,6 +136,15 @@ impl Table {
                 return Ok(Some(done));
             }
         }
+    }
+
+    /// Decides on one unit for a key whose bucket is there, and nothing is out of the ordinary; if not, there is no answer.
+    #[inline(always)]
+    pub(super) fn acquire_one(&self, key: &str, quota: &Quota) -> Option<Verdict> {
+        let now = self.clock.glance()?;
+        let hash = self.hash(key);
+        let mut shard = self.shard(hash).try_lock()?;
+        shard.acquire_one(hash, key, quota, now.as_micros())
     }
 
     /// Takes a bucket out of its shard for whoever holds a handle, made for the purpose if need be.
