@@ -8,14 +8,18 @@ pub(crate) struct Blocked {
 }
 
 impl Blocked {
+    /// The later of two, the first of equals.
+    #[inline(always)]
+    pub(crate) fn later(first: Option<Self>, second: Self) -> Option<Self> {
+        match first {
+            Some(first) if first.until >= second.until => Some(first),
+            _ => Some(second),
+        }
+    }
+
     /// The rate that is the last to have room, by when each has; none if all have room at `now`.
     pub(crate) fn last(free_from: impl Iterator<Item = u64>, now: u64) -> Option<Self> {
-        let mut last = None;
-        for (rate, until) in free_from.enumerate() {
-            if until > last.map_or(now, |blocked: Self| blocked.until) {
-                last = Some(Self { until, rate });
-            }
-        }
-        last
+        let blocked = free_from.enumerate().filter(|(_, until)| *until > now);
+        blocked.fold(None, |last, (rate, until)| Self::later(last, Self { until, rate }))
     }
 }

@@ -26,11 +26,14 @@ impl Lane for FixedWindow {
         if full { self.end(pace) } else { 0 }
     }
 
-    #[inline(always)]
-    fn admit_one(&mut self, pace: &Pace, now: u64) -> bool {
-        let fits = self.is_current(pace, now) && self.count < pace.rate.limit();
-        self.count += u64::from(fits);
-        fits
+    #[inline]
+    fn charge_one(&mut self, pace: &Pace, now: u64) -> Option<u64> {
+        let until = self.free_from(pace, now, 1);
+        if until > now {
+            return Some(until);
+        }
+        self.charge(pace, now, 1);
+        None
     }
 
     #[inline]

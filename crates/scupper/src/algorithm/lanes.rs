@@ -7,8 +7,8 @@ use crate::pace::Pace;
 pub(crate) trait Lane: Copy + Default + fmt::Debug {
     /// The first microsecond from `now` on at which `weight` units fit; anything up to `now` if they fit.
     fn free_from(&self, pace: &Pace, now: u64, weight: u64) -> u64;
-    /// Counts one unit at `now` if it fits; says whether.
-    fn admit_one(&mut self, pace: &Pace, now: u64) -> bool;
+    /// Counts one unit at `now` if it fits, or says from when on it does.
+    fn charge_one(&mut self, pace: &Pace, now: u64) -> Option<u64>;
     /// Counts `weight` units at `now`, whether or not they fit.
     fn charge(&mut self, pace: &Pace, now: u64, weight: u64);
     /// Takes back what can still be taken back; says how many units.
@@ -62,12 +62,12 @@ impl<L: Lane> Lanes<L> {
         Self { first: L::default(), rest: Rest::boxed(own, Vec::new()) }
     }
 
-    /// Counts one unit at `now` if there is but one rate, and it fits.
+    /// Counts one unit at `now` if it fits, or says until when it does not; no answer if there is more than one rate.
     #[inline(always)]
-    pub(crate) fn admit_one(&mut self, paces: &[Pace], now: u64) -> bool {
+    pub(crate) fn charge_one(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
         match (&self.rest, paces.first()) {
-            (None, Some(pace)) => self.first.admit_one(pace, now),
-            _ => false,
+            (None, Some(pace)) => Some(self.first.charge_one(pace, now).map(|until| Blocked { until, rate: 0 })),
+            _ => None,
         }
     }
 

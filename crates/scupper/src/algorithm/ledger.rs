@@ -26,13 +26,14 @@ impl Ledger {
         }
     }
 
-    /// Counts one unit at `now` if it fits and there is nothing else to do; a `false` says only that a closer look is due.
+    /// Counts one unit at `now` if it fits, or says which rate binds. No answer, and nothing counted, where more is to be
+    /// done than that: it is the short way of [`blocked`](Self::blocked) and [`charge`](Self::charge).
     #[inline(always)]
-    pub(crate) fn admit_one(&mut self, paces: &[Pace], now: u64) -> bool {
+    pub(crate) fn charge_one(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
         match self {
-            Self::SlidingWindowLog(log) => log.admit_one(paces, now),
-            Self::FixedWindow(lanes) => lanes.admit_one(paces, now),
-            Self::Gcra(lanes) => lanes.admit_one(paces, now),
+            Self::SlidingWindowLog(log) => log.charge_one(paces, now),
+            Self::FixedWindow(lanes) => lanes.charge_one(paces, now),
+            Self::Gcra(lanes) => lanes.charge_one(paces, now),
         }
     }
 

@@ -47,30 +47,37 @@ impl SlidingWindowLog {
     const SINGLES: usize = 64 * 1024;
     const SMALLEST: usize = 4;
 
-    /// Writes down one unit at `now` if it fits all rates and there is room for it; says whether.
+    /// Writes down one unit at `now` if it fits all rates, or says which binds; no answer unless every entry is one unit
+    /// and there is room for another.
     #[inline(always)]
-    pub(crate) fn admit_one(&mut self, paces: &[Pace], now: u64) -> bool {
+    pub(crate) fn charge_one(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
         let units = self.ticks.len();
         if self.totals.is_some() || (units >= Self::SINGLES && self.ticks.back() == Some(&now)) {
-            return false;
+            return None;
         }
-        let mut retention = 0;
-        for pace in paces {
+        let (mut blocked, mut retention) = (None, 0);
+        for (rate, pace) in paces.iter().enumerate() {
             let (limit, interval) = (pace.rate.limit(), pace.rate.interval_micros());
-            // The bucket's time never lies before its newest entry.
-            if units as u64 >= limit && now - self.ticks[units - limit as usize] <= interval {
-                return false;
-            }
             retention = interval;
+            if units as u64 >= limit {
+                // The bucket's time never lies before its newest entry.
+                let tick = self.ticks[units - limit as usize];
+                if now - tick <= interval {
+                    blocked = Blocked::later(blocked, Blocked { until: tick + interval + 1, rate });
+                }
+            }
+        }
+        if blocked.is_some() {
+            return Some(blocked);
         }
         if units == self.ticks.capacity() {
             match self.ticks.front() {
                 Some(oldest) if now - oldest > retention => self.ticks.pop_front(),
-                _ => return false,
+                _ => return None,
             };
         }
         self.ticks.push_back(now);
-        true
+        Some(None)
     }
 
     /// The last of the rates to have room for `weight` units, and when.

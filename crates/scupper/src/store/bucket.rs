@@ -129,17 +129,29 @@ impl BucketState {
         Ok(Verdict::Denied(Denial { now, retry_at, rate, cause }))
     }
 
-    /// Takes one unit if it fits and nothing is out of the ordinary. If not, ask [`acquire`](Self::acquire).
+    /// Decides on one unit where nothing is out of the ordinary. If something is, there is no answer, and the bucket is as
+    /// it was: ask [`acquire`](Self::acquire).
     ///
     /// The quota's paces are taken before a lock, to be at hand when the lock is.
     #[inline(always)]
-    pub(crate) fn admit_one_plainly(&mut self, quota: &Quota, paces: &[Pace], clock: u64) -> Option<u64> {
+    pub(crate) fn acquire_one_plainly(&mut self, quota: &Quota, paces: &[Pace], clock: u64) -> Option<Verdict> {
         let is_plain = clock >= self.high_water && self.quota.is(quota) && self.rare.is_none();
-        if is_plain && self.ledger.admit_one(paces, clock) {
-            self.count(clock, 1);
-            return Some(self.sequence);
+        if !is_plain {
+            return None;
         }
-        None
+        match self.ledger.charge_one(paces, clock)? {
+            None => {
+                self.count(clock, 1);
+                let tick = Timestamp::from_micros(clock);
+                Some(Verdict::Admitted(Admission { tick, weight: 1, sequence: self.sequence }))
+            }
+            Some(blocked) => Some(Verdict::Denied(Denial {
+                now: Timestamp::from_micros(clock),
+                retry_at: Timestamp::from_micros(blocked.until),
+                rate: Some(blocked.rate),
+                cause: Cause::Full,
+            })),
+        }
     }
 
     #[inline(always)]

@@ -50,9 +50,9 @@ impl Pinned {
         // Read before the lock, so that the lock is held for the arithmetic alone. The bucket's time does not step back.
         let (paces, Some(now)) = (quota.paces(), self.clock.glance()) else { return Plain::default() };
         let Some(mut state) = self.state.try_lock() else { return Plain::default() };
-        match state.admit_one_plainly(quota, paces, now.as_micros()) {
-            Some(sequence) => Plain { tick: now.as_micros(), sequence },
-            None => Plain::default(),
+        match state.acquire_one_plainly(quota, paces, now.as_micros()) {
+            Some(Verdict::Admitted(admission)) => Plain { tick: now.as_micros(), sequence: admission.sequence },
+            _ => Plain::default(),
         }
     }
 

@@ -1,10 +1,11 @@
 use hashbrown::HashTable;
+use smol_str::SmolStr;
 
 use crate::quota::Quota;
 use crate::store::bucket::BucketState;
 use crate::store::memory::clock::Clock;
 use crate::store::memory::pinned::Pinned;
-use crate::store::outcome::{Admission, Verdict};
+use crate::store::outcome::Verdict;
 use crate::sync::Arc;
 use crate::time::Timestamp;
 
@@ -21,7 +22,7 @@ pub(super) struct Shard {
 #[derive(Debug)]
 struct Slot {
     hash: u64,
-    key: Box<str>,
+    key: SmolStr,
     place: Place,
 }
 
@@ -82,21 +83,16 @@ impl Shard {
     /// Works on the bucket of this key, if it is there.
     #[inline]
     pub(super) fn with<T>(&mut self, hash: u64, key: &str, work: impl FnOnce(&mut BucketState) -> T) -> Option<T> {
-        let slot = self.slots.find_mut(hash, |slot| *slot.key == *key)?;
+        let slot = self.slots.find_mut(hash, |slot| slot.key.as_str() == key)?;
         Some(slot.with(work))
     }
 
     /// Decides on one unit if the bucket is in this shard, no handle reaches it, and nothing is out of the ordinary.
     #[inline(always)]
     pub(super) fn acquire_one(&mut self, hash: u64, key: &str, quota: &Quota, now: u64) -> Option<Verdict> {
-        let slot = self.slots.find_mut(hash, |slot| slot.hash == hash && *slot.key == *key)?;
+        let slot = self.slots.find_mut(hash, |slot| slot.hash == hash && slot.key.as_str() == key)?;
         let Place::Here(state) = &mut slot.place else { return None };
-        match state.admit_one_plainly(quota, quota.paces(), now) {
-            Some(sequence) => {
-                Some(Verdict::Admitted(Admission { tick: Timestamp::from_micros(now), weight: 1, sequence }))
-            }
-            None => state.acquire(quota, now, 1).ok(),
-        }
+        state.acquire_one_plainly(quota, quota.paces(), now)
     }
 
     /// Puts a new bucket in place. The key must not be there.
@@ -113,7 +109,7 @@ impl Shard {
 
     /// Moves the bucket of this key out of the shard, so that a handle can reach it without looking it up.
     pub(super) fn pin(&mut self, hash: u64, key: &str, quota: &Quota, clock: &Clock) -> Option<Arc<Pinned>> {
-        let slot = self.slots.find_mut(hash, |slot| *slot.key == *key)?;
+        let slot = self.slots.find_mut(hash, |slot| slot.key.as_str() == key)?;
         if let Place::Pinned(pinned) = &slot.place {
             return Some(Arc::clone(pinned));
         }
