@@ -3,48 +3,72 @@
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use std::cell::Cell;
 use std::hint;
 use std::thread;
 use std::time::Duration;
 
-/// The lock around decisions. Its sections are a few nanoseconds of arithmetic, so its unlock is a plain store: the
-/// second atomic exchange of an ordinary mutex would cost as much as the decision itself.
-pub(crate) type DecisionLock<T> = spin::mutex::SpinMutex<T, Backoff>;
+use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// Locks what no panic can leave half-written.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How a thread waits for a [`DecisionLock`]: a short pause first, then its time slice, then sleep. The last two matter
-/// only when the owner was preempted inside its section.
+/// The lock around decisions. Its sections are a few nanoseconds of arithmetic, so its unlock is a plain store: the
+/// second atomic exchange of an ordinary mutex would cost as much as the decision itself.
+///
+/// Who finds it taken pauses, for longer each time, so that one thread gets many decisions done before the state moves to
+/// another core; then gives up its time slice, and at last sleeps. The last two matter only when the owner was preempted
+/// inside its section.
 #[derive(Debug)]
-pub(crate) struct Backoff;
+pub(crate) struct DecisionLock<T>(SpinMutex<T>);
 
-impl Backoff {
-    const PAUSES: u32 = 8;
-    const ROUNDS_PER_YIELD: u32 = 16;
-    const ROUNDS_PER_SLEEP: u32 = 1024;
+pub(crate) type DecisionGuard<'a, T> = SpinMutexGuard<'a, T>;
+
+impl<T> DecisionLock<T> {
+    const FIRST_PAUSE: u32 = 8;
+    const LONGEST_PAUSE: u32 = 16384;
+    const YIELDS: u32 = 64;
     const SLEEP: Duration = Duration::from_micros(50);
-}
 
-thread_local! {
-    static ROUND: Cell<u32> = const { Cell::new(0) };
-}
+    pub(crate) const fn new(value: T) -> Self {
+        Self(SpinMutex::new(value))
+    }
 
-impl spin::relax::RelaxStrategy for Backoff {
-    fn relax() {
-        let round = ROUND.get().wrapping_add(1);
-        ROUND.set(round);
-        if round.is_multiple_of(Self::ROUNDS_PER_SLEEP) {
-            thread::sleep(Self::SLEEP);
-        } else if round.is_multiple_of(Self::ROUNDS_PER_YIELD) {
-            thread::yield_now();
-        } else {
-            for _ in 0..Self::PAUSES {
-                hint::spin_loop();
+    #[inline(always)]
+    pub(crate) fn try_lock(&self) -> Option<DecisionGuard<'_, T>> {
+        self.0.try_lock()
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> DecisionGuard<'_, T> {
+        self.0.try_lock().unwrap_or_else(|| self.lock_patiently())
+    }
+
+    #[cold]
+    fn lock_patiently(&self) -> DecisionGuard<'_, T> {
+        let (mut pause, mut yields) = (Self::FIRST_PAUSE, 0);
+        loop {
+            if !self.0.is_locked()
+                && let Some(guard) = self.0.try_lock()
+            {
+                return guard;
+            }
+            (0..pause).for_each(|_| hint::spin_loop());
+            if pause < Self::LONGEST_PAUSE {
+                pause *= 2;
+            } else if yields < Self::YIELDS {
+                yields += 1;
+                thread::yield_now();
+            } else {
+                thread::sleep(Self::SLEEP);
             }
         }
+    }
+}
+
+impl<T: Default> Default for DecisionLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
     }
 }

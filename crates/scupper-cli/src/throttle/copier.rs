@@ -31,13 +31,18 @@ impl<W: Write> Copier<'_, W> {
 
     /// Copies this input to its end, which also ends its last line.
     pub(super) fn copy(&mut self, input: impl BufRead) -> Result<(), Stopped> {
+        let copied = self.copy_pieces(Pieces::new(input));
+        self.stage.enter(Phase::Reading);
+        copied
+    }
+
+    fn copy_pieces(&mut self, mut pieces: Pieces<impl BufRead>) -> Result<(), Stopped> {
         let longest = match self.weight_by {
             WeightBy::Lines => Self::LONGEST,
             WeightBy::Bytes => {
                 usize::try_from(self.bucket.quota().capacity()).map_or(Self::LONGEST, |most| most.min(Self::LONGEST))
             }
         };
-        let mut pieces = Pieces::new(input);
         while let Some(piece) = pieces.next(longest).map_err(Stopped::Input)? {
             match self.weight_by {
                 WeightBy::Lines if piece.starts_line => self.admit(1)?,
@@ -46,7 +51,6 @@ impl<W: Write> Copier<'_, W> {
             }
             self.write(&piece)?;
         }
-        self.stage.enter(Phase::Reading);
         Ok(())
     }
 
@@ -115,7 +119,7 @@ mod tests {
     }
 
     fn numbers(last: u32) -> String {
-        (1..=last).map(|number| format!("{number}\n")).collect()
+        (1..=last).flat_map(|number| [number.to_string(), "\n".into()]).collect()
     }
 
     #[test]

@@ -29,6 +29,7 @@ struct State {
     bytes: u64,
     speed: Speed,
     next_at: Option<Instant>,
+    /// What was written last did not end in a newline: drawing would be behind it.
     in_line: bool,
     over: bool,
     /// There while it is to be seen.
@@ -83,7 +84,7 @@ impl Progress {
             let mut state = display.lock();
             state.lines += u64::from(piece.starts_line);
             state.bytes += piece.bytes.len() as u64;
-            state.in_line = !piece.ends_line;
+            state.in_line = !piece.bytes.ends_with(b"\n");
         }
     }
 
@@ -128,14 +129,12 @@ impl Display {
             return;
         }
         let text = self.describe(state, Instant::now());
-        match &state.bar {
-            Some(bar) => bar.set_message(text),
-            None => {
-                let bar = new_bar().with_message(text);
-                bar.force_draw();
-                state.bar = Some(bar);
-            }
+        if let Some(bar) = &state.bar {
+            return bar.set_message(text);
         }
+        let bar = new_bar().with_message(text);
+        bar.force_draw();
+        state.bar = Some(bar);
     }
 
     fn describe(&self, state: &mut State, now: Instant) -> String {

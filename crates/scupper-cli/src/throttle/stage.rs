@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    const FOREVER: Duration = Duration::from_secs(3600);
+    const FOREVER: Duration = Duration::from_hours(1);
 
     #[test]
     fn a_thread_that_reads_or_waits_is_stopped_at_once() {
@@ -121,7 +121,7 @@ mod tests {
             copying.enter(Phase::Waiting);
         });
         stage.stop_when_waiting();
-        let state = stage.lock();
-        assert!(state.ending && state.phase == Phase::Waiting);
+        let found = stage.lock();
+        assert!(found.ending && found.phase == Phase::Waiting);
     }
 }

@@ -2,33 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::path::PathBuf;
 use std::thread;
 
-use crate::support::{FAST, Running, run, throttle};
-
-/// A folder of this test, removed with what is in it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::support::{FAST, Folder, Running, run, throttle};
 
 #[test]
 fn bytes_are_copied_as_they_are_and_nothing_is_said() {
@@ -57,7 +33,7 @@ fn bytes_are_copied_as_they_are_and_nothing_is_said() {
 
 #[test]
 fn many_lines_are_copied_in_order() {
-    let input: String = (0..100_000).map(|number| format!("{number}\n")).collect();
+    let input: String = (0..100_000).flat_map(|number| [number.to_string(), "\n".into()]).collect();
     assert!(run(FAST, input.as_bytes()).output == input.as_bytes());
 }
 
@@ -83,7 +59,7 @@ fn files_are_copied_one_after_another_and_a_dash_is_stdin() {
 #[test]
 fn a_file_that_cannot_be_read_is_named_and_the_others_are_copied() {
     let folder = Folder::new("missing");
-    let (there, directory) = (folder.file("there", "here\n"), folder.0.display());
+    let (there, directory) = (folder.file("there", "here\n"), folder.path().display());
     let ended = run(&format!("{FAST} {directory}/absent {directory} {there}"), "");
     assert_eq!((ended.code(), ended.output), (Some(1), b"here\n".to_vec()));
     let expected =

@@ -8,11 +8,11 @@ use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::support::{FAST, Running, throttle};
+use crate::support::{FAST, Folder, Running, throttle};
 
 /// Both ends of a terminal of 80 columns: what a user would see can be read from the first.
 fn terminal() -> (File, File) {
-    let seen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let seen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&seen).unwrap();
     unlockpt(&seen).unwrap();
     tcsetwinsize(&seen, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
@@ -52,19 +52,39 @@ fn the_display_counts_down_and_an_interrupt_wipes_it() {
     assert_eq!(row(&text).trim(), "", "{text:?}");
 }
 
-#[test]
-fn lines_on_the_same_terminal_are_not_disturbed() {
+/// What is left on a terminal that gets both the lines and the display.
+fn shared(args: &str, input: &str) -> Vec<String> {
     let (mut seen, drawn) = terminal();
-    let mut command = throttle("--rate 2/100ms");
+    let mut command = throttle(args);
     let mut running = Running::new(command.env("TERM", "xterm").stdout(drawn.try_clone().unwrap()).stderr(drawn));
     drop(command);
-    running.send("one\ntwo\nthree\nfour\nfive\nsix");
+    running.send(input);
     drop(running.stdin.take());
     assert_eq!(running.end().code(), Some(0));
     let mut text = String::new();
     read_until(&mut seen, &mut text, |_| false);
-    let left: Vec<_> = text.split("\r\n").map(row).map(|row| row.trim_start_matches('\r')).collect();
-    assert_eq!(left, ["one", "two", "three", "four", "five", "six"], "{text:?}");
+    assert!(text.contains("next in"), "{text:?}");
+    text.split("\r\n").map(|written| row(written).trim_start_matches('\r').to_owned()).collect()
+}
+
+#[test]
+fn lines_on_the_same_terminal_are_not_disturbed() {
+    let left = shared("--rate 2/100ms", "one\ntwo\nthree\nfour\nfive\nsix");
+    assert_eq!(left, ["one", "two", "three", "four", "five", "six"]);
+}
+
+#[test]
+fn a_line_that_passes_in_pieces_is_not_disturbed() {
+    let left = shared("--rate 4/100ms --weight-by bytes", "one\n0123456789\nend\n");
+    assert_eq!(left, ["one", "0123456789", "end", ""]);
+}
+
+#[test]
+fn a_line_without_newline_is_not_disturbed_by_the_wait_for_the_next() {
+    let folder = Folder::new("display");
+    let unended = folder.file("unended", "zero\none");
+    let left = shared(&format!("--rate 1/200ms {unended} -"), " goes on\ntwo\n");
+    assert_eq!(left, ["zero", "one goes on", "two", ""]);
 }
 
 #[test]

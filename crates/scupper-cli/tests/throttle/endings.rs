@@ -1,10 +1,10 @@
 //! Interrupts and closed pipes: it dies by the signal, quietly, and never hangs.
 
-use std::io::Write;
+use std::io::{Write, pipe};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use rustix::pipe::{fcntl_setpipe_size, pipe};
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::Signal;
 
 use crate::support::{Ended, FAST, Running, feed, throttle};
@@ -79,12 +79,11 @@ fn a_signal_while_it_reads_ends_it_at_once() {
 
 #[test]
 fn a_signal_while_the_output_is_a_full_pipe_ends_it() {
-    let (unread, output) = pipe().unwrap();
+    let (unread, mut output) = pipe().unwrap();
     let size = fcntl_setpipe_size(&output, 4096).unwrap();
-    let mut filling = std::fs::File::from(output);
-    filling.write_all(&vec![b'x'; size]).unwrap();
+    output.write_all(&vec![b'x'; size]).unwrap();
 
-    let mut running = Running::new(throttle(FAST).stdout(filling));
+    let mut running = Running::new(throttle(FAST).stdout(output));
     let room = fcntl_setpipe_size(running.stdin.as_ref().unwrap(), 4096).unwrap();
     // More than its pipe holds: once that is written, the command has been reading, and can only be stuck in writing.
     running.send(&"x\n".repeat(room * 3 / 4));

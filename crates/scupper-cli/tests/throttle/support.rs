@@ -1,9 +1,11 @@
 //! Runs the command; what hangs is killed and so fails its test.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ pub(crate) fn throttle(args: &str) -> Command {
 /// A command that runs, and is killed if it has not been waited for within a minute.
 pub(crate) struct Running {
     child: Child,
-    _ended: std::sync::mpsc::Sender<()>,
+    _ended: Sender<()>,
 }
 
 impl Running {
@@ -110,4 +112,31 @@ pub(crate) fn feed(running: &mut Running, input: Vec<u8>) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => panic!("{error}"),
         _ => {}
     });
+}
+
+/// A folder of this test, removed with what is in it.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(test: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }

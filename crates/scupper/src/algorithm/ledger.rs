@@ -27,11 +27,12 @@ impl Ledger {
     }
 
     /// Counts one unit at `now` if it fits, or says which rate binds. No answer, and nothing counted, where more is to be
-    /// done than that: it is the short way of [`blocked`](Self::blocked) and [`charge`](Self::charge).
+    /// done than that: it is the short way of [`blocked`](Self::blocked) and [`charge`](Self::charge). Without `EXPLAIN`, a request that does
+    /// not fit may have no answer either.
     #[inline(always)]
-    pub(crate) fn charge_one(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
+    pub(crate) fn charge_one<const EXPLAIN: bool>(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
         match self {
-            Self::SlidingWindowLog(log) => log.charge_one(paces, now),
+            Self::SlidingWindowLog(log) => log.charge_one::<EXPLAIN>(paces, now),
             Self::FixedWindow(lanes) => lanes.charge_one(paces, now),
             Self::Gcra(lanes) => lanes.charge_one(paces, now),
         }

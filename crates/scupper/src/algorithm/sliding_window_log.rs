@@ -48,9 +48,9 @@ impl SlidingWindowLog {
     const SMALLEST: usize = 4;
 
     /// Writes down one unit at `now` if it fits all rates, or says which binds; no answer unless every entry is one unit
-    /// and there is room for another.
+    /// and there is room for another. Without `EXPLAIN`, there is no answer either where it does not fit.
     #[inline(always)]
-    pub(crate) fn charge_one(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
+    pub(crate) fn charge_one<const EXPLAIN: bool>(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
         let units = self.ticks.len();
         if self.totals.is_some() || (units >= Self::SINGLES && self.ticks.back() == Some(&now)) {
             return None;
@@ -63,7 +63,11 @@ impl SlidingWindowLog {
                 // The bucket's time never lies before its newest entry.
                 let tick = self.ticks[units - limit as usize];
                 if now - tick <= interval {
-                    blocked = Blocked::later(blocked, Blocked { until: tick + interval + 1, rate });
+                    if !EXPLAIN {
+                        return None;
+                    }
+                    let until = tick.saturating_add(interval).saturating_add(1);
+                    blocked = Blocked::later(blocked, Blocked { until, rate });
                 }
             }
         }

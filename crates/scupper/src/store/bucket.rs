@@ -130,16 +130,21 @@ impl BucketState {
     }
 
     /// Decides on one unit where nothing is out of the ordinary. If something is, there is no answer, and the bucket is as
-    /// it was: ask [`acquire`](Self::acquire).
+    /// it was: ask [`acquire`](Self::acquire). Without `EXPLAIN`, a denial may have no answer either.
     ///
     /// The quota's paces are taken before a lock, to be at hand when the lock is.
     #[inline(always)]
-    pub(crate) fn acquire_one_plainly(&mut self, quota: &Quota, paces: &[Pace], clock: u64) -> Option<Verdict> {
+    pub(crate) fn acquire_one_plainly<const EXPLAIN: bool>(
+        &mut self,
+        quota: &Quota,
+        paces: &[Pace],
+        clock: u64,
+    ) -> Option<Verdict> {
         let is_plain = clock >= self.high_water && self.quota.is(quota) && self.rare.is_none();
         if !is_plain {
             return None;
         }
-        match self.ledger.charge_one(paces, clock)? {
+        match self.ledger.charge_one::<EXPLAIN>(paces, clock)? {
             None => {
                 self.count(clock, 1);
                 let tick = Timestamp::from_micros(clock);

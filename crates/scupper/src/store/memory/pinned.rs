@@ -50,7 +50,7 @@ impl Pinned {
         // Read before the lock, so that the lock is held for the arithmetic alone. The bucket's time does not step back.
         let (paces, Some(now)) = (quota.paces(), self.clock.glance()) else { return Plain::default() };
         let Some(mut state) = self.state.try_lock() else { return Plain::default() };
-        match state.acquire_one_plainly(quota, paces, now.as_micros()) {
+        match state.acquire_one_plainly::<false>(quota, paces, now.as_micros()) {
             Some(Verdict::Admitted(admission)) => Plain { tick: now.as_micros(), sequence: admission.sequence },
             _ => Plain::default(),
         }

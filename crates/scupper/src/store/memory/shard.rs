@@ -92,7 +92,7 @@ impl Shard {
     pub(super) fn acquire_one(&mut self, hash: u64, key: &str, quota: &Quota, now: u64) -> Option<Verdict> {
         let slot = self.slots.find_mut(hash, |slot| slot.hash == hash && slot.key.as_str() == key)?;
         let Place::Here(state) = &mut slot.place else { return None };
-        state.acquire_one_plainly(quota, quota.paces(), now)
+        state.acquire_one_plainly::<true>(quota, quota.paces(), now)
     }
 
     /// Puts a new bucket in place. The key must not be there.
