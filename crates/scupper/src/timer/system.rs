@@ -64,7 +64,7 @@ static ORIGIN: OnceLock<Origin> = OnceLock::new();
 impl Origin {
     const TRUST: Duration = Duration::from_millis(1);
     /// A comparison counts if it took no longer; else the thread was interrupted in the middle of it.
-    const QUICK: Duration = Duration::from_micros(2);
+    const QUICK: Duration = Duration::from_nanos(500);
     const COMPARISONS: usize = 3;
     const FINE_BITS: u32 = 12;
     /// As many as fit beside the steps of trust in one multiplication, for counters up to 64 GHz.
@@ -113,7 +113,7 @@ impl Origin {
     fn compare(&self) -> Fine {
         let last = ANCHOR.get();
         let since_last = self.counter.raw().wrapping_sub(last.steps);
-        let quick = self.steps_of_trust / (Self::TRUST.as_micros() / Self::QUICK.as_micros()) as u64;
+        let quick = self.steps_of_trust / (Self::TRUST.as_nanos() / Self::QUICK.as_nanos()) as u64;
         let mut read = 0;
         for _ in 0..Self::COMPARISONS {
             let before = self.counter.raw();
@@ -122,7 +122,9 @@ impl Origin {
             if steps.wrapping_sub(before) < quick {
                 // What this thread has read since the last comparison may be a little ahead; time must not step back.
                 let read_last = last.read.saturating_add(self.fine(since_last.min(self.steps_of_trust)));
-                read = read.max(read_last.min(read.saturating_add(fine(Self::QUICK))));
+                if read_last.saturating_sub(read) < fine(Self::TRUST) {
+                    read = read.max(read_last);
+                }
                 ANCHOR.set(Anchor { steps, read });
                 break;
             }
@@ -195,8 +197,8 @@ mod tests {
     #[test]
     fn the_fast_clock_agrees_with_the_systems_clock() {
         let timer = SystemTimer::new();
-        // Anchors are taken to 2 µs; a millisecond of counter adds nanoseconds.
-        let slack = fine(Duration::from_micros(5));
+        // Anchors are taken to half a microsecond; a millisecond of counter adds nanoseconds.
+        let slack = fine(Duration::from_micros(2));
         for _ in 0..200_000 {
             let before = timer.origin.read_system();
             let read = timer.origin.read();

@@ -6,8 +6,10 @@ use crate::store::outcome::{Admission, Cause, Denial, Verdict};
 use crate::sync::{AtomicU64, DecisionLock, Ordering};
 use crate::time::Timestamp;
 
-/// A bucket that lives apart from its shard because someone holds a handle to it.
+/// A bucket that lives apart from its shard because someone holds a handle to it, and apart from all else in memory: what
+/// threads share by accident costs them as much as what they share on purpose.
 #[derive(Debug)]
+#[repr(C, align(128))]
 pub(super) struct Pinned {
     state: DecisionLock<BucketState>,
     full: FullUntil,
@@ -51,7 +53,9 @@ impl Pinned {
         let (paces, Some(now)) = (quota.paces(), self.clock.glance()) else { return Plain::default() };
         let Some(mut state) = self.state.try_lock() else { return Plain::default() };
         match state.acquire_one_plainly::<false>(quota, paces, now.as_micros()) {
-            Some(Verdict::Admitted(admission)) => Plain { tick: now.as_micros(), sequence: admission.sequence },
+            Some(Verdict::Admitted(admission)) => {
+                Plain { tick: admission.tick.as_micros(), sequence: admission.sequence }
+            },
             _ => Plain::default(),
         }
     }
@@ -68,8 +72,9 @@ impl Pinned {
         if is_usual && let Some(denial) = self.known_denial(quota) {
             return Ok(Verdict::Denied(denial));
         }
-        let now = self.clock.now();
         let mut state = self.state.lock();
+        // Read under the lock: an earlier reading that others have overtaken would look like a clock that stepped back.
+        let now = self.clock.now();
         let verdict = state.acquire(quota, now.as_micros(), weight)?;
         match &verdict {
             Verdict::Denied(denial) if is_usual => self.full.remember(denial),

@@ -81,10 +81,9 @@ impl MemoryStore {
         if let Action::List { after, most } = operation.action {
             return Ok(Reply::Listed(self.table.list(operation.key, after, most)));
         }
-        let now = self.table.clock().now();
-        let outcome = self.table.with(operation.key, operation.quota(), now, |bucket| bucket.apply(operation, now))?;
+        let outcome = self.table.with(operation.key, operation.quota(), |bucket, now| bucket.apply(operation, now))?;
         if operation.gives_back() {
-            self.table.hasten(operation.key, now);
+            self.table.hasten(operation.key);
         }
         outcome.unwrap_or_else(|| operation.without_bucket())
     }
@@ -93,10 +92,9 @@ impl MemoryStore {
         let [first, _, ..] = run else {
             return outcomes.extend(run.iter().map(|operation| line.pass(operation, || self.decide(operation))));
         };
-        let now = self.table.clock().now();
         let quota = run.iter().find_map(Operation::quota);
         let (begin, line_before) = (outcomes.len(), line.clone());
-        let done = self.table.with(first.key, quota, now, |bucket| {
+        let done = self.table.with(first.key, quota, |bucket, now| {
             outcomes.truncate(begin);
             line.clone_from(&line_before);
             for operation in run {
@@ -104,7 +102,7 @@ impl MemoryStore {
             }
         });
         match done {
-            Ok(Some(())) if run.iter().any(Operation::gives_back) => self.table.hasten(first.key, now),
+            Ok(Some(())) if run.iter().any(Operation::gives_back) => self.table.hasten(first.key),
             Ok(Some(())) => {}
             Ok(None) => outcomes.extend(run.iter().map(Operation::without_bucket)),
             Err(error) => {

@@ -82,10 +82,6 @@ impl Table {
         }
     }
 
-    pub(super) fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
     pub(super) fn len(&self) -> u64 {
         self.keys.load(Ordering::Relaxed)
     }
@@ -102,23 +98,25 @@ impl Table {
 
     /// Works on the bucket of this key, made for the purpose if a quota is given. A bucket that owes nothing afterwards is
     /// not kept, and one for which there is no room is not either: then the work has left no trace, and may be done twice.
-    #[inline]
+    ///
+    /// The clock is read under the lock: an earlier reading that others have overtaken would look like a clock that stepped
+    /// back.
     pub(super) fn with<T>(
         self: &Arc<Self>,
         key: &str,
         quota: Option<&Quota>,
-        now: Timestamp,
-        mut work: impl FnMut(&mut BucketState) -> T,
+        mut work: impl FnMut(&mut BucketState, Timestamp) -> T,
     ) -> Result<Option<T>> {
         let hash = self.hash(key);
-        let mut shard = self.shard(hash).lock();
-        if let Some(done) = shard.with(hash, key, &mut work) {
-            return Ok(Some(done));
-        }
-        let Some(quota) = quota else { return Ok(None) };
         loop {
+            let mut shard = self.shard(hash).lock();
+            let now = self.clock.now();
+            if let Some(done) = shard.with(hash, key, |state| work(state, now)) {
+                return Ok(Some(done));
+            }
+            let Some(quota) = quota else { return Ok(None) };
             let mut state = BucketState::new(quota, now);
-            let done = work(&mut state);
+            let done = work(&mut state, now);
             let idle_from = state.idle_from();
             if idle_from <= now {
                 return Ok(Some(done));
@@ -131,19 +129,16 @@ impl Table {
             }
             drop(shard);
             self.make_room(now)?;
-            shard = self.shard(hash).lock();
-            if let Some(done) = shard.with(hash, key, &mut work) {
-                return Ok(Some(done));
-            }
         }
     }
 
     /// Decides on one unit for a key whose bucket is there, and nothing is out of the ordinary; if not, there is no answer.
     #[inline(always)]
     pub(super) fn acquire_one(&self, key: &str, quota: &Quota) -> Option<Verdict> {
-        let now = self.clock.glance()?;
         let hash = self.hash(key);
         let mut shard = self.shard(hash).try_lock()?;
+        // Read while the bucket is on its way from memory.
+        let now = self.clock.glance()?;
         shard.acquire_one(hash, key, quota, now.as_micros())
     }
 
@@ -165,20 +160,16 @@ impl Table {
         }
     }
 
-    /// A handle is gone: its bucket may leave once it owes nothing.
+    /// A handle is gone: a bucket of this hash may leave once it owes nothing.
     pub(super) fn released(self: &Arc<Self>, hash: u64) {
-        self.hasten_shard(hash, self.clock.now());
+        let now = self.clock.now();
+        self.shard(hash).lock().hasten(now);
+        self.plan_sweep(now);
     }
 
     /// The bucket of this key may owe nothing from now on, earlier than was known.
-    pub(super) fn hasten(self: &Arc<Self>, key: &str, now: Timestamp) {
-        let hash = self.hash(key);
-        self.hasten_shard(hash, now);
-    }
-
-    fn hasten_shard(self: &Arc<Self>, hash: u64, idle_from: Timestamp) {
-        self.shard(hash).lock().hasten(idle_from);
-        self.plan_sweep(idle_from);
+    pub(super) fn hasten(self: &Arc<Self>, key: &str) {
+        self.released(self.hash(key));
     }
 
     fn reserve(&self) -> bool {
