@@ -29,6 +29,9 @@ mod attempt;
 
 mod limiter;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub use decision::{Decision, Denied, Detailed, NeverFits, Permit, Source};
 pub use error::{Error, ErrorKind, Result};
 pub use limiter::{Bucket, Limiter, LimiterBuilder, Request};

@@ -24,7 +24,7 @@ pub(in crate::conformance) struct Oracle {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conformance) struct Given {
     pub(in crate::conformance) admission: Admission,
-    age: u64,
+    pub(in crate::conformance) age: u64,
 }
 
 impl Oracle {
@@ -64,19 +64,22 @@ impl Oracle {
         changes
     }
 
-    /// Tells what the store answered to an acquire that was expected to be admitted.
-    pub(in crate::conformance) fn given(&mut self, admission: Admission) -> Given {
+    /// How often all earlier permits have become worthless: to be remembered with each permit.
+    pub(in crate::conformance) fn age(&self) -> u64 {
+        self.ages
+    }
+
+    /// Tells what the store answered to the last change, an acquire, if its number could not be known.
+    pub(in crate::conformance) fn learn(&mut self, admission: Admission) {
         self.sequence.get_or_insert(admission.sequence);
-        Given { admission, age: self.ages }
     }
 
     pub(in crate::conformance) fn refund(&mut self, clock: u64, given: Given) -> Expected {
         let now = self.time(clock);
-        self.history.leak(now, self.retention);
-        if given.age != self.ages || self.is_idle(now) {
+        let Admission { tick, weight, sequence } = given.admission;
+        if given.age != self.ages || tick.as_micros() + self.retention < now {
             return Expected::Refunded(0);
         }
-        let Admission { tick, weight, sequence } = given.admission;
         let later = self.sequence.map_or(u64::MAX, |all| all - sequence);
         let back = Back { tick: tick.as_micros(), weight, later };
         Expected::Refunded(self.history.give_back(&self.quota, now, back))
@@ -143,9 +146,6 @@ impl Oracle {
     }
 
     fn take(&mut self, now: u64, units: u64) {
-        if self.is_idle(now) {
-            self.sequence = None;
-        }
         self.history.take(&self.quota, now, units);
         self.newest = now;
         self.sequence = self.sequence.map(|all| all + units);
@@ -171,6 +171,16 @@ impl Oracle {
 
     /// The bucket's time at this reading of the clock.
     fn time(&mut self, clock: u64) -> u64 {
+        let now = self.pass(clock);
+        if self.is_idle(now) {
+            // The store may have forgotten it, and may count from the beginning.
+            self.sequence = None;
+            self.ages += 1;
+        }
+        now
+    }
+
+    fn pass(&mut self, clock: u64) -> u64 {
         if clock >= self.newest {
             return clock;
         }

@@ -11,5 +11,5 @@ mod expected;
 
 mod bucket;
 
-pub(super) use bucket::Oracle;
+pub(super) use bucket::{Given, Oracle};
 pub(super) use expected::Expected;

@@ -135,10 +135,9 @@ impl Table {
     /// Decides on one unit for a key whose bucket is there, and nothing is out of the ordinary; if not, there is no answer.
     #[inline(always)]
     pub(super) fn acquire_one(&self, key: &str, quota: &Quota) -> Option<Verdict> {
-        let hash = self.hash(key);
+        // Both take a while and need nothing of each other. The bucket's time does not step back.
+        let (now, hash) = (self.clock.glance()?, self.hash(key));
         let mut shard = self.shard(hash).try_lock()?;
-        // Read while the bucket is on its way from memory.
-        let now = self.clock.glance()?;
         shard.acquire_one(hash, key, quota, now.as_micros())
     }
 

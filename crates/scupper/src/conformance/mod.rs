@@ -1,0 +1,22 @@
+//! The test suite that every store passes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a check reports by panicking")]
+#![allow(clippy::missing_panics_doc, reason = "a check reports by panicking")]
+
+mod fixture;
+
+mod driver;
+
+mod oracle;
+
+mod subject;
+
+mod property;
+
+mod cases;
+
+mod replay;
+
+pub mod decisions;
+
+pub use fixture::{Fixture, Mode, Opened};
+pub use subject::Subject;
