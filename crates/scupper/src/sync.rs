@@ -27,7 +27,7 @@ pub(crate) type DecisionGuard<'a, T> = SpinMutexGuard<'a, T>;
 
 impl<T> DecisionLock<T> {
     const FIRST_PAUSE: u32 = 8;
-    const LONGEST_PAUSE: u32 = 16384;
+    const LONGEST_PAUSE: u32 = 64;
     const YIELDS: u32 = 64;
     const SLEEP: Duration = Duration::from_micros(50);
 

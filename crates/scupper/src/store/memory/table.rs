@@ -18,7 +18,7 @@ use crate::timer::Alarm;
 
 /// All buckets of a memory store.
 ///
-/// Keys are hashed once, by a keyed hash that a stranger cannot aim at one slot; its upper bits choose the shard.
+/// Keys are hashed once, by a keyed hash that a stranger cannot aim at one slot.
 #[derive(Debug)]
 pub(super) struct Table {
     shards: Box<[Padded<DecisionLock<Shard>>]>,
@@ -61,7 +61,9 @@ impl Wake for Sweeper {
 }
 
 impl Table {
-    const SHARD_BITS: u32 = 6;
+    const SHARDS: usize = 64;
+    /// From the middle of the hash: the tables of the shards look at both ends.
+    const SHARD_SHIFT: u32 = 32;
     /// Idle buckets are looked for a second after the first of them can leave, so that more leave at once…
     const PAUSE: Duration = Duration::from_secs(1);
     /// …and at most this often for the number of keys, which bounds the work to a few hundredths of one processor.
@@ -72,7 +74,7 @@ impl Table {
 
     pub(super) fn new(clock: Clock, max_keys: u64) -> Self {
         Self {
-            shards: (0..1 << Self::SHARD_BITS).map(|_| Padded::default()).collect(),
+            shards: (0..Self::SHARDS).map(|_| Padded::default()).collect(),
             hasher: random_hasher(),
             clock,
             keys: AtomicU64::new(0),
@@ -93,7 +95,7 @@ impl Table {
 
     #[inline(always)]
     fn shard(&self, hash: u64) -> &DecisionLock<Shard> {
-        &self.shards[(hash >> (u64::BITS - Self::SHARD_BITS)) as usize].0
+        &self.shards[(hash >> Self::SHARD_SHIFT) as usize % Self::SHARDS].0
     }
 
     /// Works on the bucket of this key, made for the purpose if a quota is given. A bucket that owes nothing afterwards is
