@@ -32,7 +32,8 @@ pub fn promise_6_every_door_decides_alike_on_the_stores_clock(subject: &Subject)
         let key = subject.fresh_key();
         let limiter = subject.limiter(quota);
         let handle = limiter.bucket(&key).map_err(|error| error.to_string())?;
-        let mut doors = Doors { subject, limiter: &limiter, handle: &handle, quota, oracle: Oracle::new(quota), last: 0 };
+        let mut doors =
+            Doors { subject, limiter: &limiter, handle: &handle, quota, oracle: Oracle::new(quota), last: 0 };
         steps.iter().try_for_each(|(pause, door, weight)| {
             if *pause > 0 {
                 subject.let_pass((quota.rates()[0].interval() / 2 * (*pause as u32)).min(Duration::from_micros(50)));

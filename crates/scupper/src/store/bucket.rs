@@ -111,9 +111,9 @@ impl BucketState {
         });
         let idle_from = ledger.max(rare);
         let own_time = self.rare.as_ref().and_then(|rare| rare.own_time);
-        Timestamp::from_micros(own_time.map_or(idle_from, |(caller, store)| {
-            store.saturating_add(idle_from.saturating_sub(caller))
-        }))
+        Timestamp::from_micros(
+            own_time.map_or(idle_from, |(caller, store)| store.saturating_add(idle_from.saturating_sub(caller))),
+        )
     }
 
     /// The quota of the last operation that brought one.

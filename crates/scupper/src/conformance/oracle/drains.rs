@@ -63,9 +63,10 @@ impl Drains {
             let mine = self.level(place, rate, now).saturating_sub(units(rate, later)).min(units(rate, weight));
             self.drained[place] -= mine;
             most = most.max(u64::try_from(mine / interval(rate)).unwrap());
-            let without = self.kept.iter().fold(0, |drained: u128, taken| {
-                drained.max(parts(rate, taken.tick)) + units(rate, taken.weight)
-            });
+            let without = self
+                .kept
+                .iter()
+                .fold(0, |drained: u128, taken| drained.max(parts(rate, taken.tick)) + units(rate, taken.weight));
             let now = parts(rate, now);
             assert!(self.drained[place].max(now) >= without.max(now), "a refund would let through more than the rate");
         }

@@ -55,7 +55,7 @@ impl Pinned {
         match state.acquire_one_plainly::<false>(quota, paces, now.as_micros()) {
             Some(Verdict::Admitted(admission)) => {
                 Plain { tick: admission.tick.as_micros(), sequence: admission.sequence }
-            },
+            }
             _ => Plain::default(),
         }
     }

@@ -19,7 +19,9 @@ pub(super) struct Shard {
     hastened: Timestamp,
 }
 
+/// Two cache lines, so that no bucket needs three.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Slot {
     hash: u64,
     key: SmolStr,
