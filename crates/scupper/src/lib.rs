@@ -39,6 +39,6 @@ pub use quota::{Algorithm, Quota};
 pub use rate::Rate;
 pub use rates::Rates;
 pub use route::{RouteRequest, Routed};
-pub use store::{Cause, MemoryStore};
+pub use store::{Cause, Cursor, MemoryStore, Page, Snapshot, Usage};
 pub use time::Timestamp;
 pub use timer::{Alarm, ManualTimer, SystemTimer, Timer, WallTimer};

@@ -56,8 +56,8 @@ impl Span {
         let limit = u128::from(rate.limit());
         match u64::try_from(micros / limit) {
             // The remainder is below the limit, which is a u64.
-            Ok(whole) => Self { whole, part: (micros % limit) as u64 },
-            Err(_) => Self { whole: u64::MAX, part: 0 },
+            Ok(whole) => Self { whole, part: u64::try_from(micros % limit).unwrap_or_default() },
+            Err(_) => Self::micros(u64::MAX),
         }
     }
 

@@ -116,7 +116,7 @@ impl Quota {
             ));
         }
         let paces: Box<[Pace]> = rates.iter().map(|rate| Pace::new(*rate)).collect();
-        let retention = paces.iter().map(|pace| pace.retention()).max().unwrap_or_default();
+        let retention = paces.iter().map(Pace::retention).max().unwrap_or_default();
         let capacity = rates.iter().map(Rate::burst).min().unwrap_or_default();
         Ok(Self(Arc::new(Parts { algorithm, rates, paces, capacity, retention })))
     }

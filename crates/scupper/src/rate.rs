@@ -48,7 +48,7 @@ impl Rate {
     /// The largest limit, burst or weight: 10^12 units. Sums of them stay exact in every store.
     pub const MAX_LIMIT: u64 = 1_000_000_000_000;
     /// The longest interval, and the longest time that a full burst may take to drain: 3660 days.
-    pub const MAX_INTERVAL: Duration = Duration::from_secs(3660 * 24 * 3600);
+    pub const MAX_INTERVAL: Duration = Duration::from_hours(3660 * 24);
 
     /// `limit` units per `interval`, with a burst of `limit`.
     ///
@@ -79,7 +79,7 @@ impl Rate {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn per_minute(limit: u64) -> Result<Self> {
-        Self::new(limit, Duration::from_secs(60))
+        Self::new(limit, Duration::from_mins(1))
     }
 
     /// `limit` units per hour.
@@ -87,7 +87,7 @@ impl Rate {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn per_hour(limit: u64) -> Result<Self> {
-        Self::new(limit, Duration::from_secs(3600))
+        Self::new(limit, Duration::from_hours(1))
     }
 
     /// The same rate with another burst: how many units [`Gcra`](crate::Algorithm::Gcra) lets through at once after a
@@ -179,7 +179,7 @@ impl FromStr for Rate {
         const FORM: &str = "write limit/interval, for example 5/s, 5/2s, 100/min or 10000/4w, and a burst as in 5/s+10";
         let wrong = |what: &str| invalid(format!("{what} in {:?}; {FORM}", shortened(text)));
         let units = |digits: &str, name: &str| match digits.trim() {
-            digits if digits.is_empty() => Err(wrong(&format!("no {name}"))),
+            "" => Err(wrong(&format!("no {name}"))),
             digits if !digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Err(wrong(&format!("the {name} is not a whole number")))
             }

@@ -67,7 +67,6 @@ impl fmt::Display for Timestamp {
 }
 
 /// Microseconds in a duration, rounded up, at most `u64::MAX`.
-pub(crate) const fn micros_ceil(duration: Duration) -> u64 {
-    let micros = duration.as_nanos().div_ceil(1_000);
-    if micros > u64::MAX as u128 { u64::MAX } else { micros as u64 }
+pub(crate) fn micros_ceil(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
 }

@@ -1,16 +1,30 @@
-//! The memory store passes the suite for stores.
+//! The memory store passes the suite for stores: on a manual clock, and on the system's.
 #![cfg(feature = "conformance")]
 
-use scupper::conformance::{Mode, Opened, Subject, decisions};
+use scupper::conformance::Opened;
 use scupper::{ManualTimer, MemoryStore};
 
-fn memory() -> Opened {
-    let timer = ManualTimer::new();
-    let store = MemoryStore::builder().timer(timer.clone()).build();
-    let inside = store.clone();
-    Opened::new(store).on(timer).counting(move || inside.len())
+mod manual_time {
+    use super::{ManualTimer, MemoryStore, Opened};
+
+    fn store() -> Opened {
+        let timer = ManualTimer::new();
+        let store = MemoryStore::builder().timer(timer.clone()).build();
+        let inside = store.clone();
+        Opened::new(store).on(timer).counting(move || inside.len())
+    }
+
+    scupper::conformance_tests!(store);
 }
-#[test]
-fn x() {
-    decisions::every_outcome_is_that_of_the_naive_model(&Subject::open(&memory, Mode::Blocking));
+
+mod system_time {
+    use super::{MemoryStore, Opened};
+
+    fn store() -> Opened {
+        let store = MemoryStore::new();
+        let inside = store.clone();
+        Opened::new(store).counting(move || inside.len())
+    }
+
+    scupper::conformance_tests!(store);
 }

@@ -75,7 +75,7 @@ impl Lane for FixedWindow {
         (self.start, self.count)
     }
 
-    fn from_parts((start, count): (u64, u64)) -> Self {
-        Self { start, count }
+    fn from_parts(pace: &Pace, (start, count): (u64, u64)) -> Option<Self> {
+        start.is_multiple_of(pace.rate.interval_micros()).then_some(Self { start, count })
     }
 }

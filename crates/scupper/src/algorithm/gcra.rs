@@ -64,7 +64,7 @@ impl Lane for Gcra {
         (self.drained.whole, self.drained.part)
     }
 
-    fn from_parts((whole, part): (u64, u64)) -> Self {
-        Self { drained: Span { whole, part } }
+    fn from_parts(pace: &Pace, (whole, part): (u64, u64)) -> Option<Self> {
+        (part < pace.rate.limit()).then_some(Self { drained: Span { whole, part } })
     }
 }

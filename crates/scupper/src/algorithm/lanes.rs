@@ -1,6 +1,7 @@
 use std::fmt;
 
-use crate::algorithm::blocked::Blocked;
+use crate::algorithm::blocked::{Blocked, Short};
+use crate::algorithm::parts::Parts;
 use crate::pace::Pace;
 
 /// The state of one rate, for algorithms that keep one such state a rate.
@@ -23,8 +24,8 @@ pub(crate) trait Lane: Copy + Default + fmt::Debug {
     fn goes_on(old: &Pace, new: &Pace) -> bool;
     /// The state as two numbers, as it is stored.
     fn to_parts(self) -> (u64, u64);
-    /// The state from its two numbers.
-    fn from_parts(parts: (u64, u64)) -> Self;
+    /// The state from its two numbers, if they are those of such a state.
+    fn from_parts(pace: &Pace, parts: (u64, u64)) -> Option<Self>;
 }
 
 /// What is given back, as far as it matters to a lane.
@@ -62,12 +63,13 @@ impl<L: Lane> Lanes<L> {
         Self { first: L::default(), rest: Rest::boxed(own, Vec::new()) }
     }
 
-    /// Counts one unit at `now` if it fits, or says until when it does not; no answer if there is more than one rate.
+    /// Counts one unit at `now` if it fits, or says until when it does not; undecided if there is more than one rate.
     #[inline(always)]
-    pub(crate) fn charge_one(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
-        match (&self.rest, paces.first()) {
-            (None, Some(pace)) => Some(self.first.charge_one(pace, now).map(|until| Blocked { until, rate: 0 })),
-            _ => None,
+    pub(crate) fn charge_one(&mut self, paces: &[Pace], now: u64) -> Short {
+        let (None, Some(pace)) = (&self.rest, paces.first()) else { return Short::Undecided };
+        match self.first.charge_one(pace, now) {
+            None => Short::Charged,
+            Some(until) => Short::Blocked(Blocked { until, rate: 0 }),
         }
     }
 
@@ -139,9 +141,27 @@ impl<L: Lane> Lanes<L> {
         }
     }
 
-    /// Lanes from their stored form: `own` for the rates in use, in their order, and `others` with their rates.
-    pub(crate) fn from_parts(own: impl IntoIterator<Item = L>, others: Vec<(Pace, L)>) -> Self {
-        let mut own = own.into_iter();
-        Self { first: own.next().unwrap_or_default(), rest: Rest::boxed(own.collect(), others) }
+    /// The lanes as they are stored.
+    pub(crate) fn to_parts(&self, paces: &[Pace]) -> Parts {
+        let others = self.rest.iter().flat_map(|rest| rest.others.iter());
+        Parts {
+            own: self.own().take(paces.len()).map(|lane| lane.to_parts()).collect(),
+            others: others.map(|(pace, lane)| (pace.rate, lane.to_parts())).collect(),
+        }
+    }
+
+    /// Lanes from their stored form, if there is one for each rate.
+    pub(crate) fn from_parts(paces: &[Pace], parts: Parts) -> Option<Self> {
+        if parts.own.len() != paces.len() {
+            return None;
+        }
+        let mut own = paces.iter().zip(parts.own).map(|(pace, parts)| L::from_parts(pace, parts));
+        let first = own.next()??;
+        let own = own.collect::<Option<Vec<L>>>()?;
+        let others = parts.others.into_iter().map(|(rate, parts)| {
+            let pace = Pace::new(rate);
+            Some((pace, L::from_parts(&pace, parts)?))
+        });
+        Some(Self { first, rest: Rest::boxed(own, others.collect::<Option<Vec<_>>>()?) })
     }
 }

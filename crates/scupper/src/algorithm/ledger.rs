@@ -1,7 +1,8 @@
-use crate::algorithm::blocked::Blocked;
+use crate::algorithm::blocked::{Blocked, Short};
 use crate::algorithm::fixed_window::FixedWindow;
 use crate::algorithm::gcra::Gcra;
 use crate::algorithm::lanes::{Lanes, Refund};
+use crate::algorithm::parts::Parts;
 use crate::algorithm::sliding_window_log::SlidingWindowLog;
 use crate::pace::Pace;
 use crate::quota::{Algorithm, Quota};
@@ -26,11 +27,10 @@ impl Ledger {
         }
     }
 
-    /// Counts one unit at `now` if it fits, or says which rate binds. No answer, and nothing counted, where more is to be
-    /// done than that: it is the short way of [`blocked`](Self::blocked) and [`charge`](Self::charge). Without `EXPLAIN`, a request that does
-    /// not fit may have no answer either.
+    /// Counts one unit at `now` if it fits, or says which rate binds. Undecided where more is to be done than that: it is the short way of [`blocked`](Self::blocked) and [`charge`](Self::charge). Without `EXPLAIN`, also
+    /// where it does not fit.
     #[inline(always)]
-    pub(crate) fn charge_one<const EXPLAIN: bool>(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
+    pub(crate) fn charge_one<const EXPLAIN: bool>(&mut self, paces: &[Pace], now: u64) -> Short {
         match self {
             Self::SlidingWindowLog(log) => log.charge_one::<EXPLAIN>(paces, now),
             Self::FixedWindow(lanes) => lanes.charge_one(paces, now),
@@ -95,6 +95,27 @@ impl Ledger {
             Self::SlidingWindowLog(_) => {}
             Self::FixedWindow(lanes) => lanes.adopt(old, new, now),
             Self::Gcra(lanes) => lanes.adopt(old, new, now),
+        }
+    }
+
+    /// What is remembered, in pairs of numbers: for the log the tick of each event and all units up to and with it, for the
+    /// others two numbers a rate.
+    pub(crate) fn to_parts(&self, paces: &[Pace]) -> Parts {
+        match self {
+            Self::SlidingWindowLog(log) => Parts { own: log.events().collect(), others: Vec::new() },
+            Self::FixedWindow(lanes) => lanes.to_parts(paces),
+            Self::Gcra(lanes) => lanes.to_parts(paces),
+        }
+    }
+
+    /// The ledger from its parts, if they are such a ledger's.
+    pub(crate) fn from_parts(quota: &Quota, parts: Parts, high_water: u64) -> Option<Self> {
+        match quota.algorithm() {
+            Algorithm::SlidingWindowLog => {
+                SlidingWindowLog::from_events(&parts.own, high_water).map(Self::SlidingWindowLog)
+            }
+            Algorithm::FixedWindow => Lanes::from_parts(quota.paces(), parts).map(Self::FixedWindow),
+            Algorithm::Gcra => Lanes::from_parts(quota.paces(), parts).map(Self::Gcra),
         }
     }
 }

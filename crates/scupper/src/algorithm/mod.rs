@@ -1,6 +1,7 @@
 //! The algorithms: pure functions of state, time and weight. No clock, no lock, no I/O.
 
 mod blocked;
+mod parts;
 
 mod fixed_window;
 mod gcra;
@@ -9,5 +10,7 @@ mod sliding_window_log;
 
 mod ledger;
 
+pub(crate) use blocked::Short;
 pub(crate) use lanes::Refund;
 pub(crate) use ledger::Ledger;
+pub(crate) use parts::Parts;

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::algorithm::blocked::Blocked;
+use crate::algorithm::blocked::{Blocked, Short};
 use crate::pace::Pace;
 
 /// When each unit was admitted, for as long as it matters.
@@ -25,7 +25,8 @@ struct Totals {
 }
 
 impl Totals {
-    /// Above this the running totals start anew, so that they never wrap.
+    /// Above this the running totals start anew, and more than this is not counted, so that they never wrap. Only millions
+    /// of the largest penalties within one window come near it.
     const HIGHEST: u64 = 1 << 62;
 
     fn end(&self) -> u64 {
@@ -47,13 +48,14 @@ impl SlidingWindowLog {
     const SINGLES: usize = 64 * 1024;
     const SMALLEST: usize = 4;
 
-    /// Writes down one unit at `now` if it fits all rates, or says which binds; no answer unless every entry is one unit
-    /// and there is room for another. Without `EXPLAIN`, there is no answer either where it does not fit.
+    /// Writes down one unit at `now` if it fits all rates, or says which binds; undecided unless every entry is one unit
+    /// and there is room for another. Without `EXPLAIN`, it is undecided where it does not fit, too.
     #[inline(always)]
-    pub(crate) fn charge_one<const EXPLAIN: bool>(&mut self, paces: &[Pace], now: u64) -> Option<Option<Blocked>> {
+    #[expect(clippy::cast_possible_truncation, reason = "a limit that is not above the number of entries is a usize")]
+    pub(crate) fn charge_one<const EXPLAIN: bool>(&mut self, paces: &[Pace], now: u64) -> Short {
         let units = self.ticks.len();
         if self.totals.is_some() || (units >= Self::SINGLES && self.ticks.back() == Some(&now)) {
-            return None;
+            return Short::Undecided;
         }
         let (mut blocked, mut retention) = (None, 0);
         for (rate, pace) in paces.iter().enumerate() {
@@ -64,24 +66,24 @@ impl SlidingWindowLog {
                 let tick = self.ticks[units - limit as usize];
                 if now - tick <= interval {
                     if !EXPLAIN {
-                        return None;
+                        return Short::Undecided;
                     }
                     let until = tick.saturating_add(interval).saturating_add(1);
-                    blocked = Blocked::later(blocked, Blocked { until, rate });
+                    blocked = Some(Blocked::or_later(blocked, Blocked { until, rate }));
                 }
             }
         }
-        if blocked.is_some() {
-            return Some(blocked);
+        if let Some(blocked) = blocked {
+            return Short::Blocked(blocked);
         }
         if units == self.ticks.capacity() {
             match self.ticks.front() {
                 Some(oldest) if now - oldest > retention => self.ticks.pop_front(),
-                _ => return None,
+                _ => return Short::Undecided,
             };
         }
         self.ticks.push_back(now);
-        Some(None)
+        Short::Charged
     }
 
     /// The last of the rates to have room for `weight` units, and when.
@@ -108,7 +110,7 @@ impl SlidingWindowLog {
     /// When the `nth` oldest unit (from 1) was admitted.
     fn tick_of(&self, nth: u64) -> u64 {
         let event = match &self.totals {
-            None => (nth - 1) as usize,
+            None => usize::try_from(nth - 1).unwrap_or(usize::MAX),
             Some(totals) => {
                 let end = totals.base + nth;
                 totals.ends.partition_point(|other| *other < end)
@@ -144,10 +146,10 @@ impl SlidingWindowLog {
         let same_tick = self.ticks.back() == Some(&now);
         let units = self.ticks.len() as u64;
         let totals = self.totals.get_or_insert_with(|| Box::new(Totals { ends: (1..=units).collect(), base: 0 }));
-        if totals.end() > Totals::HIGHEST {
+        if totals.base > Totals::HIGHEST {
             totals.renumber();
         }
-        let end = totals.end().saturating_add(weight);
+        let end = (totals.end() + weight).min(totals.base + Totals::HIGHEST);
         match totals.ends.back_mut() {
             Some(last) if same_tick => *last = end,
             _ => {
@@ -235,18 +237,28 @@ impl SlidingWindowLog {
         self.ticks.iter_mut().for_each(|tick| *tick = tick.saturating_sub(by));
     }
 
-    /// Events and their running totals, the oldest first.
-    pub(crate) fn events(&self) -> impl ExactSizeIterator<Item = (u64, u64)> + '_ {
-        self.ticks.iter().enumerate().map(|(event, tick)| {
-            let units = self.totals.as_ref().map_or(1, |totals| totals.ends[event] - totals.before(event));
-            (*tick, units)
-        })
+    /// Events and all units up to and with each, the oldest first.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (u64, u64)> {
+        let total =
+            |event: usize| self.totals.as_ref().map_or(event as u64 + 1, |totals| totals.ends[event] - totals.base);
+        self.ticks.iter().enumerate().map(move |(event, tick)| (*tick, total(event)))
     }
 
-    /// The log of these events, in order of their ticks.
-    pub(crate) fn from_events(events: impl IntoIterator<Item = (u64, u64)>) -> Self {
-        let mut log = Self::default();
-        events.into_iter().for_each(|(tick, units)| log.charge(&[], tick, units, u64::MAX));
-        log
+    /// The log of these events, if they are in order and none came later than `newest`.
+    pub(crate) fn from_events(events: &[(u64, u64)], newest: u64) -> Option<Self> {
+        if events.last().is_some_and(|(tick, _)| *tick > newest) {
+            return None;
+        }
+        let mut before = (0, 0);
+        for event in events {
+            if event.0 < before.0 || event.1 < before.1 || event.1 > Totals::HIGHEST {
+                return None;
+            }
+            before = *event;
+        }
+        let ticks: VecDeque<u64> = events.iter().map(|(tick, _)| *tick).collect();
+        let is_single = before.1 == events.len() as u64;
+        let ends = || events.iter().map(|(_, end)| *end).collect();
+        Some(Self { ticks, totals: (!is_single).then(|| Box::new(Totals { ends: ends(), base: 0 })) })
     }
 }

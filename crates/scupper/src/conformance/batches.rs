@@ -117,7 +117,11 @@ pub fn a_run_on_one_key_is_atomic(subject: &Subject) {
             let outcomes = subject.submit(&[look, step, step, Operation::acquire("own", &plenty, 1), look, step, look]);
             let [first, second, third] = [1, 2, 5].map(|place| admitted(verdict(&outcomes[place])));
             assert_eq!(second.sequence, first.sequence + 2, "{outcomes:?}");
-            assert_eq!((used(&outcomes[4]) + 2, third.sequence), (used(&outcomes[6]), used(&outcomes[6])), "{outcomes:?}");
+            assert_eq!(
+                (used(&outcomes[4]) + 2, third.sequence),
+                (used(&outcomes[6]), used(&outcomes[6])),
+                "{outcomes:?}"
+            );
             assert_eq!(used(&outcomes[0]) + 2, first.sequence, "{outcomes:?}");
         }
     };

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::strategy::Strategy;
 
 use crate::conformance::cases::{Trace, Weight, quotas, traces, weights};
-use crate::conformance::kit::{admitted, denied, micros, take};
+use crate::conformance::kit::{admitted, denied, log, micros, take, tick};
 use crate::conformance::oracle::{Expected, Oracle};
 use crate::conformance::property::for_all;
 use crate::conformance::replay::Replay;
@@ -109,20 +109,44 @@ impl Doors<'_> {
 
 /// Who brings the time may count from anywhere: the beginning of time, long before the store's clock, or long after.
 pub fn the_callers_time_need_not_be_near_the_stores(subject: &Subject) {
+    let quota = log("2/min");
+    for start in starts(subject, &quota) {
+        let key = subject.fresh_key();
+        let first = admitted(subject.acquire(&take(&key, &quota, 2, start)));
+        assert_eq!(first.tick, tick(start));
+        let last = start + 60_000_000;
+        assert_eq!(denied(subject.acquire(&take(&key, &quota, 1, last))).retry_at, tick(last + 1), "from {start} on");
+        let refund = Operation::new(&key, Action::Refund(first)).at(tick(last));
+        assert_eq!(subject.reply(&refund), Reply::Refunded(2), "from {start} on");
+        admitted(subject.acquire(&take(&key, &quota, 2, last)));
+        denied(subject.acquire(&take(&key, &quota, 1, last)));
+    }
+}
+
+/// A limiter that is told the time gives back what it gave then, and nothing else.
+pub fn permits_of_the_callers_time_can_be_given_back(subject: &Subject) {
+    let quota = log("2/min");
+    let limiter = subject.limiter(&quota);
+    for start in starts(subject, &quota) {
+        let key = subject.fresh_key();
+        let mut ask = || match subject.try_now(limiter.request(&key).at(tick(start))).unwrap() {
+            Decision::Admitted(permit) => Some(permit.into_owned()),
+            _ => None,
+        };
+        let (Some(first), Some(_)) = (ask(), ask()) else { panic!("two fit") };
+        assert_eq!(ask(), None);
+        assert_eq!(subject.refund(&limiter, first), 1, "from {start} on");
+        assert!(ask().is_some(), "from {start} on");
+        assert_eq!(ask(), None, "from {start} on: one was given back, and one admitted since");
+    }
+}
+
+/// Instants at which a caller's time may begin.
+fn starts(subject: &Subject, quota: &Quota) -> [u64; 9] {
     if subject.is_on_manual_time() {
         // As far from its origin as a real clock is.
         subject.let_pass(Duration::from_secs(1_780_000_000));
     }
-    let quota = crate::conformance::kit::log("1/min");
-    let now = subject.now(&quota).as_micros();
-    for start in [0, 1, now / 2, now - 60_000_000, now - 1, now, now + 1, now + 3_600_000_000, now * 2] {
-        let key = subject.fresh_key();
-        let first = admitted(subject.acquire(&take(&key, &quota, 1, start)));
-        assert_eq!(first.tick.as_micros(), start);
-        let denial = denied(subject.acquire(&take(&key, &quota, 1, start + 60_000_000)));
-        assert_eq!(denial.retry_at.as_micros(), start + 60_000_001, "at the caller's {start}, the store's {now}");
-        let refund = Operation { key: &key, at: Some(denial.now), action: Action::Refund(first) };
-        assert_eq!(subject.reply(&refund), Reply::Refunded(1), "at the caller's {start}, the store's {now}");
-        admitted(subject.acquire(&take(&key, &quota, 1, start + 60_000_000)));
-    }
+    let now = subject.now(quota).as_micros();
+    [0, 1, now / 2, now - 60_000_000, now - 1, now, now + 1, now + 3_600_000_000, now * 2]
 }

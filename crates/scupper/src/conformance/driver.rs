@@ -12,20 +12,9 @@ use crate::time::Timestamp;
 use crate::timer::{Alarm, ManualTimer, Timer};
 
 /// Wakes a thread, and remembers it.
-#[derive(Debug)]
-pub(super) struct Signal {
+struct Signal {
     thread: Thread,
     woken: AtomicBool,
-}
-
-impl Signal {
-    pub(super) fn for_this_thread() -> Arc<Self> {
-        Arc::new(Self { thread: thread::current(), woken: AtomicBool::new(false) })
-    }
-
-    fn take(&self) -> bool {
-        self.woken.swap(false, Ordering::AcqRel)
-    }
 }
 
 impl Wake for Signal {
@@ -35,9 +24,9 @@ impl Wake for Signal {
     }
 }
 
-/// Runs a future to its end. While it waits, a manual clock goes from alarm to alarm.
-pub(super) fn block_on<T>(timer: Option<&ManualTimer>, future: impl Future<Output = T>) -> T {
-    let signal = Signal::for_this_thread();
+/// Runs a future to its end, polling it only when it has been woken.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let signal = Arc::new(Signal { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(Arc::clone(&signal));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -45,16 +34,13 @@ pub(super) fn block_on<T>(timer: Option<&ManualTimer>, future: impl Future<Outpu
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        while !signal.take() {
-            match timer.and_then(|timer| timer.next_alarm().map(|at| (timer, at))) {
-                Some((timer, at)) => timer.set(at.max(timer.now())),
-                None => thread::park(),
-            }
+        while !signal.woken.swap(false, Ordering::Acquire) {
+            thread::park();
         }
     }
 }
 
-/// A manual clock that moves to the end of every blocking sleep, however it was made.
+/// A manual clock that moves to wherever someone waits for it to be.
 #[derive(Clone, Debug)]
 pub(super) struct Driven(pub(super) ManualTimer);
 
@@ -64,7 +50,9 @@ impl Timer for Driven {
     }
 
     fn wake_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm> {
-        self.0.wake_at(at, waker)
+        self.sleep_until(at)?;
+        waker.wake();
+        Ok(Alarm::gone_off())
     }
 
     fn sleep_until(&self, at: Timestamp) -> Result<()> {

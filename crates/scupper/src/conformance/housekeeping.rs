@@ -11,7 +11,7 @@ use crate::store::{Action, Operation, Reply};
 pub fn promise_7_idle_buckets_leave_by_themselves(subject: &Subject) {
     for quota in under_each("5/200ms") {
         for place in 0..100 {
-            let key = format!("idle-{place}");
+            let key = format!("{}-{place}", quota.algorithm());
             admitted(subject.acquire(&Operation::acquire(&key, &quota, 1 + place % 5)));
         }
     }

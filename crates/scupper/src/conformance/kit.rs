@@ -18,7 +18,7 @@ pub(super) fn log(rates: &str) -> Quota {
 }
 
 /// The same rates under every algorithm.
-pub(super) fn under_each(rates: &str) -> impl Iterator<Item = Quota> {
+pub(super) fn under_each(rates: &str) -> impl Iterator<Item = Quota> + Clone {
     Algorithm::ALL.into_iter().map(move |algorithm| quota(algorithm, rates))
 }
 

@@ -10,13 +10,26 @@ mod oracle;
 
 mod subject;
 
+mod kit;
+
 mod property;
 
 mod cases;
 
 mod replay;
 
+pub mod batches;
+pub mod clock;
+pub mod contention;
 pub mod decisions;
+pub mod housekeeping;
+pub mod keys;
+pub mod limiter;
+pub mod numbers;
+pub mod rates;
+pub mod waits;
+
+mod checks;
 
 pub use fixture::{Fixture, Mode, Opened};
 pub use subject::Subject;

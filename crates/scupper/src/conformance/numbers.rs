@@ -6,8 +6,9 @@ use crate::quota::{Algorithm, Quota};
 use crate::rate::Rate;
 use crate::store::{Action, Operation, Reply, Verdict};
 
-/// Instants that stores are known to get wrong: the first, those beyond 32 bits, today's, and the last that a double knows.
-const STARTS: [u64; 6] = [0, 1, u32::MAX as u64, 1_780_000_000_000_000, (1 << 53) - 5_000_000, (1 << 53) - 1];
+/// Instants that stores are known to get wrong: the first, those beyond 32 bits, today's, and
+/// some of the last that a double can tell apart.
+const STARTS: [u64; 5] = [0, 1, u32::MAX as u64, 1_780_000_000_000_000, (1 << 53) - 600_000_000];
 
 /// As heavy as the limit fits, once; a unit more never does.
 pub fn promise_9_as_heavy_as_the_limit_fits_and_a_unit_more_never(subject: &Subject) {
@@ -74,17 +75,15 @@ pub fn promise_9_gcra_does_not_drift(subject: &Subject) {
     };
     (0..2_000).for_each(four);
     (1..1_000).for_each(|step| four(YEAR + step * 1_000_003));
-    // Seven in three microseconds: a unit takes a fraction that no decimal number is.
-    let sevenths = crate::conformance::kit::quota(Algorithm::Gcra, "7/3us+1");
+    // Seven in three microseconds: a unit takes a fraction of one that no decimal number is.
+    let sevenths = crate::conformance::kit::quota(Algorithm::Gcra, "7/3us");
     let key = subject.fresh_key();
     let mut total = 0;
-    for at in YEAR..YEAR + 3_000 {
-        let outcomes = subject.submit(&[take(&key, &sevenths, 1, at); 4]);
+    for passed in 0..3_000 {
+        let outcomes = subject.submit(&[take(&key, &sevenths, 1, YEAR + passed); 5]);
         total += outcomes.iter().filter(|outcome| matches!(verdict(outcome), Verdict::Admitted(_))).count();
     }
-    // A burst of one loses what it cannot save up, the same in each third microsecond: it sees a unit drained only at
-    // whole ones.
-    assert_eq!(total % 1_000, 0, "the pattern of three microseconds repeats");
+    assert_eq!(total, 7 + 2_999 * 7 / 3, "the burst and what drained since");
 }
 
 /// Thousands in one tick are counted one by one, and leave together.
@@ -118,7 +117,6 @@ pub fn promise_9_sums_near_the_end_of_doubles_are_exact(subject: &Subject) {
         assert_eq!((usage.used, usage.remaining), (9_000 * HEAVIEST + 14, 0), "under {quota}");
         denied(subject.acquire(&take(&key, &quota, 1, 1_000_000)));
         let fresh = admitted(subject.acquire(&take(&key, &quota, HEAVIEST, 2_000_001)));
-        assert_eq!(fresh.sequence, 9_001 * HEAVIEST + 14);
         assert_eq!(
             subject.reply(&Operation::new(&key, Action::Refund(fresh)).at(tick(2_000_002))),
             Reply::Refunded(HEAVIEST)

@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -12,7 +11,7 @@ use crate::limiter::{Limiter, Request};
 use crate::quota::Quota;
 use crate::store::{Action, Batch, Operation, Outcome, Page, Reply, Snapshot, Store, Verdict};
 use crate::time::Timestamp;
-use crate::timer::SystemTimer;
+use crate::timer::{SystemTimer, Timer};
 
 /// A store under a check, and the way in which the check asks it.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ impl Subject {
         let submission = self.opened.store.submit(Batch::new(operations));
         let outcomes = match self.mode {
             Mode::Blocking => submission.wait(),
-            Mode::Asynchronous => self.run(submission.into_future()),
+            Mode::Asynchronous => block_on(submission.into_future()),
         };
         assert_eq!(outcomes.len(), operations.len(), "one outcome an operation: {outcomes:?} to {operations:?}");
         outcomes.into_vec()
@@ -121,45 +120,53 @@ impl Subject {
         holds()
     }
 
-    /// A limiter on the store.
+    /// A limiter on the store. Who waits for it moves a manual clock.
     pub(super) fn limiter(&self, quota: &Quota) -> Limiter {
-        let builder = Limiter::builder()
-            .algorithm(quota.algorithm())
-            .rates(quota.rates().iter().copied())
-            .shared_store(Arc::clone(&self.opened.store));
         match &self.opened.timer {
-            Some(timer) => builder.timer(Driven(timer.clone())),
-            None => builder.timer(SystemTimer::new()),
+            Some(timer) => self.limiter_with(quota, Driven(timer.clone())),
+            None => self.limiter_with(quota, SystemTimer::new()),
         }
-        .build()
-        .unwrap()
+    }
+
+    /// A limiter on the store. Who waits for it moves nothing.
+    pub(super) fn limiter_at_rest(&self, quota: &Quota) -> Limiter {
+        match &self.opened.timer {
+            Some(timer) => self.limiter_with(quota, timer.clone()),
+            None => self.limiter_with(quota, SystemTimer::new()),
+        }
+    }
+
+    fn limiter_with(&self, quota: &Quota, timer: impl Timer) -> Limiter {
+        let rates = quota.rates().iter().copied();
+        let builder = Limiter::builder().algorithm(quota.algorithm()).rates(rates);
+        builder.shared_store(Arc::clone(&self.opened.store)).timer(timer).build().unwrap()
     }
 
     pub(super) fn try_now<'a>(&self, request: Request<'a>) -> Result<Decision<'a>> {
         match self.mode {
             Mode::Blocking => request.try_acquire(),
-            Mode::Asynchronous => self.run(request.try_acquire_async()),
+            Mode::Asynchronous => block_on(request.try_acquire_async()),
         }
     }
 
     pub(super) fn wait_for<'a>(&self, request: Request<'a>) -> Result<Permit<'a>> {
         match self.mode {
             Mode::Blocking => request.acquire(),
-            Mode::Asynchronous => self.run(request.acquire_async()),
+            Mode::Asynchronous => block_on(request.acquire_async()),
         }
     }
 
     pub(super) fn detail<'a>(&self, request: Request<'a>) -> Result<Detailed<'a>> {
         match self.mode {
             Mode::Blocking => request.detailed(),
-            Mode::Asynchronous => self.run(request.detailed_async()),
+            Mode::Asynchronous => block_on(request.detailed_async()),
         }
     }
 
     pub(super) fn peek(&self, limiter: &Limiter, key: &str) -> Snapshot {
         match self.mode {
             Mode::Blocking => limiter.peek(key),
-            Mode::Asynchronous => self.run(limiter.peek_async(key)),
+            Mode::Asynchronous => block_on(limiter.peek_async(key)),
         }
         .unwrap()
     }
@@ -167,13 +174,9 @@ impl Subject {
     pub(super) fn refund(&self, limiter: &Limiter, permit: Permit<'_>) -> u64 {
         match self.mode {
             Mode::Blocking => limiter.refund(permit),
-            Mode::Asynchronous => self.run(limiter.refund_async(permit)),
+            Mode::Asynchronous => block_on(limiter.refund_async(permit)),
         }
         .unwrap()
-    }
-
-    fn run<T>(&self, future: impl Future<Output = T>) -> T {
-        block_on(self.opened.timer.as_ref(), future)
     }
 }
 

@@ -12,6 +12,8 @@ mod bucket;
 
 mod facade;
 
+mod manage;
+
 mod builder;
 
 pub use bucket::Bucket;

@@ -14,6 +14,9 @@ pub struct Line {
 
 impl Line {
     /// The answer to this operation: `decide`'s, unless an earlier one in line on the same key was denied.
+    ///
+    /// # Errors
+    /// Those of `decide`.
     pub fn pass(&mut self, operation: &Operation<'_>, decide: impl FnOnce() -> Outcome) -> Outcome {
         if !matches!(operation.action, Action::Acquire { in_line: true, .. }) {
             return decide();

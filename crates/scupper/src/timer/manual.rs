@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ impl ManualTimer {
     fn next_due(&self) -> Option<Waker> {
         let mut state = lock(&self.state);
         let now = state.now;
-        let due = state.alarms.first_entry().filter(|first| first.key().0 <= now).map(|first| first.remove());
+        let due = state.alarms.first_entry().filter(|first| first.key().0 <= now).map(OccupiedEntry::remove);
         state.going_off = due.is_some();
         due
     }

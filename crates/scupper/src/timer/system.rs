@@ -63,8 +63,9 @@ static ORIGIN: OnceLock<Origin> = OnceLock::new();
 
 impl Origin {
     const TRUST: Duration = Duration::from_millis(1);
-    /// A comparison counts if it took no longer; else the thread was interrupted in the middle of it.
-    const QUICK: Duration = Duration::from_nanos(500);
+    /// A comparison counts if it took no longer than this part of the trust, half a microsecond; else the thread was
+    /// interrupted in the middle of it.
+    const QUICK_IN_TRUST: u64 = 2_000;
     const COMPARISONS: usize = 3;
     const FINE_BITS: u32 = 12;
     /// As many as fit beside the steps of trust in one multiplication, for counters up to 64 GHz.
@@ -74,12 +75,12 @@ impl Origin {
         const STEPS: u64 = 1 << 30;
         let counter = quanta::Clock::new();
         let nanos = u128::from(counter.delta_as_nanos(0, STEPS).max(1));
-        let steps = |time: Duration| (u128::from(STEPS) * time.as_nanos() / nanos) as u64;
+        let narrow = |wide: u128| u64::try_from(wide).unwrap_or(u64::MAX);
         Self {
             started: Instant::now(),
             epoch: fine(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
-            fine_per_step: ((nanos << (Self::FINE_BITS + Self::STEP_BITS)) / (u128::from(STEPS) * 1_000)) as u64,
-            steps_of_trust: steps(Self::TRUST),
+            fine_per_step: narrow((nanos << (Self::FINE_BITS + Self::STEP_BITS)) / (u128::from(STEPS) * 1_000)),
+            steps_of_trust: narrow(u128::from(STEPS) * Self::TRUST.as_nanos() / nanos),
             counter,
         }
     }
@@ -112,24 +113,24 @@ impl Origin {
     #[inline(never)]
     fn compare(&self) -> Fine {
         let last = ANCHOR.get();
-        let since_last = self.counter.raw().wrapping_sub(last.steps);
-        let quick = self.steps_of_trust / (Self::TRUST.as_nanos() / Self::QUICK.as_nanos()) as u64;
-        let mut read = 0;
+        let since_last = self.counter.raw().wrapping_sub(last.steps).min(self.steps_of_trust);
+        // What this thread may have read already. If the counter was a little fast, time stands still until the system's
+        // clock has caught up, and the counter is not trusted again before.
+        let read_last = last.read.saturating_add(self.fine(since_last));
+        let quick = self.steps_of_trust / Self::QUICK_IN_TRUST;
+        let mut read = read_last;
         for _ in 0..Self::COMPARISONS {
             let before = self.counter.raw();
             read = self.read_system();
             let steps = self.counter.raw();
             if steps.wrapping_sub(before) < quick {
-                // What this thread has read since the last comparison may be a little ahead; time must not step back.
-                let read_last = last.read.saturating_add(self.fine(since_last.min(self.steps_of_trust)));
-                if read_last.saturating_sub(read) < fine(Self::TRUST) {
-                    read = read.max(read_last);
+                if read >= read_last {
+                    ANCHOR.set(Anchor { steps, read });
                 }
-                ANCHOR.set(Anchor { steps, read });
                 break;
             }
         }
-        read
+        read.max(read_last)
     }
 }
 

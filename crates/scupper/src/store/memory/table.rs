@@ -95,7 +95,8 @@ impl Table {
 
     #[inline(always)]
     fn shard(&self, hash: u64) -> &DecisionLock<Shard> {
-        &self.shards[(hash >> Self::SHARD_SHIFT) as usize % Self::SHARDS].0
+        let shard = (hash >> Self::SHARD_SHIFT) as usize % Self::SHARDS;
+        &self.shards[shard].0
     }
 
     /// Works on the bucket of this key, made for the purpose if a quota is given. A bucket that owes nothing afterwards is
@@ -257,6 +258,7 @@ impl Table {
     pub(super) fn list(&self, prefix: &str, after: Option<&Cursor>, most: usize) -> Page {
         let now = self.clock.now();
         let place = after.map_or(0, Cursor::place);
+        #[expect(clippy::cast_possible_truncation, reason = "a place is a shard and a slot of half the bits each")]
         let (first, mut slot) = ((place >> 32) as usize, (place & u64::from(u32::MAX)) as usize);
         let mut keys = Vec::new();
         for (index, shard) in self.shards.iter().enumerate().skip(first) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::algorithm::Ledger;
+use crate::algorithm::{Ledger, Refund, Short};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pace::Pace;
 use crate::quota::Quota;
@@ -48,7 +48,7 @@ pub struct BucketState {
 }
 
 /// What few buckets have.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rare {
     /// Nobody is admitted before this.
     pub(super) held_until: u64,
@@ -164,18 +164,19 @@ impl BucketState {
         if now - clock > quota.retention() {
             return None;
         }
-        match self.ledger.charge_one::<EXPLAIN>(paces, now)? {
-            None => {
+        match self.ledger.charge_one::<EXPLAIN>(paces, now) {
+            Short::Charged => {
                 self.count(now, 1);
                 let tick = Timestamp::from_micros(now);
                 Some(Verdict::Admitted(Admission { tick, weight: 1, sequence: self.sequence }))
             }
-            Some(blocked) => Some(Verdict::Denied(Denial {
+            Short::Blocked(blocked) => Some(Verdict::Denied(Denial {
                 now: Timestamp::from_micros(clock),
                 retry_at: Timestamp::from_micros(blocked.until),
                 rate: Some(blocked.rate),
                 cause: Cause::Full,
             })),
+            Short::Undecided => None,
         }
     }
 
@@ -225,7 +226,7 @@ impl BucketState {
         if !is_above_floor || tick < self.since || tick > now {
             return 0;
         }
-        let refund = crate::algorithm::Refund { tick, weight: admission.weight, later };
+        let refund = Refund { tick, weight: admission.weight, later };
         let retention = self.retention();
         self.ledger.refund(self.quota.paces(), now, &refund, retention)
     }

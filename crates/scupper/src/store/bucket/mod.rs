@@ -1,0 +1,7 @@
+//! The state of one bucket: every operation on it, and its stored form.
+
+mod state;
+
+mod codec;
+
+pub use state::BucketState;
