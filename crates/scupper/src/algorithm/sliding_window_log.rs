@@ -57,10 +57,9 @@ impl SlidingWindowLog {
         if self.totals.is_some() || (units >= Self::SINGLES && self.ticks.back() == Some(&now)) {
             return Short::Undecided;
         }
-        let (mut blocked, mut retention) = (None, 0);
+        let mut blocked = None;
         for (rate, pace) in paces.iter().enumerate() {
             let (limit, interval) = (pace.rate.limit(), pace.rate.interval_micros());
-            retention = interval;
             if units as u64 >= limit {
                 // The bucket's time never lies before its newest entry.
                 let tick = self.ticks[units - limit as usize];
@@ -77,6 +76,7 @@ impl SlidingWindowLog {
             return Short::Blocked(blocked);
         }
         if units == self.ticks.capacity() {
+            let retention = paces.last().map_or(u64::MAX, |pace| pace.rate.interval_micros());
             match self.ticks.front() {
                 Some(oldest) if now - oldest > retention => self.ticks.pop_front(),
                 _ => return Short::Undecided,

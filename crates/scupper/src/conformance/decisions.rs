@@ -129,7 +129,7 @@ pub fn permits_of_the_callers_time_can_be_given_back(subject: &Subject) {
     let limiter = subject.limiter(&quota);
     for start in starts(subject, &quota) {
         let key = subject.fresh_key();
-        let mut ask = || match subject.try_now(limiter.request(&key).at(tick(start))).unwrap() {
+        let ask = || match subject.try_now(limiter.request(&key).at(tick(start))).unwrap() {
             Decision::Admitted(permit) => Some(permit.into_owned()),
             _ => None,
         };

@@ -61,7 +61,7 @@ pub struct Opened {
     pub(super) leaving_within: Duration,
     pub(super) count: Option<Box<dyn Fn() -> usize + Send + Sync>>,
     /// Last, so that the store is gone before what it stands on.
-    guard: Mutex<Option<Box<dyn Any + Send>>>,
+    _guard: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Opened {
@@ -72,7 +72,7 @@ impl Opened {
 
     /// The same for a store that is shared already.
     pub fn shared(store: Arc<dyn Store>) -> Self {
-        Self { store, timer: None, leaving_within: Duration::from_secs(5), count: None, guard: Mutex::new(None) }
+        Self { store, timer: None, leaving_within: Duration::from_secs(5), count: None, _guard: Mutex::new(None) }
     }
 
     /// The store reads its time from this clock, and does its housekeeping by its alarms.
@@ -95,7 +95,7 @@ impl Opened {
 
     /// Keeps this as long as the store, and drops it after the store.
     pub fn guarded_by(self, guard: impl Any + Send) -> Self {
-        Self { guard: Mutex::new(Some(Box::new(guard))), ..self }
+        Self { _guard: Mutex::new(Some(Box::new(guard))), ..self }
     }
 }
 

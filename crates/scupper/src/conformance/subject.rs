@@ -9,7 +9,7 @@ use crate::decision::{Decision, Detailed, Permit};
 use crate::error::Result;
 use crate::limiter::{Limiter, Request};
 use crate::quota::Quota;
-use crate::store::{Action, Batch, Operation, Outcome, Page, Reply, Snapshot, Store, Verdict};
+use crate::store::{Action, Batch, Operation, Outcome, Page, Reply, Snapshot, Verdict};
 use crate::time::Timestamp;
 use crate::timer::{SystemTimer, Timer};
 
@@ -25,10 +25,6 @@ impl Subject {
     /// Opens a store for a check.
     pub fn open(fixture: &impl Fixture, mode: Mode) -> Self {
         Self { opened: fixture.open(), mode, keys: AtomicU64::new(0) }
-    }
-
-    pub(super) fn store(&self) -> &dyn Store {
-        &*self.opened.store
     }
 
     pub(super) fn is_on_manual_time(&self) -> bool {

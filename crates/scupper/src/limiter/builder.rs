@@ -55,6 +55,13 @@ impl fmt::Debug for Choice {
     }
 }
 
+impl Limiter {
+    /// Sets up a limiter.
+    pub fn builder() -> LimiterBuilder {
+        LimiterBuilder::default()
+    }
+}
+
 impl LimiterBuilder {
     /// Adds a rate. Together, rates must make a list that [`Rates`] accepts.
     pub fn rate(mut self, rate: Rate) -> Self {

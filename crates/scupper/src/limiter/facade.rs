@@ -3,7 +3,6 @@ use std::borrow::Cow;
 use crate::decision::{Decision, Detailed, Permit};
 use crate::error::Result;
 use crate::limiter::bucket::Bucket;
-use crate::limiter::builder::LimiterBuilder;
 use crate::limiter::core::{Ask, Core};
 use crate::limiter::request::{Request, Whom};
 use crate::limiter::shortcut::Shortcut;
@@ -34,11 +33,6 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// Sets up a limiter.
-    pub fn builder() -> LimiterBuilder {
-        LimiterBuilder::default()
-    }
-
     /// Decides on one unit for this key now.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 mod state;
 
+mod operations;
+
 mod codec;
 
 pub use state::BucketState;

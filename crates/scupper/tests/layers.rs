@@ -1,0 +1,170 @@
+//! Modules import downwards only: a module may use what stands above it in `LAYERS`, and nothing else of the crate.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules of the crate in the order in which they build on each other. A folder's `mod.rs` is its map: it lists its
+/// children, in the order of this list, and re-exports them.
+const LAYERS: &[&str] = &[
+    "sync",
+    "error",
+    "time",
+    "timer::signal",
+    "timer::contract",
+    "timer::alarms",
+    "timer::manual",
+    "timer::sleep",
+    "timer::system",
+    "timer::wall",
+    "timer",
+    "rate",
+    "rates",
+    "pace",
+    "quota",
+    "algorithm::blocked",
+    "algorithm::parts",
+    "algorithm::lanes",
+    "algorithm::fixed_window",
+    "algorithm::gcra",
+    "algorithm::sliding_window_log",
+    "algorithm::ledger",
+    "algorithm",
+    "store::outcome",
+    "store::batch",
+    "store::bucket::state",
+    "store::bucket::operations",
+    "store::bucket::codec",
+    "store::bucket",
+    "store::line",
+    "store::submission",
+    "store::contract",
+    "store::memory::clock",
+    "store::memory::pinned",
+    "store::memory::shard",
+    "store::memory::table",
+    "store::memory::handle",
+    "store::memory::store",
+    "store::memory",
+    "store",
+    "decision",
+    "route",
+    "attempt",
+    "limiter::answer",
+    "limiter::shortcut",
+    "limiter::core",
+    "limiter::request",
+    "limiter::bucket",
+    "limiter::facade",
+    "limiter::manage",
+    "limiter::builder",
+    "limiter",
+    "conformance",
+];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The module of a file, `timer::system` for `src/timer/system.rs`.
+fn module_of(file: &Path) -> String {
+    let path = file.strip_prefix(source()).unwrap().with_extension("");
+    let parts: Vec<_> = path.iter().map(|part| part.to_str().unwrap()).filter(|part| *part != "mod").collect();
+    parts.join("::")
+}
+
+/// The place of the longest module in the list that begins this path.
+fn layer_of(path: &str) -> Option<usize> {
+    let is_within = |module: &str| path == module || path.starts_with(&format!("{module}::"));
+    let modules = LAYERS.iter().enumerate().filter(|(_, module)| is_within(module));
+    modules.max_by_key(|(_, module)| module.len()).map(|(place, _)| place)
+}
+
+/// What follows each `crate::` in the code of a file, up to the first thing that is no module; groups are taken apart.
+fn imports(text: &str) -> Vec<String> {
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code = code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let mut imports = Vec::new();
+    // A macro's `$crate` is where it is used, not where it stands.
+    for (at, _) in code.match_indices("crate::").filter(|(at, _)| !code[..*at].ends_with('$')) {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let group = group.split('}').next().unwrap_or_default();
+            imports.extend(group.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()));
+        } else {
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
+            imports.push(rest[..end].trim_end_matches(':').to_owned());
+        }
+    }
+    imports
+}
+
+#[test]
+fn modules_import_only_what_stands_above_them() {
+    let mut found = Vec::new();
+    files(&source(), &mut found);
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for file in &found {
+        let module = module_of(file);
+        if module == "lib" {
+            continue;
+        }
+        let Some(own) = layer_of(&module) else {
+            wrong.push(format!("{module} has no place in LAYERS"));
+            continue;
+        };
+        for import in imports(&fs::read_to_string(file).unwrap()) {
+            seen += 1;
+            let Some(layer) = layer_of(&import) else {
+                wrong.push(format!("{module} imports crate::{import}, which has no place in LAYERS"));
+                continue;
+            };
+            let is_own_folder = LAYERS[own] == LAYERS[layer];
+            if layer >= own && !is_own_folder {
+                wrong.push(format!("{module} imports crate::{import}, which stands below it"));
+            }
+        }
+    }
+    assert!(seen > 100, "only {seen} imports were found: the test does not see the code");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_module_of_the_list_exists() {
+    let mut found = Vec::new();
+    files(&source(), &mut found);
+    let modules: Vec<String> = found.iter().map(|file| module_of(file)).collect();
+    for module in LAYERS {
+        assert!(modules.iter().any(|found| found == module), "{module} stands in LAYERS and nowhere else");
+    }
+}
+
+#[test]
+fn an_upward_import_is_seen() {
+    let text = "use crate::store::{Store, Batch};\nuse crate::{limiter, rate};\n// use crate::nothing;\nlet x = crate::time::Timestamp::ZERO;";
+    assert_eq!(imports(text), ["store", "limiter", "rate", "time::Timestamp::ZERO"]);
+    assert!(layer_of("store::Store") < layer_of("limiter"));
+    assert!(layer_of("time::Timestamp") < layer_of("timer::system::SystemTimer"));
+    assert_eq!(layer_of("nothing"), None);
+}
+
+#[test]
+fn files_stay_short() {
+    let mut found = Vec::new();
+    files(&source(), &mut found);
+    for file in found {
+        let lines = fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= 300, "{} has {lines} lines", file.display());
+    }
+}
