@@ -113,6 +113,12 @@ impl Error {
         self.0.kind
     }
 
+    /// The sentence alone, for a place where the kind is said already.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// Whether the same call may succeed later without any change.
     #[must_use]
     pub fn is_transient(&self) -> bool {

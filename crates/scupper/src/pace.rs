@@ -97,11 +97,6 @@ impl Span {
         self.whole.saturating_add((self.part > 0) as u64)
     }
 
-    /// How many units drain in this time at `rate`, rounded down.
-    pub(crate) fn units_floor(self, rate: Rate) -> u64 {
-        u64::try_from(self.parts(rate) / u128::from(rate.interval_micros())).unwrap_or(u64::MAX)
-    }
-
     /// How many units take this long to drain at `rate`, rounded up.
     pub(crate) fn units_ceil(self, rate: Rate) -> u64 {
         u64::try_from(self.parts(rate).div_ceil(u128::from(rate.interval_micros()))).unwrap_or(u64::MAX)

@@ -183,8 +183,8 @@ impl FromStr for Rate {
             digits if !digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Err(wrong(&format!("the {name} is not a whole number")))
             }
-            // Digits only, so what does not parse is beyond u64.
-            digits => Ok(digits.parse().unwrap_or(u64::MAX)),
+            // Digits only, so what does not parse is too large.
+            digits => digits.parse().map_err(|_| wrong(&format!("the {name} is too large"))),
         };
 
         let (limit, rest) = text.split_once('/').ok_or_else(|| wrong("no '/' between limit and interval"))?;
@@ -200,9 +200,10 @@ impl FromStr for Rate {
             .iter()
             .find(|(.., names)| names.contains(&unit.as_str()))
             .ok_or_else(|| wrong("the interval has no unit of time (us, ms, s, min, h, d, w)"))?;
-        let count = if count.is_empty() { 1 } else { units(count, "interval")? };
+        let count: u64 = if count.is_empty() { 1 } else { units(count, "interval")? };
 
-        let rate = Self::new(limit, Duration::from_micros(count.saturating_mul(*micros)))?;
+        let interval = count.checked_mul(*micros).ok_or_else(|| wrong("the interval is too long"))?;
+        let rate = Self::new(limit, Duration::from_micros(interval))?;
         burst.map_or(Ok(rate), |burst| rate.with_burst(burst))
     }
 }

@@ -40,7 +40,7 @@ impl Lane for Gcra {
         let level = self.drained.minus(Span::micros(now), limit);
         let mine = level.minus(pace.span(refund.later), limit).min(pace.span(refund.weight));
         self.drained = self.drained.minus(mine, limit);
-        mine.units_floor(pace.rate)
+        mine.units_ceil(pace.rate)
     }
 
     fn usage(&self, pace: &Pace, now: u64) -> (u64, u64) {

@@ -15,7 +15,7 @@ pub enum Reply {
     Acquired(Verdict),
     /// To a peek.
     Peeked(Snapshot),
-    /// To a refund: the units that could still be given back. Zero if they have left every window, if the bucket was
+    /// To a refund: the units that could still be given back, a part of one counted as one. Zero if they have left every window, if the bucket was
     /// reset since, or if it is not there any more.
     Refunded(u64),
     /// To a penalty: the tick at which it was counted.
