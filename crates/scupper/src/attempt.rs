@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_deadline_at_the_very_tick_is_met() {
         let quota = quota();
-        let mut attempt = Attempt::new(&quota, 1, Timestamp::ZERO, Some(Duration::from_micros(1_000)));
+        let mut attempt = Attempt::new(&quota, 1, Timestamp::ZERO, Some(Duration::from_millis(1)));
         attempt.checked(Timestamp::ZERO, denied(0, 1_000));
         assert!(matches!(attempt.step(), Step::Sleep(_)));
     }

@@ -1,5 +1,7 @@
 //! Modules import downwards only: a module may use what stands above it in `LAYERS`, and nothing else of the crate.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

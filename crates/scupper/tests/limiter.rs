@@ -1,5 +1,7 @@
 //! The limiter as its users see it, on the store in memory.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;

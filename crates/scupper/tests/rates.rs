@@ -1,5 +1,7 @@
 //! Rates and lists of rates: what is read and printed, and what the errors say.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
+
 use std::time::Duration;
 
 use proptest::prelude::*;

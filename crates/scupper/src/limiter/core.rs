@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use crate::attempt::{Attempt, Step};
@@ -15,7 +16,6 @@ use crate::time::Timestamp;
 use crate::timer::{Sleep, Timer};
 
 /// What all clones of a limiter share.
-#[derive(Debug)]
 pub(super) struct Core {
     pub(super) route: Route,
     pub(super) store: Arc<dyn Store>,
@@ -47,6 +47,13 @@ impl<'a> Ask<'a> {
     #[inline]
     pub(super) fn decision(self, verdict: &Verdict) -> Decision<'a> {
         Decision::new(verdict, self.key, &self.quota, self.weight)
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { route, store, timer, .. } = self;
+        f.debug_struct("Core").field("route", route).field("store", store).field("timer", timer).finish_non_exhaustive()
     }
 }
 

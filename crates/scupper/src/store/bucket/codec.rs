@@ -192,14 +192,14 @@ mod tests {
     fn a_bucket_comes_back_as_it_was_stored() {
         for bucket in buckets() {
             let bytes = bucket.to_bytes();
-            let read = BucketState::from_bytes(&bytes).unwrap();
-            assert_eq!(read.to_bytes(), bytes, "{bucket:?}");
-            assert_eq!(read.idle_from(), bucket.idle_from(), "{bucket:?}");
+            let stored = BucketState::from_bytes(&bytes).unwrap();
+            assert_eq!(stored.to_bytes(), bytes, "{bucket:?}");
+            assert_eq!(stored.idle_from(), bucket.idle_from(), "{bucket:?}");
             for weight in 1..=5 {
                 let acquire = Operation::acquire("key", bucket.quota(), weight);
                 let now = Timestamp::from_micros(1_000);
-                let (mut stored, mut kept) = (read.clone(), bucket.clone());
-                assert_eq!(stored.apply(&acquire, now).unwrap(), kept.apply(&acquire, now).unwrap(), "{bucket:?}");
+                let (mut one, mut other) = (stored.clone(), bucket.clone());
+                assert_eq!(one.apply(&acquire, now).unwrap(), other.apply(&acquire, now).unwrap(), "{bucket:?}");
             }
         }
     }

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::error::Result;
 use crate::quota::Quota;
 use crate::store::contract::PinnedBucket;
@@ -7,13 +9,11 @@ use crate::store::outcome::{Admission, Denial, Verdict};
 use crate::sync::{Arc, Weak};
 
 /// What a user of a pinned bucket holds. The bucket must be given up before its home is told, hence the order.
-#[derive(Debug)]
 pub(crate) struct Handle {
     bucket: Arc<Pinned>,
     _release: Release,
 }
 
-#[derive(Debug)]
 struct Release {
     home: Weak<Table>,
     hash: u64,
@@ -50,5 +50,11 @@ impl Drop for Release {
         if let Some(home) = self.home.upgrade() {
             home.released(self.hash);
         }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").field(&self.bucket).finish()
     }
 }

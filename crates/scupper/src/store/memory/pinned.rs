@@ -23,10 +23,10 @@ impl Pinned {
     }
 
     /// Works on the state under its lock; what is known about denials without looking is forgotten.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut BucketState) -> T) -> T {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut BucketState, Timestamp) -> T) -> T {
         let mut state = self.state.lock();
         self.full.forget();
-        work(&mut state)
+        work(&mut state, self.clock.now())
     }
 
     pub(super) fn idle_from(&self) -> Timestamp {

@@ -36,10 +36,10 @@ enum Place {
 }
 
 impl Slot {
-    #[inline]
-    fn with<T>(&mut self, work: impl FnOnce(&mut BucketState) -> T) -> T {
+    /// Works on the state at the time that is read once it is locked.
+    fn with<T>(&mut self, clock: &Clock, work: impl FnOnce(&mut BucketState, Timestamp) -> T) -> T {
         match &mut self.place {
-            Place::Here(state) => work(state),
+            Place::Here(state) => work(state, clock.now()),
             Place::Pinned(pinned) => pinned.with(work),
         }
     }
@@ -82,11 +82,17 @@ impl Shard {
         self.idle_from.min(self.hastened)
     }
 
-    /// Works on the bucket of this key, if it is there.
-    #[inline]
-    pub(super) fn with<T>(&mut self, hash: u64, key: &str, work: impl FnOnce(&mut BucketState) -> T) -> Option<T> {
+    /// Works on the bucket of this key, if it is there, at the time that is read once it is locked: an earlier reading that
+    /// others have overtaken would look like a clock that stepped back.
+    pub(super) fn with<T>(
+        &mut self,
+        hash: u64,
+        key: &str,
+        clock: &Clock,
+        work: impl FnOnce(&mut BucketState, Timestamp) -> T,
+    ) -> Option<T> {
         let slot = self.slots.find_mut(hash, |slot| is_same(&slot.key, key))?;
-        Some(slot.with(work))
+        Some(slot.with(clock, work))
     }
 
     /// Decides on one unit if the bucket is in this shard, no handle reaches it, and nothing is out of the ordinary.

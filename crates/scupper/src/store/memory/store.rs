@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::error::Result;
 use crate::quota::Quota;
 use crate::store::batch::{Action, Batch, Operation};
@@ -31,7 +33,7 @@ use crate::timer::{SystemTimer, Timer};
 /// assert_eq!(store.len(), 1);
 /// # Ok::<(), scupper::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MemoryStore {
     table: Arc<Table>,
 }
@@ -110,6 +112,12 @@ impl MemoryStore {
                 outcomes.extend(run.iter().map(|_| Err(error.again())));
             }
         }
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("keys", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -19,7 +19,6 @@ use crate::timer::Alarm;
 /// All buckets of a memory store.
 ///
 /// Keys are hashed once, by a keyed hash that a stranger cannot aim at one slot.
-#[derive(Debug)]
 pub(super) struct Table {
     shards: Box<[Padded<DecisionLock<Shard>>]>,
     hasher: SipHasher13,
@@ -32,7 +31,7 @@ pub(super) struct Table {
 }
 
 /// Apart from its neighbours by a pair of cache lines, which is what processors fetch at once.
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[repr(align(128))]
 struct Padded<T>(T);
 
@@ -101,9 +100,6 @@ impl Table {
 
     /// Works on the bucket of this key, made for the purpose if a quota is given. A bucket that owes nothing afterwards is
     /// not kept, and one for which there is no room is not either: then the work has left no trace, and may be done twice.
-    ///
-    /// The clock is read under the lock: an earlier reading that others have overtaken would look like a clock that stepped
-    /// back.
     pub(super) fn with<T>(
         self: &Arc<Self>,
         key: &str,
@@ -113,11 +109,11 @@ impl Table {
         let hash = self.hash(key);
         loop {
             let mut shard = self.shard(hash).lock();
-            let now = self.clock.now();
-            if let Some(done) = shard.with(hash, key, |state| work(state, now)) {
+            if let Some(done) = shard.with(hash, key, &self.clock, &mut work) {
                 return Ok(Some(done));
             }
             let Some(quota) = quota else { return Ok(None) };
+            let now = self.clock.now();
             let mut state = BucketState::new(quota, now);
             let done = work(&mut state, now);
             let idle_from = state.idle_from();
