@@ -36,8 +36,9 @@ impl MapStore {
         let now = self.timer.now();
         if let Action::List { .. } = operation.action {
             buckets.retain(|_, bucket| bucket.idle_from() > now);
-            let keys = buckets.keys().filter(|key| key.starts_with(operation.key)).cloned().collect();
-            return Ok(Reply::Listed(Page { keys, next: None }));
+            let owing =
+                buckets.iter().filter(|(key, bucket)| key.starts_with(operation.key) && bucket.settled_from() > now);
+            return Ok(Reply::Listed(Page { keys: owing.map(|(key, _)| key.clone()).collect(), next: None }));
         }
         if let Some(bucket) = buckets.get_mut(operation.key) {
             return bucket.apply(operation, now);

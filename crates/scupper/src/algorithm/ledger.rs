@@ -80,9 +80,9 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn rebase(&mut self, paces: &[Pace], from: u64, to: u64) {
+    pub(crate) fn rebase(&mut self, paces: &[Pace], from: u64, to: u64, retention: u64) {
         match self {
-            Self::SlidingWindowLog(log) => log.rebase(from, to),
+            Self::SlidingWindowLog(log) => log.rebase(from, to, retention),
             Self::FixedWindow(lanes) => lanes.rebase(paces, from, to),
             Self::Gcra(lanes) => lanes.rebase(paces, from, to),
         }

@@ -189,7 +189,9 @@ impl SlidingWindowLog {
 
     /// Takes back up to `weight` units of what was admitted at `tick`; says how many.
     pub(crate) fn refund(&mut self, tick: u64, weight: u64, now: u64, retention: u64) -> u64 {
-        self.leak(now, retention);
+        if tick.saturating_add(retention) < now {
+            return 0;
+        }
         let first = self.ticks.partition_point(|other| *other < tick);
         let Some(totals) = &mut self.totals else {
             let same = self.ticks.range(first..).take_while(|other| **other == tick);
@@ -231,8 +233,9 @@ impl SlidingWindowLog {
         self.ticks.back().map_or(0, |newest| newest.saturating_add(retention).saturating_add(1))
     }
 
-    /// Goes on at `to` as if it were `from`, which is later: every entry keeps its age.
-    pub(crate) fn rebase(&mut self, from: u64, to: u64) {
+    /// Goes on at `to` as if it were `from`, which is later: every entry keeps its age, and what has left stays away.
+    pub(crate) fn rebase(&mut self, from: u64, to: u64, retention: u64) {
+        self.leak(from, retention);
         let by = from - to;
         self.ticks.iter_mut().for_each(|tick| *tick = tick.saturating_sub(by));
     }

@@ -53,7 +53,7 @@ impl Drains {
     }
 
     /// As much as is certainly still there of it: what is left of the level once `later` units, which were taken after it,
-    /// are put aside. Says the most that one rate got back.
+    /// are put aside. Says the most that one rate got back, a part of a unit counted as one.
     pub(super) fn give_back(&mut self, rates: &[Rate], now: u64, tick: u64, weight: u64, later: u64) -> u64 {
         if let Some(place) = self.kept.iter().position(|taken| (taken.tick, taken.weight) == (tick, weight)) {
             self.kept.remove(place);
@@ -62,7 +62,7 @@ impl Drains {
         for (place, rate) in rates.iter().enumerate() {
             let mine = self.level(place, rate, now).saturating_sub(units(rate, later)).min(units(rate, weight));
             self.drained[place] -= mine;
-            most = most.max(u64::try_from(mine / interval(rate)).unwrap());
+            most = most.max(u64::try_from(mine.div_ceil(interval(rate))).unwrap());
             let without = self
                 .kept
                 .iter()

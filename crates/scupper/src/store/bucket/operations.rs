@@ -17,36 +17,40 @@ impl BucketState {
     /// [`ErrorKind::AlgorithmMismatch`] if the operation's quota is of another algorithm than the bucket;
     /// [`ErrorKind::Unsupported`] for a list, which is no matter of one bucket.
     pub fn apply(&mut self, operation: &Operation<'_>, now: Timestamp) -> Result<Reply> {
-        let now = match operation.at {
-            Some(at) => {
-                let rare = self.rare.get_or_insert_default();
-                rare.own_time = Some((at.as_micros(), now.as_micros()));
-                at.as_micros()
-            }
-            None => now.as_micros(),
-        };
-        match operation.action {
-            Action::Acquire { quota, weight, .. } => self.acquire(quota, now, weight).map(Reply::Acquired),
-            Action::Peek { quota } => self.peek(quota, now).map(Reply::Peeked),
-            Action::Refund(admission) => Ok(Reply::Refunded(self.refund(now, admission))),
-            Action::Penalize { quota, units } => self.penalize(quota, now, units).map(Reply::Penalized),
-            Action::Reset => Ok(Reply::Reset(self.reset(now))),
-            Action::Hold { quota, duration } => self.hold(quota, now, duration).map(Reply::Held),
-            Action::List { .. } => {
-                Err(Error::new(ErrorKind::Unsupported, "one bucket cannot list the buckets of its store"))
-            }
+        let clock = operation.at.unwrap_or(now).as_micros();
+        if operation.at.is_some() && self.sequence == 0 {
+            self.since = clock;
         }
+        let reply = match operation.action {
+            Action::Acquire { quota, weight, .. } => Reply::Acquired(self.acquire(quota, clock, weight)?),
+            Action::Peek { quota } => return self.peek(quota, clock).map(Reply::Peeked),
+            Action::Refund(admission) => {
+                // Who keeps time for itself need not say it to give back: the last time it said is as good.
+                let own_time = self.rare.as_ref().and_then(|rare| rare.own_time).map(|(caller, _)| caller);
+                let clock = operation.at.map(Timestamp::as_micros).or(own_time).unwrap_or(clock);
+                Reply::Refunded(self.refund(clock, admission))
+            }
+            Action::Penalize { quota, units } => Reply::Penalized(self.penalize(quota, clock, units)?),
+            Action::Reset => Reply::Reset(self.reset(clock)),
+            Action::Hold { quota, duration } => Reply::Held(self.hold(quota, clock, duration)?),
+            Action::List { .. } => {
+                return Err(Error::new(ErrorKind::Unsupported, "one bucket cannot list the buckets of its store"));
+            }
+        };
+        if let Some(at) = operation.at {
+            self.rare.get_or_insert_default().own_time = Some((at.as_micros(), now.as_micros()));
+        }
+        Ok(reply)
     }
 
-    fn peek(&mut self, quota: &Quota, clock: u64) -> Result<Snapshot> {
-        let now = self.enter_time(clock);
-        if self.quota != *quota {
-            // A look with other rates changes nothing for those who use the bucket.
-            let mut other = self.clone();
-            other.adopt(quota, now)?;
-            return Ok(other.snapshot(now, clock));
+    fn peek(&self, quota: &Quota, clock: u64) -> Result<Snapshot> {
+        if self.quota == *quota && !self.is_far_back(clock) {
+            return Ok(self.snapshot(clock.max(self.high_water), clock));
         }
-        Ok(self.snapshot(now, clock))
+        // A look with other rates, or at another time, changes nothing for those who use the bucket.
+        let mut other = self.clone();
+        let now = other.enter(quota, clock)?;
+        Ok(other.snapshot(now, clock))
     }
 
     fn snapshot(&self, now: u64, clock: u64) -> Snapshot {
@@ -68,14 +72,15 @@ impl BucketState {
     }
 
     fn refund(&mut self, clock: u64, admission: Admission) -> u64 {
-        let now = self.enter_time(clock);
+        let now = clock.max(self.high_water);
         let later = self.sequence.wrapping_sub(admission.sequence);
         let floor = self.rare.as_ref().map_or(0, |rare| rare.floor);
         // Counted from the floor, so that a sequence which has wrapped is still in order.
         let is_above_floor =
             admission.sequence.wrapping_sub(floor) <= self.sequence.wrapping_sub(floor) && admission.sequence != floor;
         let tick = admission.tick.as_micros();
-        if !is_above_floor || tick < self.since || tick > now {
+        // A clock that has stepped back far leaves no permit that could be told from another.
+        if !is_above_floor || tick < self.since || tick > now || self.is_far_back(clock) {
             return 0;
         }
         let refund = Refund { tick, weight: admission.weight, later };
@@ -93,8 +98,7 @@ impl BucketState {
 
     fn reset(&mut self, clock: u64) -> bool {
         let now = self.enter_time(clock);
-        let owed = self.ledger.free_at(self.quota.paces(), self.retention()) > now
-            || self.rare.as_ref().is_some_and(|rare| rare.held_until > now);
+        let owed = self.owing_until() > now;
         self.ledger = Ledger::new(&self.quota);
         self.high_water = now;
         let rare = self.rare.get_or_insert_default();

@@ -70,20 +70,30 @@ impl BucketState {
         Self { quota: quota.clone(), high_water: 0, sequence: 0, since, ledger: Ledger::new(quota), rare: None }
     }
 
-    /// From this tick of the store's clock on the bucket owes nothing and may be forgotten.
+    /// From this tick of the store's clock on the bucket may be forgotten: it owes nothing, and no permit from before a reset
+    /// can be taken for one from after it.
     #[must_use]
     pub fn idle_from(&self) -> Timestamp {
-        let ledger = self.ledger.free_at(self.quota.paces(), self.retention());
-        let rare = self.rare.as_ref().map_or(0, |rare| {
-            // A permit from before a reset must not be taken for one from after it.
-            let reset = if rare.floor > 0 { self.high_water.saturating_add(self.retention()) } else { 0 };
-            rare.held_until.max(reset)
-        });
-        let idle_from = ledger.max(rare);
+        let was_reset = self.rare.as_ref().is_some_and(|rare| rare.floor > 0);
+        let remembers = if was_reset { self.high_water.saturating_add(self.retention()) } else { 0 };
+        self.on_the_stores_clock(self.owing_until().max(remembers))
+    }
+
+    /// From this tick of the store's clock on the bucket owes nothing: nothing in it counts, and nothing holds it.
+    #[must_use]
+    pub fn settled_from(&self) -> Timestamp {
+        self.on_the_stores_clock(self.owing_until())
+    }
+
+    pub(super) fn owing_until(&self) -> u64 {
+        let held_until = self.rare.as_ref().map_or(0, |rare| rare.held_until);
+        self.ledger.free_at(self.quota.paces(), self.retention()).max(held_until)
+    }
+
+    fn on_the_stores_clock(&self, tick: u64) -> Timestamp {
         let own_time = self.rare.as_ref().and_then(|rare| rare.own_time);
-        Timestamp::from_micros(
-            own_time.map_or(idle_from, |(caller, store)| store.saturating_add(idle_from.saturating_sub(caller))),
-        )
+        let ahead = |(caller, store): (u64, u64)| store.saturating_add(tick.saturating_sub(caller));
+        Timestamp::from_micros(own_time.map_or(tick, ahead))
     }
 
     /// The quota of the last operation that brought one.
@@ -162,8 +172,14 @@ impl BucketState {
 
     #[inline(always)]
     pub(super) fn enter(&mut self, quota: &Quota, clock: u64) -> Result<u64> {
-        let now = self.enter_time(clock);
-        if self.quota.is(quota) { Ok(now) } else { self.adopt(quota, now).map(|()| now) }
+        if !self.quota.is(quota) {
+            // Before anything changes, and at the latest time that the bucket knows of.
+            self.check_algorithm(quota, clock.max(self.high_water))?;
+            let now = self.enter_time(clock);
+            self.adopt(quota, now);
+            return Ok(now);
+        }
+        Ok(self.enter_time(clock))
     }
 
     /// The bucket's time at this reading of the clock.
@@ -172,13 +188,18 @@ impl BucketState {
         if clock < self.high_water { self.step_back(clock) } else { clock }
     }
 
+    /// Whether the clock has stepped back so far that the bucket must follow it.
+    pub(super) fn is_far_back(&self, clock: u64) -> bool {
+        self.high_water.saturating_sub(clock) > self.retention()
+    }
+
     #[cold]
     fn step_back(&mut self, clock: u64) -> u64 {
         let newest = self.high_water;
-        if newest - clock <= self.retention() {
+        if !self.is_far_back(clock) {
             return newest;
         }
-        self.ledger.rebase(self.quota.paces(), newest, clock);
+        self.ledger.rebase(self.quota.paces(), newest, clock, self.retention());
         self.high_water = clock;
         self.since = self.since.min(clock);
         let floor = self.sequence;
@@ -189,7 +210,7 @@ impl BucketState {
     }
 
     /// A bucket that owes nothing may change its algorithm, any other may not.
-    fn check_algorithm(&self, quota: &Quota, now: u64) -> Result<()> {
+    pub(super) fn check_algorithm(&self, quota: &Quota, now: u64) -> Result<()> {
         let owes = || self.ledger.free_at(self.quota.paces(), self.retention()) > now;
         if self.quota.algorithm() == quota.algorithm() || !owes() {
             return Ok(());
@@ -205,8 +226,7 @@ impl BucketState {
     }
 
     #[inline(never)]
-    pub(super) fn adopt(&mut self, quota: &Quota, now: u64) -> Result<()> {
-        self.check_algorithm(quota, now)?;
+    pub(super) fn adopt(&mut self, quota: &Quota, now: u64) {
         if self.quota != *quota {
             let retention = self.retention();
             if retention > quota.retention() {
@@ -219,6 +239,5 @@ impl BucketState {
             }
         }
         self.quota = quota.clone();
-        Ok(())
     }
 }

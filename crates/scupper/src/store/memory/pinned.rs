@@ -33,6 +33,10 @@ impl Pinned {
         self.state.lock().idle_from()
     }
 
+    pub(super) fn settled_from(&self) -> Timestamp {
+        self.state.lock().settled_from()
+    }
+
     /// Takes one unit if that is all there is to do; if not, ask [`acquire`](Self::acquire).
     #[inline(always)]
     pub(super) fn admit_one(&self, quota: &Quota) -> Option<Admission> {

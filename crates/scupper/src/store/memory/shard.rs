@@ -51,6 +51,13 @@ impl Slot {
         }
     }
 
+    fn settled_from(&self) -> Timestamp {
+        match &self.place {
+            Place::Here(state) => state.settled_from(),
+            Place::Pinned(pinned) => pinned.settled_from(),
+        }
+    }
+
     fn has_handles(&self) -> bool {
         matches!(&self.place, Place::Pinned(pinned) if Arc::strong_count(pinned) > 1)
     }
@@ -181,7 +188,7 @@ impl Shard {
             }
             if let Some(slot) = self.slots.get_bucket(index)
                 && slot.key.starts_with(prefix)
-                && slot.idle_from() > now
+                && slot.settled_from() > now
             {
                 keys.push(slot.key.to_string());
             }
