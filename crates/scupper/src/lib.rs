@@ -1,5 +1,35 @@
 //! A rate limiter that is exact, fast, and the same on one thread or a thousand machines.
-#![warn(missing_docs)]
+//!
+//! ```
+//! use scupper::{Decision, Limiter};
+//!
+//! let limiter = Limiter::builder().rates(["5/s".parse()?, "1000/h".parse()?]).build()?;
+//! match limiter.try_acquire("user:42")? {
+//!     Decision::Admitted(permit) => println!("go, counted at {}", permit.tick()),
+//!     Decision::Denied(denied) => println!("come back in {:?}", denied.retry_after()),
+//!     Decision::NeverFits(never) => println!("{} never allows that", never.rate()),
+//! }
+//! # Ok::<(), scupper::Error>(())
+//! ```
+//!
+//! # A map of the crate
+//!
+//! In the order in which data flows; a module imports only from those above it.
+//!
+//! | what | where |
+//! |---|---|
+//! | what can go wrong | [`Error`], [`ErrorKind`] |
+//! | time, and waiting for it | [`Timestamp`], [`Timer`], [`SystemTimer`], [`WallTimer`], [`ManualTimer`] |
+//! | how much of what per how long | [`Rate`], [`Rates`], under an [`Algorithm`] a [`Quota`] |
+//! | where buckets live, and what is asked of such a place | [`store`], [`MemoryStore`] |
+//! | the answer | [`Decision`], [`Permit`], [`Denied`], [`NeverFits`], [`Detailed`], [`Snapshot`] |
+//! | which bucket a request goes to | [`Routed`], [`RouteRequest`] |
+//! | who is asked | [`Limiter`], [`Request`], [`Bucket`] |
+//! | the test suite for stores | `conformance`, behind the feature of that name |
+//!
+//! # Features
+//!
+//! `serde`: rates, quotas and what is counted can be serialized. `conformance`: the test suite for stores.
 
 mod sync;
 
@@ -41,4 +71,9 @@ pub use rates::Rates;
 pub use route::{RouteRequest, Routed};
 pub use store::{Cause, Cursor, MemoryStore, Page, Snapshot, Usage};
 pub use time::Timestamp;
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub use timer::{Alarm, ManualTimer, SystemTimer, Timer, WallTimer};

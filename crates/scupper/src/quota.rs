@@ -89,6 +89,11 @@ impl FromStr for Algorithm {
 /// # Ok::<(), scupper::Error>(())
 /// ```
 #[derive(Clone)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "QuotaForm", into = "QuotaForm")
+)]
 pub struct Quota(Arc<Parts>);
 
 struct Parts {
@@ -179,5 +184,30 @@ impl fmt::Debug for Quota {
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} under {}", self.0.rates, self.0.algorithm)
+    }
+}
+
+/// A quota as it is serialized.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct QuotaForm {
+    #[serde(default)]
+    algorithm: Algorithm,
+    rates: Rates,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<QuotaForm> for Quota {
+    type Error = Error;
+
+    fn try_from(form: QuotaForm) -> Result<Self> {
+        Self::new(form.algorithm, form.rates)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Quota> for QuotaForm {
+    fn from(quota: Quota) -> Self {
+        Self { algorithm: quota.algorithm(), rates: quota.rates().clone() }
     }
 }

@@ -162,6 +162,10 @@ mod serde {
         let error = serde_json::from_str::<Rates>(r#"["1000/h", "5/s"]"#).unwrap_err();
         assert!(error.to_string().contains("the interval gets shorter"), "{error}");
         assert_eq!(serde_json::from_str::<Algorithm>(r#""gcra""#).unwrap(), Algorithm::Gcra);
+        let quota: Quota = serde_json::from_str(r#"{"algorithm": "gcra", "rates": ["5/s+10"]}"#).unwrap();
+        assert_eq!((quota.algorithm(), quota.capacity()), (Algorithm::Gcra, 10));
+        assert_eq!(serde_json::to_string(&quota).unwrap(), r#"{"algorithm":"gcra","rates":["5/s+10"]}"#);
+        assert!(serde_json::from_str::<Quota>(r#"{"rates": ["5/s+10"]}"#).is_err(), "the log knows no burst");
         assert_eq!(serde_json::to_string(&Algorithm::SlidingWindowLog).unwrap(), r#""sliding-window-log""#);
     }
 }

@@ -24,7 +24,7 @@ use crate::sync::Arc;
 /// - A bucket that owes nothing leaves by itself; one that owes anything stays.
 /// - [`submit`](Self::submit) does not block on other callers, apart from a lock that is held for a bounded computation.
 ///
-/// [`conformance`](crate::conformance) checks all this for any store. The `custom_store` example is a whole store.
+/// `scupper::conformance` checks all this for any store. The `custom_store` example is a whole store.
 pub trait Store: Any + fmt::Debug + Send + Sync {
     /// Carries out the operations of a batch, in order.
     ///

@@ -83,6 +83,7 @@ pub enum Cause {
 
 /// A bucket as it is now: nothing is consumed by looking.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Snapshot {
     /// The store's clock when it looked.
     pub now: Timestamp,
@@ -94,6 +95,7 @@ pub struct Snapshot {
 
 /// One rate of a bucket as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Usage {
     /// The rate.
     pub rate: Rate,

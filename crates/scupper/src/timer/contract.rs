@@ -9,7 +9,8 @@ use crate::timer::signal::ThreadSignal;
 
 /// A clock with an alarm: where a store in this process reads the time, and what waiting callers sleep on.
 ///
-/// [`SystemTimer`] is the one to use; [`WallTimer`] follows the calendar, [`ManualTimer`] moves when a test says so. An
+/// [`SystemTimer`](crate::SystemTimer) is the one to use; [`WallTimer`](crate::WallTimer) follows the calendar,
+/// [`ManualTimer`](crate::ManualTimer) moves when a test says so. An
 /// implementation needs two methods. Blocking and asynchronous sleep are both made of [`wake_at`](Timer::wake_at).
 ///
 /// # Examples
