@@ -84,9 +84,9 @@ mod tests {
     use crate::rate::Rate;
     use crate::store::Cause;
 
-    fn denied(now: u64, retry_at: u64) -> Result<Verdict> {
+    fn denied(now: u64, retry_at: u64) -> Verdict {
         let (now, retry_at) = (Timestamp::from_micros(now), Timestamp::from_micros(retry_at));
-        Ok(Verdict::Denied(Denial { now, retry_at, rate: Some(0), cause: Cause::Full }))
+        Verdict::Denied(Denial { now, retry_at, rate: Some(0), cause: Cause::Full })
     }
 
     fn quota() -> Quota {
@@ -98,7 +98,7 @@ mod tests {
         let quota = quota();
         let mut attempt = Attempt::new(&quota, 1, Timestamp::from_micros(7), None);
         assert!(matches!(attempt.step(), Step::Check));
-        attempt.checked(Timestamp::from_micros(10), denied(5_000, 6_000));
+        attempt.checked(Timestamp::from_micros(10), Ok(denied(5_000, 6_000)));
         assert!(matches!(attempt.step(), Step::Sleep(at) if at.as_micros() == 1_010));
         assert!(matches!(attempt.step(), Step::Check));
     }
@@ -107,7 +107,7 @@ mod tests {
     fn a_deadline_that_cannot_be_met_ends_it_at_once() {
         let quota = quota();
         let mut attempt = Attempt::new(&quota, 1, Timestamp::ZERO, Some(Duration::from_micros(999)));
-        attempt.checked(Timestamp::ZERO, denied(0, 1_000));
+        attempt.checked(Timestamp::ZERO, Ok(denied(0, 1_000)));
         assert!(matches!(attempt.step(), Step::Finish(Err(error)) if error.kind() == ErrorKind::Timeout));
     }
 
@@ -115,7 +115,7 @@ mod tests {
     fn a_deadline_at_the_very_tick_is_met() {
         let quota = quota();
         let mut attempt = Attempt::new(&quota, 1, Timestamp::ZERO, Some(Duration::from_millis(1)));
-        attempt.checked(Timestamp::ZERO, denied(0, 1_000));
+        attempt.checked(Timestamp::ZERO, Ok(denied(0, 1_000)));
         assert!(matches!(attempt.step(), Step::Sleep(_)));
     }
 
@@ -123,7 +123,7 @@ mod tests {
     fn a_store_that_says_now_does_not_make_it_spin() {
         let quota = quota();
         let mut attempt = Attempt::new(&quota, 1, Timestamp::ZERO, None);
-        attempt.checked(Timestamp::ZERO, denied(10, 10));
+        attempt.checked(Timestamp::ZERO, Ok(denied(10, 10)));
         assert!(matches!(attempt.step(), Step::Sleep(at) if at > Timestamp::ZERO));
     }
 }

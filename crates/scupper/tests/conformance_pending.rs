@@ -1,5 +1,6 @@
 //! A store that answers later, from a thread of its own, passes the suite: as a remote one does.
 #![cfg(feature = "conformance")]
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
 //! Handles to buckets in memory.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! One helper thread for all limiters of a process. Alone in its process, as it counts threads.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::fs;
 use std::thread;
@@ -16,6 +17,17 @@ fn helpers() -> usize {
     names.filter(|name| name.trim() == "scupper-timer").count()
 }
 
+/// A thread takes its name after it has started, and goes a little after it has ended.
+fn soon(number: usize) -> bool {
+    (0..WAITS).any(|_| {
+        let is_so = helpers() == number;
+        if !is_so {
+            thread::sleep(WAIT);
+        }
+        is_so
+    })
+}
+
 #[test]
 fn all_limiters_share_one_helper_thread_which_ends_with_the_last_of_them() {
     for round in 0..2 {
@@ -28,7 +40,7 @@ fn all_limiters_share_one_helper_thread_which_ends_with_the_last_of_them() {
             }
             pollster::block_on(limiter.request("d").timeout(Duration::ZERO).acquire_async()).unwrap();
         }
-        assert_eq!(helpers(), 1, "in round {round}");
+        assert!(soon(1), "in round {round}, {} threads", helpers());
         let handle = limiters[0].bucket("a").unwrap();
         drop(limiters);
         assert_eq!(helpers(), 1, "in round {round}, a handle is in use");

@@ -1,4 +1,5 @@
 //! Clocks of the user under a memory store, and times that a caller brings.
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use scupper::store::{Action, Batch, Operation, Reply, Store, Verdict};
+use scupper::store::{Action, Batch, Operation, Store};
 use scupper::{Alarm, Algorithm, Limiter, ManualTimer, MemoryStore, Quota, Rate, Result, Timer, Timestamp};
 
 const HOUR: u64 = 3_600_000_000;
@@ -76,8 +77,6 @@ fn the_end_of_time_is_no_end_of_the_program() {
             ask(Action::Penalize { quota: &quota, units: Rate::MAX_LIMIT }, at);
             ask(Action::Hold { quota: &quota, duration: Duration::MAX }, at);
         }
-        let reply = ask(acquire(1), u64::MAX);
-        assert!(matches!(reply, Reply::Acquired(Verdict::Denied(_))), "{reply:?} under {algorithm}");
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) enum What {
     Penalize(Weight),
     Reset,
     /// Holds for so many hundredths of the shortest interval.
-    Hold(u64),
+    Hold(u32),
     /// An acquire under another algorithm.
     Foreign,
 }
@@ -140,7 +140,9 @@ pub(super) fn lists_of_one_log() -> impl Strategy<Value = Vec<Quota>> {
 pub(super) fn traces(quotas: impl Strategy<Value = Vec<Quota>>) -> impl Strategy<Value = Trace> {
     let start = prop_oneof![Just(0), 0_u64..2_000, Just(1_780_000_000_123_456), Just((1 << 53) - 1_000_000_000_000),];
     (quotas, start, 1_usize..6, vec(steps(), 1..40)).prop_map(|(quotas, start, together, mut steps)| {
-        steps.iter_mut().for_each(|step| step.quota %= quotas.len());
+        for step in &mut steps {
+            step.quota %= quotas.len();
+        }
         Trace { quotas, start, together, steps }
     })
 }
@@ -174,7 +176,7 @@ fn whats() -> impl Strategy<Value = What> {
         3 => (0_usize..4).prop_map(What::Refund),
         1 => weights().prop_map(What::Penalize),
         1 => Just(What::Reset),
-        1 => (0_u64..250).prop_map(What::Hold),
+        1 => (0_u32..250).prop_map(What::Hold),
         1 => Just(What::Foreign),
     ]
 }

@@ -33,6 +33,7 @@ macro_rules! conformance_checks {
                 promise_6_every_door_decides_alike_on_the_stores_clock,
                 the_callers_time_need_not_be_near_the_stores,
                 permits_of_the_callers_time_can_be_given_back,
+                the_callers_time_may_stand_still,
             }
             waits {
                 promise_4_at_its_retry_tick_a_request_is_admitted_and_a_tick_earlier_denied,

@@ -27,7 +27,7 @@ pub fn promises_1_to_4_every_outcome_is_that_of_the_naive_model(subject: &Subjec
 /// By operation, by limiter and by handle, on the store's own clock: the same bucket, the same decisions.
 pub fn promise_6_every_door_decides_alike_on_the_stores_clock(subject: &Subject) {
     // Intervals of microseconds, as a real clock is not stopped.
-    let steps = vec((0_u64..3, 0_usize..4, weights()), 1..60);
+    let steps = vec((0_u32..3, 0_usize..4, weights()), 1..60);
     for_all(&(quotas(), steps), |(quota, steps)| {
         let key = subject.fresh_key();
         let limiter = subject.limiter(quota);
@@ -36,7 +36,7 @@ pub fn promise_6_every_door_decides_alike_on_the_stores_clock(subject: &Subject)
             Doors { subject, limiter: &limiter, handle: &handle, quota, oracle: Oracle::new(quota), last: 0 };
         steps.iter().try_for_each(|(pause, door, weight)| {
             if *pause > 0 {
-                subject.let_pass((quota.rates()[0].interval() / 2 * (*pause as u32)).min(Duration::from_micros(50)));
+                subject.let_pass((quota.rates()[0].interval() / 2 * *pause).min(Duration::from_micros(50)));
             }
             doors.ask(&key, *door, *weight)
         })
@@ -90,7 +90,7 @@ impl Doors<'_> {
                     other => Err(format!("expected {other:?}, got {denied:?}")),
                 }
             }
-            other => Err(format!("{other:?} for {units} units")),
+            other @ Decision::NeverFits(_) => Err(format!("{other:?} for {units} units")),
         }
     }
 
@@ -138,6 +138,20 @@ pub fn permits_of_the_callers_time_can_be_given_back(subject: &Subject) {
         assert_eq!(subject.refund(&limiter, first), 1, "from {start} on");
         assert!(ask().is_some(), "from {start} on");
         assert_eq!(ask(), None, "from {start} on: one was given back, and one admitted since");
+    }
+}
+
+/// A caller's time may stand still while the store's goes on: for a minute, what is owed at it is not forgotten.
+pub fn the_callers_time_may_stand_still(subject: &Subject) {
+    let quota = log("1/us");
+    let pause = if subject.is_on_manual_time() { Duration::from_secs(59) } else { Duration::from_millis(700) };
+    let still = subject.fresh_key();
+    admitted(subject.acquire(&take(&still, &quota, 1, 100)));
+    for _ in 0..3 {
+        // Others come and go, and have the store look for what can leave.
+        admitted(subject.acquire(&Operation::acquire(&subject.fresh_key(), &quota, 1)));
+        subject.let_pass(pause);
+        assert_eq!(denied(subject.acquire(&take(&still, &quota, 1, 101))).retry_at, tick(102));
     }
 }
 

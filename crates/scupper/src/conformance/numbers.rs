@@ -70,7 +70,9 @@ pub fn promise_9_gcra_does_not_drift(subject: &Subject) {
     let four = |at: u64| {
         let outcomes = subject.submit(&[take(&key, &quota, 1, at); 4]);
         let verdicts: Vec<_> = outcomes.iter().map(verdict).collect();
-        verdicts[..3].iter().for_each(|verdict| assert_eq!(admitted(*verdict).tick, tick(at)));
+        for verdict in &verdicts[..3] {
+            assert_eq!(admitted(*verdict).tick, tick(at));
+        }
         assert_eq!(denied(verdicts[3]).retry_at, tick(at + 1));
     };
     (0..2_000).for_each(four);
@@ -92,7 +94,9 @@ pub fn thousands_in_one_tick_are_all_counted(subject: &Subject) {
         let key = subject.fresh_key();
         for _ in 0..50 {
             let outcomes = subject.submit(&[take(&key, &quota, 1, 7_000_000); 100]);
-            outcomes.iter().for_each(|outcome| assert_eq!(admitted(verdict(outcome)).tick, tick(7_000_000)));
+            for outcome in &outcomes {
+                assert_eq!(admitted(verdict(outcome)).tick, tick(7_000_000));
+            }
         }
         denied(subject.acquire(&take(&key, &quota, 1, 7_000_000)));
         assert_eq!(subject.look(&key, &quota, Some(tick(7_000_000))).usage[0].used, 5_000);

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use crate::conformance::cases::{Movement, Step, Trace, What};
+use crate::conformance::kit::micros;
 use crate::conformance::oracle::{Expected, Given, Oracle};
 use crate::conformance::subject::Subject;
 use crate::quota::{Algorithm, Quota};
@@ -60,7 +61,7 @@ impl<'a> Replay<'a> {
     }
 
     fn move_clock(&mut self, step: &Step, quota: &Quota) {
-        let hundredth = |hundredths: u64| quota.rates()[0].interval().as_micros() as u64 * hundredths / 100;
+        let hundredth = |hundredths: u64| micros(quota.rates()[0].interval()) * hundredths / 100;
         let target = match step.clock {
             Movement::Stay => self.clock,
             Movement::Forward(hundredths) => self.clock + hundredth(hundredths),
@@ -71,8 +72,8 @@ impl<'a> Replay<'a> {
                 edges.get(which % edges.len().max(1)).map_or(self.clock, |edge| edge.saturating_add_signed(beside))
             }
             Movement::Back(hundredths) => {
-                let standing = u128::from(self.oracle.retention()) * u128::from(hundredths) / 100;
-                self.oracle.newest().saturating_sub(standing as u64).min(self.clock)
+                let standing = self.oracle.retention() * hundredths / 100;
+                self.oracle.newest().saturating_sub(standing).min(self.clock)
             }
             Movement::BackBeyond(ticks) => self.oracle.newest().saturating_sub(self.oracle.retention() + ticks),
         };
@@ -102,7 +103,8 @@ impl<'a> Replay<'a> {
             What::Penalize(weight) => Action::Penalize { quota, units: weight.units(quota) },
             What::Reset => Action::Reset,
             What::Hold(hundredths) => {
-                Action::Hold { quota, duration: quota.rates()[0].interval() * hundredths as u32 / 100 }
+                let duration = quota.rates()[0].interval() * hundredths / 100;
+                Action::Hold { quota, duration }
             }
             What::Foreign if self.oracle.is_charged(self.clock) => {
                 Action::Acquire { quota: foreign, weight: 1, in_line: false }

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::strategy::Strategy;
 
 use crate::conformance::cases::{Movement, Weight, lists_of_one_log, movements, quotas, weights};
-use crate::conformance::kit::{denied, tick, verdict};
+use crate::conformance::kit::{denied, micros, tick, verdict};
 use crate::conformance::property::for_all;
 use crate::conformance::subject::Subject;
 use crate::quota::Quota;
@@ -46,7 +46,7 @@ pub fn promise_4_at_its_retry_tick_a_request_is_admitted_and_a_tick_earlier_deni
 
 fn moved(clock: u64, next: u64, movement: Movement, quota: &Quota) -> u64 {
     match movement {
-        Movement::Forward(hundredths) => clock + quota.rates()[0].interval().as_micros() as u64 * hundredths / 100,
+        Movement::Forward(hundredths) => clock + micros(quota.rates()[0].interval()) * hundredths / 100,
         Movement::Edge(_, beside) => next.saturating_add_signed(beside).max(clock),
         _ => clock,
     }

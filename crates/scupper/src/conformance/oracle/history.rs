@@ -44,11 +44,12 @@ impl History {
 
     /// Ticks at which the answer to this weight can change.
     pub(super) fn changes(&self, quota: &Quota, weight: u64) -> Vec<u64> {
-        let rates = quota.rates().iter().enumerate();
+        let rates = quota.rates();
+        let places = rates.iter().enumerate();
         match self {
-            Self::Log(log) => rates.flat_map(|(_, rate)| log.changes(rate)).collect(),
-            Self::Windows(windows) => rates.map(|(place, rate)| windows.change(place, rate)).collect(),
-            Self::Drains(drains) => rates.map(|(place, rate)| drains.change(place, rate, weight)).collect(),
+            Self::Log(log) => rates.iter().flat_map(|rate| log.changes(rate)).collect(),
+            Self::Windows(windows) => places.map(|(place, rate)| windows.change(place, rate)).collect(),
+            Self::Drains(drains) => places.map(|(place, rate)| drains.change(place, rate, weight)).collect(),
         }
     }
 

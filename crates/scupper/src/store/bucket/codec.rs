@@ -160,7 +160,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Operation;
+    use crate::store::{Action, Operation};
     use crate::time::Timestamp;
 
     /// Buckets of every algorithm with one rate and several, weights, a hold, a refund and rates of another user.
@@ -178,10 +178,10 @@ mod tests {
                     buckets.push(bucket.clone());
                 }
                 let mut held = bucket.clone();
-                let hold = crate::store::Action::Hold { quota: &first, duration: Duration::from_secs(9) };
-                held.apply(&Operation::new("key", hold).at(Timestamp::from_micros(950)), Timestamp::ZERO).unwrap();
+                let action = Action::Hold { quota: &first, duration: Duration::from_secs(9) };
+                held.apply(&Operation::new("key", action).at(Timestamp::from_micros(950)), Timestamp::ZERO).unwrap();
                 buckets.push(held);
-                bucket.apply(&Operation::new("key", crate::store::Action::Reset), Timestamp::from_micros(990)).unwrap();
+                bucket.apply(&Operation::new("key", Action::Reset), Timestamp::from_micros(990)).unwrap();
                 buckets.push(bucket);
             }
         }

@@ -63,6 +63,10 @@ fn retention(quota: &Quota, rare: Option<&Rare>) -> u64 {
 }
 
 impl BucketState {
+    /// A caller's own time may go slower than the store's, or stand still for a while: so long, in microseconds, what is
+    /// owed at it is not forgotten.
+    const PATIENCE_WITH_OWN_TIME: u64 = 60_000_000;
+
     /// A bucket that owes nothing.
     #[must_use]
     pub fn new(quota: &Quota, now: Timestamp) -> Self {
@@ -91,9 +95,12 @@ impl BucketState {
     }
 
     fn on_the_stores_clock(&self, tick: u64) -> Timestamp {
-        let own_time = self.rare.as_ref().and_then(|rare| rare.own_time);
-        let ahead = |(caller, store): (u64, u64)| store.saturating_add(tick.saturating_sub(caller));
-        Timestamp::from_micros(own_time.map_or(tick, ahead))
+        let Some((caller, store)) = self.rare.as_ref().and_then(|rare| rare.own_time) else {
+            return Timestamp::from_micros(tick);
+        };
+        let ahead = tick.saturating_sub(caller);
+        let patience = if ahead > 0 { Self::PATIENCE_WITH_OWN_TIME } else { 0 };
+        Timestamp::from_micros(store.saturating_add(ahead).saturating_add(patience))
     }
 
     /// The quota of the last operation that brought one.
