@@ -1,5 +1,5 @@
-//! The same as `memory_comes_back` on the system's clock: nothing moves it on but time. Alone in its process, as it counts
-//! every byte.
+//! The same as `memory_comes_back` on the system's clock: nothing moves it on but time. Alone in its process, as it
+//! counts every byte.
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::thread;

@@ -54,7 +54,8 @@ pub fn promise_8_an_operation_that_fails_spoils_no_other(subject: &Subject) {
     assert!(matches!(&outcomes[5], Ok(Reply::Peeked(snapshot)) if snapshot.usage[0].used == 2), "{outcomes:?}");
 }
 
-/// Whoever is denied, never fits or fails is not to be seen afterwards, in no rate of the list and in no list of buckets.
+/// Whoever is denied, never fits or fails is not to be seen afterwards, in no rate of the list and in no list of
+/// buckets.
 pub fn promise_3_a_denied_request_leaves_no_trace(subject: &Subject) {
     for quota in under_each("3/s, 5/min, 7/h") {
         let key = subject.fresh_key();

@@ -12,7 +12,8 @@ const HOUR: u64 = 3600 * SECOND;
 /// A full hour, so that windows of every length begin there.
 const TEN: u64 = 10 * HOUR;
 
-/// After a step back of no more than the longest interval, the bucket's time stands still until the clock has caught up.
+/// After a step back of no more than the longest interval, the bucket's time stands still until the clock has caught
+/// up.
 pub fn promise_6_a_small_step_back_frees_nothing(subject: &Subject) {
     for quota in under_each("2/s, 3/min") {
         let key = subject.fresh_key();
@@ -40,7 +41,8 @@ pub fn promise_6_while_time_stands_still_admissions_keep_its_tick(subject: &Subj
     }
 }
 
-/// After a step back of more, everything keeps its age and goes on from the new time: an hour back costs nobody an hour.
+/// After a step back of more, everything keeps its age and goes on from the new time: an hour back costs nobody an
+/// hour.
 pub fn promise_6_a_step_back_of_an_hour_frees_nothing_and_costs_no_hour(subject: &Subject) {
     for quota in under_each("2/s, 3/min") {
         let key = subject.fresh_key();

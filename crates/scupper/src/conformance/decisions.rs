@@ -16,8 +16,8 @@ use crate::limiter::{Bucket, Limiter};
 use crate::quota::Quota;
 use crate::store::{Action, Operation, Reply, Verdict};
 
-/// Acquire, peek, refund, penalize, reset and hold, one by one and in batches, under every algorithm and any list of rates,
-/// with a clock that stands, moves, lands on edges and steps back: each outcome is the oracle's.
+/// Acquire, peek, refund, penalize, reset and hold, one by one and in batches, under every algorithm and any list of
+/// rates, with a clock that stands, moves, lands on edges and steps back: each outcome is the oracle's.
 pub fn promises_1_to_4_every_outcome_is_that_of_the_naive_model(subject: &Subject) {
     for_all(&traces(quotas().prop_map(|quota| vec![quota])), |trace: &Trace| {
         Replay::new(subject, trace, &subject.fresh_key()).run()

@@ -24,8 +24,8 @@ use crate::timer::ManualTimer;
 pub trait Fixture {
     /// A store of its own for one check: empty, and reached by nobody else.
     ///
-    /// Where a server is shared, that is a namespace, a schema or a database of its own. A server that cannot be reached
-    /// is a panic whose message says how to start one.
+    /// Where a server is shared, that is a namespace, a schema or a database of its own. A server that cannot be
+    /// reached is a panic whose message says how to start one.
     fn open(&self) -> Opened;
 }
 
@@ -108,7 +108,8 @@ impl fmt::Debug for Opened {
 /// How a check waits for answers: every check runs both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// By blocking: [`Submission::wait`](crate::store::Submission::wait), [`Limiter::acquire`](crate::Limiter::acquire).
+    /// By blocking: [`Submission::wait`](crate::store::Submission::wait),
+    /// [`Limiter::acquire`](crate::Limiter::acquire).
     Blocking,
     /// As futures, on a small executor that knows nothing of any runtime.
     Asynchronous,

@@ -18,8 +18,8 @@
 //! ```
 //!
 //! It makes some hundred tests with telling names, one for each check and each way of waiting for answers:
-//! `blocking::limiter::…` and `asynchronous::limiter::…`. Where a name begins with `promise_1` and so on, the check holds
-//! the store to that promise of the library:
+//! `blocking::limiter::…` and `asynchronous::limiter::…`. Where a name begins with `promise_1` and so on, the check
+//! holds the store to that promise of the library:
 //!
 //! | promise | what is checked |
 //! |---|---|
@@ -33,17 +33,17 @@
 //! | 8 honest failures | an operation that fails spoils no other |
 //! | 9 no arithmetic surprises | maxima, sums and long traces are exact |
 //!
-//! What a store should answer is computed by naive models of the algorithms, and most histories are random: ticks collide
-//! and fall on the edges of windows. A property is held to 256 cases, or as many as `SCUPPER_CONFORMANCE_CASES` says. One
-//! that fails is shown as the smallest case that was found, with the seed for `SCUPPER_CONFORMANCE_SEED` that draws it
-//! again.
+//! What a store should answer is computed by naive models of the algorithms, and most histories are random: ticks
+//! collide and fall on the edges of windows. A property is held to 256 cases, or as many as
+//! `SCUPPER_CONFORMANCE_CASES` says. One that fails is shown as the smallest case that was found, with the seed for
+//! `SCUPPER_CONFORMANCE_SEED` that draws it again.
 //!
 //! # What a store should know
 //! - Most checks bring their own time ([`Operation::at`](crate::store::Operation::at)), so that they are exact on any
-//!   store. Such a time may be anywhere, and stand still: a bucket that owes something at its caller's time stays for a minute
-//!   of the store's clock at least.
-//! - Others run on the store's clock. A manual clock makes them quick and exact; on a real one they wait, for some seconds
-//!   in all, and know bounds alone.
+//!   store. Such a time may be anywhere, and stand still: a bucket that owes something at its caller's time stays for
+//!   a minute of the store's clock at least.
+//! - Others run on the store's clock. A manual clock makes them quick and exact; on a real one they wait, for some
+//!   seconds in all, and know bounds alone.
 //! - Each check opens a store of its own, and tests run at the same time.
 //!
 //! # Examples

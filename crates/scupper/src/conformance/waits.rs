@@ -10,8 +10,8 @@ use crate::conformance::subject::Subject;
 use crate::quota::Quota;
 use crate::store::{Action, Cause, Operation, Verdict};
 
-/// After any history, a request that is denied until some tick is admitted at that tick and denied one earlier: the same
-/// history is played again on other keys to see.
+/// After any history, a request that is denied until some tick is admitted at that tick and denied one earlier: the
+/// same history is played again on other keys to see.
 pub fn promise_4_at_its_retry_tick_a_request_is_admitted_and_a_tick_earlier_denied(subject: &Subject) {
     let lists = proptest::prop_oneof![4 => quotas().prop_map(|quota| vec![quota]), 1 => lists_of_one_log()];
     let steps = vec((movements(), weights(), 0_usize..12, 0_usize..4), 1..14);

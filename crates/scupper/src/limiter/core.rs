@@ -81,11 +81,12 @@ impl Core {
 
     /// Waits for a permit, blocking.
     pub(super) fn acquire<'a>(&self, ask: Ask<'a>, timeout: Option<Duration>) -> Result<Permit<'a>> {
-        let mut attempt = Attempt::new(&ask.quota, ask.weight, self.timer.now(), timeout);
+        let started = self.timer.now();
+        let mut attempt = Attempt::new(&ask.quota, ask.weight, started, timeout);
         let admission = loop {
             match attempt.step() {
                 Step::Check => {
-                    let verdict = self.check(&ask).wait();
+                    let verdict = self.check(&self.later(&ask, started)).wait();
                     attempt.checked(self.timer.now(), verdict);
                 }
                 Step::Sleep(until) => self.timer.sleep_until(until)?,
@@ -97,11 +98,12 @@ impl Core {
 
     /// Waits for a permit, on any executor.
     pub(super) async fn acquire_async<'a>(&self, ask: Ask<'a>, timeout: Option<Duration>) -> Result<Permit<'a>> {
-        let mut attempt = Attempt::new(&ask.quota, ask.weight, self.timer.now(), timeout);
+        let started = self.timer.now();
+        let mut attempt = Attempt::new(&ask.quota, ask.weight, started, timeout);
         let admission = loop {
             match attempt.step() {
                 Step::Check => {
-                    let verdict = self.check(&ask).get().await;
+                    let verdict = self.check(&self.later(&ask, started)).get().await;
                     attempt.checked(self.timer.now(), verdict);
                 }
                 Step::Sleep(until) => Sleep::until(&*self.timer, until).await?,
@@ -109,6 +111,17 @@ impl Core {
             }
         };
         Ok(Permit::new(ask.key, admission))
+    }
+
+    /// The same request now: a time that the caller brought goes on with the limiter's timer while it waits.
+    fn later<'b>(&self, ask: &'b Ask<'_>, started: Timestamp) -> Ask<'b> {
+        Ask {
+            key: Cow::Borrowed(&ask.key),
+            quota: Cow::Borrowed(&ask.quota),
+            shortcut: ask.shortcut,
+            weight: ask.weight,
+            at: ask.at.map(|at| at + self.timer.now().since(started)),
+        }
     }
 
     /// Has the store carry out one operation.

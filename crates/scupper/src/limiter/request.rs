@@ -57,7 +57,8 @@ impl<'a> Request<'a> {
     }
 
     /// Decides at this time in place of the store's clock. For callers who keep their own time: all who use the bucket
-    /// must then do so. A time before the newest of the bucket counts as that.
+    /// must then do so. A time before the newest of the bucket counts as that. While a request waits, its time goes on with
+    /// the limiter's timer.
     pub const fn at(mut self, now: Timestamp) -> Self {
         self.at = Some(now);
         self

@@ -48,7 +48,8 @@ pub struct Operation<'a> {
     /// The bucket; for a list, what the keys begin with.
     pub key: &'a str,
     /// The time to decide at, in place of the store's clock. For callers who keep their own time; all who use the bucket
-    /// must then do so.
+    /// must then do so. What is owed at such a time is kept for as long on the store's clock, and a minute longer, as the
+    /// caller's time may go slower. A list is always of the store's time.
     pub at: Option<Timestamp>,
     /// What to do.
     pub action: Action<'a>,

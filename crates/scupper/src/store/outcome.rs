@@ -28,6 +28,18 @@ pub enum Reply {
     Listed(Page),
 }
 
+impl Reply {
+    /// Whether the bucket is another one than before.
+    pub(crate) const fn has_changed(&self) -> bool {
+        match self {
+            Self::Acquired(verdict) => matches!(verdict, Verdict::Admitted(_)),
+            Self::Refunded(units) => *units > 0,
+            Self::Penalized(_) | Self::Reset(_) | Self::Held(_) => true,
+            Self::Peeked(_) | Self::Listed(_) => false,
+        }
+    }
+}
+
 /// The decision on an acquire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

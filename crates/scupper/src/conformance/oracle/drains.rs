@@ -52,8 +52,8 @@ impl Drains {
         self.kept.push(Taken { tick: now, weight });
     }
 
-    /// As much as is certainly still there of it: what is left of the level once `later` units, which were taken after it,
-    /// are put aside. Says the most that one rate got back, a part of a unit counted as one.
+    /// As much as is certainly still there of it: what is left of the level once `later` units, which were taken
+    /// after it, are put aside. Says the most that one rate got back, a part of a unit counted as one.
     pub(super) fn give_back(&mut self, rates: &[Rate], now: u64, tick: u64, weight: u64, later: u64) -> u64 {
         if let Some(place) = self.kept.iter().position(|taken| (taken.tick, taken.weight) == (tick, weight)) {
             self.kept.remove(place);

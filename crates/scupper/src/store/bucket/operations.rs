@@ -37,7 +37,9 @@ impl BucketState {
                 return Err(Error::new(ErrorKind::Unsupported, "one bucket cannot list the buckets of its store"));
             }
         };
-        if let Some(at) = operation.at {
+        if let Some(at) = operation.at
+            && reply.has_changed()
+        {
             self.rare.get_or_insert_default().own_time = Some((at.as_micros(), now.as_micros()));
         }
         Ok(reply)

@@ -45,6 +45,8 @@ fn random_hasher() -> SipHasher13 {
 #[derive(Debug, Default)]
 struct Sweep {
     alarm: Option<Alarm>,
+    /// How many alarms were set: the last counts.
+    plan: u64,
     shard: usize,
     walk: Walk,
 }
@@ -203,17 +205,37 @@ impl Table {
         let pause = Self::PAUSE.max(Self::PAUSE_PER_KEY.saturating_mul(u32::try_from(self.len()).unwrap_or(u32::MAX)));
         let at = idle_from + pause;
         if at.as_micros() < self.sweep_at.load(Ordering::Relaxed) {
-            self.set_alarm(&mut lock(&self.sweep), at);
+            self.set_alarm(at);
         }
     }
 
+    /// Has the timer start a sweep at this time, unless one is planned earlier. The timer is asked without a lock: it is
+    /// foreign code, and may start the sweep before it returns.
     #[cold]
-    fn set_alarm(self: &Arc<Self>, sweep: &mut Sweep, at: Timestamp) {
-        let sweeper = Waker::from(Arc::new(Sweeper(Arc::downgrade(self))));
-        // Where the timer cannot wake anyone now, the next new bucket asks again.
-        sweep.alarm = self.clock.timer().wake_at(at, sweeper).ok();
-        let planned = if sweep.alarm.is_some() { at } else { Timestamp::MAX };
-        self.sweep_at.store(planned.as_micros(), Ordering::Relaxed);
+    fn set_alarm(self: &Arc<Self>, at: Timestamp) {
+        let mut sweep = lock(&self.sweep);
+        if at.as_micros() >= self.sweep_at.load(Ordering::Relaxed) {
+            return;
+        }
+        self.sweep_at.store(at.as_micros(), Ordering::Relaxed);
+        sweep.plan += 1;
+        let plan = sweep.plan;
+        drop(sweep);
+        let alarm = self.clock.timer().wake_at(at, Waker::from(Arc::new(Sweeper(Arc::downgrade(self)))));
+        let mut sweep = lock(&self.sweep);
+        if sweep.plan != plan {
+            drop(sweep);
+            // Another plan has taken the place of this one; calling it off is foreign code, too.
+            drop(alarm);
+            return;
+        }
+        if alarm.is_err() {
+            // The timer cannot wake anyone now. The next new bucket asks again.
+            self.sweep_at.store(u64::MAX, Ordering::Relaxed);
+        }
+        let last = std::mem::replace(&mut sweep.alarm, alarm.ok());
+        drop(sweep);
+        drop(last);
     }
 
     /// A part of a sweep: short, so that it delays nobody who waits for the timer.
@@ -236,17 +258,17 @@ impl Table {
                 sweep.walk = Walk::default();
             }
         }
-        if sweep.shard < self.shards.len() {
-            self.set_alarm(&mut sweep, now);
-            return;
+        let is_done = sweep.shard == self.shards.len();
+        if is_done {
+            sweep.shard = 0;
         }
-        sweep.shard = 0;
-        sweep.alarm = None;
         self.sweep_at.store(u64::MAX, Ordering::Relaxed);
-        let next = self.shards.iter().map(|shard| shard.0.lock().idle_from()).min();
         drop(sweep);
-        if let Some(next) = next.filter(|next| *next < Timestamp::MAX) {
-            self.plan_sweep(next.max(now));
+        if is_done {
+            let next = self.shards.iter().map(|shard| shard.0.lock().idle_from()).min();
+            next.filter(|next| *next < Timestamp::MAX).into_iter().for_each(|next| self.plan_sweep(next.max(now)));
+        } else {
+            self.set_alarm(now);
         }
     }
 
