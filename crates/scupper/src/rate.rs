@@ -59,8 +59,8 @@ impl Rate {
         check_units("limit", limit)?;
         if interval < Duration::from_micros(1) || interval > Self::MAX_INTERVAL {
             return Err(invalid(format!(
-                "the interval is {interval:?}; it must be at least 1 µs and at most {} days",
-                Self::MAX_INTERVAL.as_secs() / (24 * 3600)
+                "the interval is {interval:?}; it must be at least 1 µs and at most {}",
+                most("interval")
             )));
         }
         Ok(Self { limit, interval: micros_ceil(interval), burst: limit })
@@ -101,8 +101,8 @@ impl Rate {
         let drain = u128::from(burst) * u128::from(self.interval) / u128::from(self.limit);
         if drain > Self::MAX_INTERVAL.as_micros() {
             return Err(invalid(format!(
-                "a burst of {burst} at {self} takes longer than {} days to drain; a burst of at most {} would do",
-                Self::MAX_INTERVAL.as_secs() / (24 * 3600),
+                "a burst of {burst} at {self} takes longer than {} to drain; a burst of at most {} would do",
+                most("interval"),
                 Self::MAX_INTERVAL.as_micros() * u128::from(self.limit) / u128::from(self.interval)
             )));
         }
@@ -133,11 +133,19 @@ impl Rate {
     }
 }
 
+/// The largest that a part of a rate may be.
+fn most(part: &str) -> String {
+    match part {
+        "interval" => format!("{} days", Rate::MAX_INTERVAL.as_secs() / (24 * 3600)),
+        _ => Rate::MAX_LIMIT.to_string(),
+    }
+}
+
 fn check_units(name: &str, units: u64) -> Result<()> {
     if (1..=Rate::MAX_LIMIT).contains(&units) {
         return Ok(());
     }
-    Err(invalid(format!("the {name} is {units}; it must be at least 1 and at most {}", Rate::MAX_LIMIT)))
+    Err(invalid(format!("the {name} is {units}; it must be at least 1 and at most {}", most(name))))
 }
 
 fn invalid(message: String) -> Error {
@@ -184,7 +192,7 @@ impl FromStr for Rate {
                 Err(wrong(&format!("the {name} is not a whole number")))
             }
             // Digits only, so what does not parse is too large.
-            digits => digits.parse().map_err(|_| wrong(&format!("the {name} is too large"))),
+            digits => digits.parse().map_err(|_| wrong(&format!("the {name} is too large (at most {})", most(name)))),
         };
 
         let (limit, rest) = text.split_once('/').ok_or_else(|| wrong("no '/' between limit and interval"))?;
@@ -202,7 +210,9 @@ impl FromStr for Rate {
             .ok_or_else(|| wrong("the interval has no unit of time (us, ms, s, min, h, d, w)"))?;
         let count: u64 = if count.is_empty() { 1 } else { units(count, "interval")? };
 
-        let interval = count.checked_mul(*micros).ok_or_else(|| wrong("the interval is too long"))?;
+        let interval = count
+            .checked_mul(*micros)
+            .ok_or_else(|| wrong(&format!("the interval is too long (at most {})", most("interval"))))?;
         let rate = Self::new(limit, Duration::from_micros(interval))?;
         burst.map_or(Ok(rate), |burst| rate.with_burst(burst))
     }

@@ -29,13 +29,13 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Whether the bucket is another one than before.
-    pub(crate) const fn has_changed(&self) -> bool {
+    /// Whether the bucket was part of it: something changed, or would have but for what is in it.
+    pub(crate) const fn concerns_the_bucket(&self) -> bool {
         match self {
-            Self::Acquired(verdict) => matches!(verdict, Verdict::Admitted(_)),
+            Self::Acquired(Verdict::Admitted(_) | Verdict::Denied(_)) => true,
             Self::Refunded(units) => *units > 0,
             Self::Penalized(_) | Self::Reset(_) | Self::Held(_) => true,
-            Self::Peeked(_) | Self::Listed(_) => false,
+            Self::Acquired(Verdict::NeverFits { .. }) | Self::Peeked(_) | Self::Listed(_) => false,
         }
     }
 }

@@ -38,7 +38,7 @@ impl BucketState {
             }
         };
         if let Some(at) = operation.at
-            && reply.has_changed()
+            && reply.concerns_the_bucket()
         {
             self.rare.get_or_insert_default().own_time = Some((at.as_micros(), now.as_micros()));
         }
