@@ -32,10 +32,10 @@ impl Reply {
     /// Whether the bucket was part of it: something changed, or would have but for what is in it.
     pub(crate) const fn concerns_the_bucket(&self) -> bool {
         match self {
-            Self::Acquired(Verdict::Admitted(_) | Verdict::Denied(_)) => true,
+            Self::Acquired(verdict) => !matches!(verdict, Verdict::NeverFits { .. }),
             Self::Refunded(units) => *units > 0,
             Self::Penalized(_) | Self::Reset(_) | Self::Held(_) => true,
-            Self::Acquired(Verdict::NeverFits { .. }) | Self::Peeked(_) | Self::Listed(_) => false,
+            Self::Peeked(_) | Self::Listed(_) => false,
         }
     }
 }
