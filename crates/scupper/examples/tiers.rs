@@ -13,7 +13,8 @@ fn main() -> scupper::Result<()> {
     let limiter = Limiter::builder()
         .route(move |request| {
             Ok(match plans.get(request.key()) {
-                Some(&"paid") => Routed::new(request.key(), paid.clone()),
+                // Another algorithm, other buckets: who changes plans starts anew.
+                Some(&"paid") => Routed::new(format!("paid:{}", request.key()), paid.clone()),
                 Some(_) => Routed::new(request.key(), free.clone()),
                 None => Routed::new("anonymous", free.clone()),
             })

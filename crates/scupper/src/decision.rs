@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 /// }
 /// # Ok::<(), scupper::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 #[must_use = "a decision that nobody looks at limits nothing"]
 pub enum Decision<'a> {
     /// All units were taken.
@@ -74,9 +74,9 @@ pub enum Source {
 
 /// What was admitted. Plain numbers and a borrowed key: a permit costs nothing to make.
 ///
-/// Dropping a permit does nothing: what was admitted stays admitted. Give it back by value with
-/// [`Limiter::refund`](crate::Limiter::refund) if what it was for did not happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Dropping a permit does nothing: what was admitted stays admitted. Give it back by value, and so once at the most, with
+/// [`Limiter::refund`](crate::Limiter::refund) of the limiter that gave it, if what it was for did not happen.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Permit<'a> {
     key: Cow<'a, str>,
     admission: Admission,
@@ -152,6 +152,10 @@ impl Denied {
 
     /// With cause [`Full`](Cause::Full), after exactly this time the same request is admitted if nobody else comes, and
     /// not a microsecond earlier. A lower bound with the other causes.
+    ///
+    /// Under the sliding window log that is one microsecond more than the interval after the unit that must leave: windows
+    /// are closed, so that two requests exactly an interval apart lie in the same one. Whoever passes it on in coarser units
+    /// must round up.
     #[must_use]
     pub const fn retry_after(&self) -> Duration {
         Duration::from_micros(self.retry_after_micros)
@@ -198,7 +202,7 @@ impl NeverFits {
 }
 
 /// A decision, and the bucket as it was left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Detailed<'a> {
     /// The decision.
     pub decision: Decision<'a>,

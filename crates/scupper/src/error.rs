@@ -1,6 +1,7 @@
 //! What can go wrong, and whether trying again can help.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -26,7 +27,7 @@ pub enum ErrorKind {
     Closed,
     /// The store holds as many buckets as it may, and none of them can leave yet.
     Capacity,
-    /// The bucket is kept by another algorithm than the one asked for.
+    /// The bucket is kept by another algorithm than the one asked for, and owes something under it.
     AlgorithmMismatch,
     /// A stored bucket cannot be read: it is damaged, or of a version that this library does not know.
     Corrupt,
@@ -135,6 +136,12 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -82,9 +82,9 @@ impl FromStr for Algorithm {
 ///
 /// # Examples
 /// ```
-/// use scupper::{Algorithm, Quota, Rates};
+/// use scupper::{Algorithm, Quota};
 ///
-/// let quota = Quota::new(Algorithm::Gcra, "5/s+10".parse::<Rates>()?)?;
+/// let quota = Quota::new(Algorithm::Gcra, "5/s+10, 100/min")?;
 /// assert_eq!(quota.capacity(), 10);
 /// # Ok::<(), scupper::Error>(())
 /// ```
@@ -105,13 +105,17 @@ struct Parts {
 }
 
 impl Quota {
-    /// These rates under this algorithm.
+    /// These rates under this algorithm: a [`Rate`], [`Rates`], a `Vec` of rates, or the text of a list.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRate`] if a rate has a burst of its own and the algorithm is not [`Algorithm::Gcra`], the only
+    /// [`ErrorKind::InvalidRate`] if the rates make no list, or if a rate has a burst of its own and the algorithm is not [`Algorithm::Gcra`], the only
     /// one that reads it.
-    pub fn new(algorithm: Algorithm, rates: impl Into<Rates>) -> Result<Self> {
-        let rates = rates.into();
+    pub fn new<R>(algorithm: Algorithm, rates: R) -> Result<Self>
+    where
+        R: TryInto<Rates>,
+        Error: From<R::Error>,
+    {
+        let rates = rates.try_into()?;
         if algorithm != Algorithm::Gcra
             && let Some(rate) = rates.iter().find(|rate| rate.burst() != rate.limit())
         {

@@ -124,6 +124,14 @@ impl From<Rate> for Rates {
     }
 }
 
+impl TryFrom<&str> for Rates {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}
+
 impl TryFrom<Vec<Rate>> for Rates {
     type Error = Error;
 

@@ -30,19 +30,22 @@ impl<'a> RouteRequest<'a> {
 
 /// Where a request goes: the key of a bucket, and the quota to hold it to.
 ///
+/// When the rates for a key change, the bucket's history counts under the new ones. When the algorithm does, a bucket that
+/// owes anything answers with [`ErrorKind::AlgorithmMismatch`]; give each algorithm buckets of its own, as here.
+///
 /// # Examples
 /// ```
 /// use scupper::{Algorithm, Limiter, Quota, Rate, Routed};
 ///
-/// let free = Quota::new(Algorithm::default(), Rate::per_minute(10)?)?;
-/// let paid = Quota::new(Algorithm::default(), Rate::per_minute(1000)?)?;
+/// let free = Quota::new(Algorithm::SlidingWindowLog, Rate::per_minute(10)?)?;
+/// let paid = Quota::new(Algorithm::TOKEN_BUCKET, Rate::per_minute(1000)?)?;
 /// let limiter = Limiter::builder()
-///     .route(move |request| {
-///         let quota = if request.key().starts_with("paid:") { &paid } else { &free };
-///         Ok(Routed::new(request.key(), quota.clone()))
+///     .route(move |request| match request.key() {
+///         key @ "alice" => Ok(Routed::new(format!("paid:{key}"), paid.clone())),
+///         key => Ok(Routed::new(key, free.clone())),
 ///     })
 ///     .build()?;
-/// assert_eq!(limiter.peek("paid:42")?.usage[0].remaining, 1000);
+/// assert_eq!(limiter.peek("alice")?.remaining(), 1000);
 /// # Ok::<(), scupper::Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -63,7 +63,7 @@ impl Limiter {
 }
 
 impl LimiterBuilder {
-    /// Adds a rate. Together, rates must make a list that [`Rates`] accepts.
+    /// Adds a rate. Together, rates must make a list that [`Rates`] accepts: in order of their interval.
     pub fn rate(mut self, rate: Rate) -> Self {
         self.rates.push(rate);
         self
@@ -99,6 +99,10 @@ impl LimiterBuilder {
     }
 
     /// Where buckets live; a [`MemoryStore`] of its own unless set.
+    ///
+    /// A store on a clock of its own, such as a memory store on a [`ManualTimer`](crate::ManualTimer), goes with a limiter
+    /// on the same: give it to [`timer`](Self::timer) as well. Otherwise requests wait on one clock for what is decided on
+    /// another.
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = Some(Arc::new(store));
         self

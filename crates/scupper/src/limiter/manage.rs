@@ -52,8 +52,8 @@ impl Limiter {
         Ok(self.core.submit(&operation, read!(Reply::Peeked)))
     }
 
-    /// Gives back what a permit took; says how many units that still made a difference. Zero if they have left every
-    /// window meanwhile, or if the bucket was reset.
+    /// Gives back what a permit took; says how many units that still made a difference, a part of one counted as one. Zero if
+    /// they have left every window meanwhile, or if the bucket was reset.
     ///
     /// # Errors
     /// What the store reports. The permit is gone then: its units stay charged for their window.

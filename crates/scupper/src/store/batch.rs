@@ -121,7 +121,8 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// The quota that the operation brings, if it needs one to make a bucket.
+    /// The quota that the operation brings; without a bucket, one is made of it. A peek brings one, too: it looks at a new
+    /// bucket, which is not kept.
     #[must_use]
     pub const fn quota(&self) -> Option<&'a Quota> {
         match self.action {

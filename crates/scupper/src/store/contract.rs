@@ -24,7 +24,16 @@ use crate::sync::Arc;
 /// - A bucket that owes nothing leaves by itself; one that owes anything stays.
 /// - [`submit`](Self::submit) does not block on other callers, apart from a lock that is held for a bounded computation.
 ///
-/// `scupper::conformance` checks all this for any store. The `custom_store` example is a whole store.
+/// `scupper::conformance` checks all this for any store.
+///
+/// # A whole store
+/// In short: lock, then read the clock; take the bucket or, if the operation brings a quota, make one; pass the operation
+/// through the batch's [`Line`](crate::store::Line) to [`BucketState::apply`](crate::store::BucketState::apply); keep a
+/// new bucket only if it is [idle from](crate::store::BucketState::idle_from) a later time than now, and drop it once that
+/// time has come; list those that are [settled from](crate::store::BucketState::settled_from) a later time. At length:
+/// ```
+#[doc = include_str!("../../examples/custom_store.rs")]
+/// ```
 pub trait Store: Any + fmt::Debug + Send + Sync {
     /// Carries out the operations of a batch, in order.
     ///

@@ -1,5 +1,7 @@
 //! What a store answers to one operation.
 
+use std::time::Duration;
+
 use crate::error::Error;
 use crate::rate::Rate;
 use crate::time::Timestamp;
@@ -87,7 +89,7 @@ pub struct Denial {
 pub enum Cause {
     /// A rate has no room for it.
     Full,
-    /// Earlier requests on the same key wait.
+    /// Earlier requests in line on the same key wait; said to operations of a batch that are in line.
     Queued,
     /// The bucket is held: nobody is admitted before a certain time.
     Held,
@@ -105,15 +107,31 @@ pub struct Snapshot {
     pub usage: Vec<Usage>,
 }
 
+impl Snapshot {
+    /// Units that would be admitted at once: the least of what the rates have left, and none while the bucket is held.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        let least = self.usage.iter().map(|usage| usage.remaining).min().unwrap_or_default();
+        if self.held_until.is_some() { 0 } else { least }
+    }
+
+    /// How long from now until nothing is in use, if nobody else comes.
+    #[must_use]
+    pub fn reset_after(&self) -> Duration {
+        let last = self.usage.iter().map(|usage| usage.reset_at).max().unwrap_or(self.now);
+        last.since(self.now)
+    }
+}
+
 /// One rate of a bucket as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Usage {
     /// The rate.
     pub rate: Rate,
-    /// Units in use. More than the limit after a penalty or a settlement above the reservation.
+    /// Units in use. More than the limit after a penalty.
     pub used: u64,
-    /// Units that would be admitted at once.
+    /// Units that would be admitted at once as far as this rate goes; see also [`Snapshot::remaining`].
     pub remaining: u64,
     /// From this tick on nothing is in use if nobody else comes.
     pub reset_at: Timestamp,
@@ -122,7 +140,7 @@ pub struct Usage {
 /// Some of the buckets of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Keys of buckets, in no particular order.
+    /// Keys of buckets, in no particular order. A page may be empty and not the last.
     pub keys: Vec<String>,
     /// Where to go on; none at the end.
     pub next: Option<Cursor>,

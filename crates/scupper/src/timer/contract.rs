@@ -29,7 +29,8 @@ pub trait Timer: fmt::Debug + Send + Sync + 'static {
 
     /// Wakes `waker` once the clock reads `at` or later, at once if it already does. Dropping the [`Alarm`] calls it off.
     ///
-    /// The waker may run on a thread of the timer: it must not block.
+    /// The waker may run on a thread of the timer, or within this call: it must be quick, and call this without a lock that
+    /// the waker takes. It may set and drop alarms itself. An alarm goes off once.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the timer has no means to wake anyone, for example

@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::OccupiedEntry;
-use std::task::Waker;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::error::Result;
 use crate::sync::{Arc, Mutex, Weak, lock};
 use crate::time::Timestamp;
 use crate::timer::contract::{Alarm, Timer, block_until};
+use crate::timer::signal::ThreadSignal;
 
 /// A clock that moves only when it is told to, for tests.
 ///
@@ -68,13 +71,45 @@ impl ManualTimer {
         }
     }
 
-    /// When the next alarm goes off, if anyone waits for one.
+    /// Runs a future to its end, and moves the clock from alarm to alarm while it waits. Once there is no alarm any more, it
+    /// waits for whatever else wakes the future.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{Limiter, ManualTimer, Timer};
+    ///
+    /// let timer = ManualTimer::new();
+    /// let limiter = Limiter::builder().rates(["1/h".parse()?]).timer(timer.clone()).build()?;
+    /// let _first = limiter.acquire("user:42")?;
+    /// timer.block_on(limiter.acquire_async("user:42"))?;
+    /// assert_eq!(timer.now().as_micros(), 3_600_000_001);
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let signal = ThreadSignal::for_this_thread();
+        let waker = Waker::from(Arc::clone(&signal));
+        let mut future = pin!(future);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return output;
+            }
+            while !signal.is_woken() {
+                match self.next_alarm() {
+                    Some(at) => self.set(at),
+                    None => break,
+                }
+            }
+            signal.wait();
+        }
+    }
+
+    /// When the next alarm goes off, if anyone has set one: a waiting request, or a store that looks for idle buckets.
     #[must_use]
     pub fn next_alarm(&self) -> Option<Timestamp> {
         lock(&self.state).alarms.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// How many alarms are set.
+    /// How many alarms are set, by waiting requests and by stores.
     #[must_use]
     pub fn alarms(&self) -> usize {
         lock(&self.state).alarms.len()

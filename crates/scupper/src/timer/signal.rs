@@ -15,6 +15,11 @@ impl ThreadSignal {
         Arc::new(Self { thread: thread::current(), woken: AtomicBool::new(false) })
     }
 
+    /// Whether there was a wake-up since the last wait.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.woken.load(Ordering::Acquire)
+    }
+
     /// Blocks the thread that made this signal until the next wake-up.
     pub(crate) fn wait(&self) {
         while !self.woken.swap(false, Ordering::Acquire) {

@@ -14,7 +14,8 @@ impl BucketState {
     /// Carries out one operation on this bucket, at the operation's own time or else at `now`.
     ///
     /// # Errors
-    /// [`ErrorKind::AlgorithmMismatch`] if the operation's quota is of another algorithm than the bucket;
+    /// [`ErrorKind::AlgorithmMismatch`] if the operation's quota is of another algorithm than the bucket, and the bucket owes
+    /// anything; one that owes nothing takes the new algorithm;
     /// [`ErrorKind::Unsupported`] for a list, which is no matter of one bucket.
     pub fn apply(&mut self, operation: &Operation<'_>, now: Timestamp) -> Result<Reply> {
         let clock = operation.at.unwrap_or(now).as_micros();

@@ -75,7 +75,7 @@ impl BucketState {
     }
 
     /// From this tick of the store's clock on the bucket may be forgotten: it owes nothing, and no permit from before a reset
-    /// can be taken for one from after it.
+    /// can be taken for one from after it. For the store to decide what to keep.
     #[must_use]
     pub fn idle_from(&self) -> Timestamp {
         let was_reset = self.rare.as_ref().is_some_and(|rare| rare.floor > 0);
@@ -83,7 +83,7 @@ impl BucketState {
         self.on_the_stores_clock(self.owing_until().max(remembers))
     }
 
-    /// From this tick of the store's clock on the bucket owes nothing: nothing in it counts, and nothing holds it.
+    /// From this tick of the store's clock on the bucket owes nothing: nothing in it counts, and nothing holds it. For lists.
     #[must_use]
     pub fn settled_from(&self) -> Timestamp {
         self.on_the_stores_clock(self.owing_until())
