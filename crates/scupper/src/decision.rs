@@ -43,6 +43,15 @@ impl Decision<'_> {
     }
 
     /// How long the same request has to wait at least: zero if it was admitted, none if it never fits.
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["1/h".parse()?]).build()?;
+    /// let decision = limiter.request("user:42").weight(2).try_acquire()?;
+    /// assert!(!decision.is_admitted());
+    /// assert_eq!(decision.retry_after(), None);
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -64,6 +73,13 @@ impl Decision<'_> {
 }
 
 /// Who made a decision.
+///
+/// # Examples
+/// ```
+/// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+/// assert_eq!(limiter.try_acquire("user:42")?.source(), scupper::Source::Store);
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
@@ -74,8 +90,18 @@ pub enum Source {
 
 /// What was admitted. Plain numbers and a borrowed key: a permit costs nothing to make.
 ///
-/// Dropping a permit does nothing: what was admitted stays admitted. Give it back by value, and so once at the most, with
-/// [`Limiter::refund`](crate::Limiter::refund) of the limiter that gave it, if what it was for did not happen.
+/// Dropping a permit does nothing: what was admitted stays admitted. Give it back by value, and so once at the most,
+/// with [`Limiter::refund`](crate::Limiter::refund) of the limiter that gave it, if what it was for did not happen.
+///
+/// # Examples
+/// ```
+/// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+/// let permit = limiter.acquire("user:42")?;
+/// assert_eq!((permit.key(), permit.weight(), permit.sequence()), ("user:42", 1, 1));
+/// println!("counted at {} by the {:?}", permit.tick(), permit.source());
+/// limiter.refund(permit)?;
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permit<'a> {
     key: Cow<'a, str>,
@@ -120,6 +146,16 @@ impl<'a> Permit<'a> {
     }
 
     /// The same permit with a key of its own, to be kept longer than the request.
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+    /// let key = format!("user:{}", 42);
+    /// let permit = limiter.acquire(&key)?.into_owned();
+    /// drop(key);
+    /// limiter.refund(permit)?;
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     #[must_use]
     pub fn into_owned(self) -> Permit<'static> {
         Permit { key: Cow::Owned(self.key.into_owned()), admission: self.admission, source: self.source }
@@ -131,6 +167,19 @@ impl<'a> Permit<'a> {
 }
 
 /// Why a request was not admitted, and when it would be.
+///
+/// # Examples
+/// ```
+/// use scupper::{Cause, Decision, Limiter, ManualTimer, Rate};
+///
+/// let limiter = Limiter::builder().rate(Rate::per_second(1)?).timer(ManualTimer::new()).build()?;
+/// let _first = limiter.try_acquire("user:42")?;
+/// let Decision::Denied(denied) = limiter.try_acquire("user:42")? else { unreachable!("one a second") };
+/// assert_eq!(denied.retry_after().as_micros(), 1_000_001);
+/// assert_eq!(denied.binding_rate(), Some(Rate::per_second(1)?));
+/// assert_eq!(denied.cause(), Cause::Full);
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denied {
     retry_after_micros: u64,
@@ -153,9 +202,9 @@ impl Denied {
     /// With cause [`Full`](Cause::Full), after exactly this time the same request is admitted if nobody else comes, and
     /// not a microsecond earlier. A lower bound with the other causes.
     ///
-    /// Under the sliding window log that is one microsecond more than the interval after the unit that must leave: windows
-    /// are closed, so that two requests exactly an interval apart lie in the same one. Whoever passes it on in coarser units
-    /// must round up.
+    /// Under the sliding window log that is one microsecond more than the interval after the unit that must leave:
+    /// windows are closed, so that two requests exactly an interval apart lie in the same one. Whoever passes it on in
+    /// coarser units must round up.
     #[must_use]
     pub const fn retry_after(&self) -> Duration {
         Duration::from_micros(self.retry_after_micros)
@@ -180,7 +229,18 @@ impl Denied {
     }
 }
 
-/// A request that is heavier than its rates ever allow.
+/// A request that is heavier than its rates ever allow. Split it: waiting does not help.
+///
+/// # Examples
+/// ```
+/// use scupper::{Decision, Limiter, Rate};
+///
+/// let limiter = Limiter::builder().rate(Rate::per_second(5)?).build()?;
+/// let decision = limiter.request("user:42").weight(6).try_acquire()?;
+/// let Decision::NeverFits(never) = decision else { unreachable!("five at most") };
+/// assert_eq!((never.weight(), never.rate()), (6, Rate::per_second(5)?));
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeverFits {
     weight: u64,
@@ -202,7 +262,17 @@ impl NeverFits {
 }
 
 /// A decision, and the bucket as it was left.
+///
+/// # Examples
+/// ```
+/// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+/// let detailed = limiter.detailed("user:42")?;
+/// assert!(detailed.decision.is_admitted());
+/// assert_eq!(detailed.snapshot.remaining(), 4);
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Detailed<'a> {
     /// The decision.
     pub decision: Decision<'a>,

@@ -8,12 +8,43 @@ use std::fmt;
 /// What kind of failure an [`Error`] is.
 ///
 /// *Denied* is not among them: a denial is an answer, and an error means that there was none.
+///
+/// | kind | transient? | what to do |
+/// |---|---|---|
+/// | [`InvalidRate`](Self::InvalidRate) | no | correct the rates |
+/// | [`InvalidRequest`](Self::InvalidRequest) | no | correct the request |
+/// | [`InvalidConfig`](Self::InvalidConfig) | no | correct the setup |
+/// | [`Timeout`](Self::Timeout) | yes | turn the work away, or ask again with more time |
+/// | [`NeverFits`](Self::NeverFits) | no | split the request, or raise limit or burst |
+/// | [`Unknown`](Self::Unknown) | yes | ask again; what was taken before may count besides |
+/// | [`Closed`](Self::Closed) | no | stop asking |
+/// | [`Capacity`](Self::Capacity) | yes | ask again later, or let the store hold more |
+/// | [`AlgorithmMismatch`](Self::AlgorithmMismatch) | no | reset the bucket, or use another key |
+/// | [`Corrupt`](Self::Corrupt) | no | restore or delete what is stored, or update the library |
+/// | [`Unavailable`](Self::Unavailable) | yes | ask again later |
+/// | [`Unsupported`](Self::Unsupported) | no | use another store |
+///
+/// # Examples
+/// ```
+/// use scupper::{ErrorKind, Limiter};
+/// use std::time::Duration;
+///
+/// let limiter = Limiter::builder().rates(["1/h".parse()?]).build()?;
+/// let _first = limiter.acquire("user:42")?;
+/// let late = limiter.request("user:42").timeout(Duration::from_secs(5)).acquire();
+/// match late.unwrap_err().kind() {
+///     ErrorKind::Timeout => println!("too busy: turn the work away"),
+///     kind if kind.is_transient() => println!("{kind}: ask again later"),
+///     kind => panic!("{kind}: somebody has to look"),
+/// }
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A rate, a list of rates or a quota that cannot be: the message says what is wrong and what would be right.
     InvalidRate,
-    /// A request that cannot be: its key is too long, its weight is zero or beyond the maximum.
+    /// A request that cannot be: its key is too long, its weight is zero or beyond the maximum, its time is too late.
     InvalidRequest,
     /// A limiter or a store that was set up in a way that cannot work.
     InvalidConfig,
@@ -39,6 +70,14 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Whether the same call may succeed later without any change.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::ErrorKind;
+    ///
+    /// assert!(ErrorKind::Capacity.is_transient());
+    /// assert!(!ErrorKind::NeverFits.is_transient());
+    /// ```
     #[must_use]
     pub const fn is_transient(self) -> bool {
         matches!(self, Self::Timeout | Self::Unknown | Self::Capacity | Self::Unavailable)
@@ -91,12 +130,31 @@ struct Repr {
 
 impl Error {
     /// An error of this kind with a sentence that says what is wrong and, where it helps, what would be right.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Unavailable, "the server is away");
+    /// assert_eq!(error.message(), "the server is away");
+    /// assert_eq!(error.to_string(), "store unavailable: the server is away");
+    /// ```
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Repr { kind, message: message.into(), source: None }))
     }
 
     /// The same error, caused by another.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{Error, ErrorKind};
+    /// use std::{error::Error as _, io};
+    ///
+    /// let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+    /// let error = Error::new(ErrorKind::Unavailable, "the server is away").with_source(refused);
+    /// assert_eq!(error.source().unwrap().to_string(), "connection refused");
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
@@ -146,4 +204,12 @@ impl From<Infallible> for Error {
 }
 
 /// The result of anything that can fail here.
+///
+/// # Examples
+/// ```
+/// fn limiter() -> scupper::Result<scupper::Limiter> {
+///     scupper::Limiter::builder().rates(["5/s".parse()?]).build()
+/// }
+/// assert!(limiter().is_ok());
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -13,9 +13,13 @@ use crate::sync::Arc;
 ///
 /// | algorithm | never more than | state per bucket |
 /// |---|---|---|
-/// | [`SlidingWindowLog`](Self::SlidingWindowLog) | `limit` in any closed interval | 8 to 16 bytes per admission in the longest window |
-/// | [`FixedWindow`](Self::FixedWindow) | `limit` in each window, so up to twice the limit in an interval across two | one counter per rate |
-/// | [`Gcra`](Self::Gcra) | `burst + limit × t / interval` in any time `t` | one time per rate |
+/// | [`SlidingWindowLog`] | `limit` in any closed interval | 8 to 16 bytes per admission in the longest window |
+/// | [`FixedWindow`] | `limit` in each window, so up to twice that in an interval across two | one counter per rate |
+/// | [`Gcra`] | `burst + limit × t / interval` in any time `t` | one time per rate |
+///
+/// [`SlidingWindowLog`]: Self::SlidingWindowLog
+/// [`FixedWindow`]: Self::FixedWindow
+/// [`Gcra`]: Self::Gcra
 ///
 /// # Examples
 /// ```
@@ -32,8 +36,8 @@ pub enum Algorithm {
     /// Remembers when each unit was admitted. Exact.
     #[default]
     SlidingWindowLog,
-    /// Counts in windows that begin at multiples of the interval since the clock's origin: full seconds, hours and days
-    /// of UTC where the clock knows the calendar.
+    /// Counts in windows that begin at multiples of the interval since the clock's origin: full seconds, hours and
+    /// days of UTC where the clock knows the calendar.
     FixedWindow,
     /// The generic cell rate algorithm (ITU-T I.371), a leaky bucket as a meter: units drain evenly, and `burst` of them
     /// fit at once.
@@ -41,7 +45,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The token bucket: [`Gcra`](Self::Gcra) under its familiar name. Tokens come back evenly, and `burst` of them fit.
+    /// The token bucket: [`Gcra`](Self::Gcra) under its familiar name. Tokens come back evenly, and `burst` of them
+    /// fit.
     pub const TOKEN_BUCKET: Self = Self::Gcra;
 
     /// Every algorithm.
@@ -86,6 +91,7 @@ impl FromStr for Algorithm {
 ///
 /// let quota = Quota::new(Algorithm::Gcra, "5/s+10, 100/min")?;
 /// assert_eq!(quota.capacity(), 10);
+/// assert_eq!((quota.algorithm(), quota.rates().len()), (Algorithm::Gcra, 2));
 /// # Ok::<(), scupper::Error>(())
 /// ```
 #[derive(Clone)]
@@ -108,8 +114,18 @@ impl Quota {
     /// These rates under this algorithm: a [`Rate`], [`Rates`], a `Vec` of rates, or the text of a list.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRate`] if the rates make no list, or if a rate has a burst of its own and the algorithm is not [`Algorithm::Gcra`], the only
-    /// one that reads it.
+    /// [`ErrorKind::InvalidRate`] if the rates make no list, or if a rate has a burst of its own and the algorithm is
+    /// not [`Algorithm::Gcra`], the only one that reads it.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{Algorithm, Quota, Rate};
+    ///
+    /// let quota = Quota::new(Algorithm::FixedWindow, Rate::per_minute(100)?)?;
+    /// assert_eq!(quota, Quota::new(Algorithm::FixedWindow, "100/min")?);
+    /// assert!(Quota::new(Algorithm::FixedWindow, "100/min+200").is_err());
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn new<R>(algorithm: Algorithm, rates: R) -> Result<Self>
     where
         R: TryInto<Rates>,
@@ -142,7 +158,16 @@ impl Quota {
         &self.0.rates
     }
 
-    /// The heaviest request that can ever be admitted, in units.
+    /// The heaviest request that can ever be admitted, in units: the smallest limit, or with [`Algorithm::Gcra`] the
+    /// smallest burst.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{Algorithm, Quota};
+    ///
+    /// assert_eq!(Quota::new(Algorithm::SlidingWindowLog, "5/s, 100/min")?.capacity(), 5);
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn capacity(&self) -> u64 {

@@ -55,6 +55,16 @@ impl Rate {
     /// # Errors
     /// [`ErrorKind::InvalidRate`] if the limit is 0 or above [`Rate::MAX_LIMIT`], or the interval is shorter than one
     /// microsecond or longer than [`Rate::MAX_INTERVAL`].
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::Rate;
+    /// use std::time::Duration;
+    ///
+    /// let rate = Rate::new(20, Duration::from_millis(500))?;
+    /// assert_eq!((rate.limit(), rate.interval(), rate.burst()), (20, Duration::from_millis(500), 20));
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn new(limit: u64, interval: Duration) -> Result<Self> {
         check_units("limit", limit)?;
         if interval < Duration::from_micros(1) || interval > Self::MAX_INTERVAL {
@@ -70,6 +80,12 @@ impl Rate {
     ///
     /// # Errors
     /// As for [`new`](Self::new).
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(scupper::Rate::per_second(100)?.to_string(), "100/s");
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn per_second(limit: u64) -> Result<Self> {
         Self::new(limit, Duration::from_secs(1))
     }
@@ -78,6 +94,12 @@ impl Rate {
     ///
     /// # Errors
     /// As for [`new`](Self::new).
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(scupper::Rate::per_minute(100)?.to_string(), "100/min");
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn per_minute(limit: u64) -> Result<Self> {
         Self::new(limit, Duration::from_mins(1))
     }
@@ -86,6 +108,12 @@ impl Rate {
     ///
     /// # Errors
     /// As for [`new`](Self::new).
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(scupper::Rate::per_hour(100)?.to_string(), "100/h");
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn per_hour(limit: u64) -> Result<Self> {
         Self::new(limit, Duration::from_hours(1))
     }
@@ -96,6 +124,12 @@ impl Rate {
     /// # Errors
     /// [`ErrorKind::InvalidRate`] if the burst is 0 or above [`Rate::MAX_LIMIT`], or would take longer than
     /// [`Rate::MAX_INTERVAL`] to drain at this rate.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(scupper::Rate::per_second(5)?.with_burst(10)?, "5/s+10".parse()?);
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn with_burst(self, burst: u64) -> Result<Self> {
         check_units("burst", burst)?;
         let drain = u128::from(burst) * u128::from(self.interval) / u128::from(self.limit);

@@ -41,6 +41,16 @@ impl Rates {
     /// # Errors
     /// [`ErrorKind::InvalidRate`] if there is none, there are more than [`Rates::MAX`], or two neighbours do not go
     /// together; the message names them and says what would be right.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{Rate, Rates};
+    ///
+    /// let rates = Rates::new([Rate::per_second(5)?, Rate::per_hour(1000)?])?;
+    /// assert_eq!(rates.to_string(), "5/s, 1000/h");
+    /// assert!(Rates::new([Rate::per_hour(1000)?, Rate::per_second(5)?]).is_err());
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn new(rates: impl IntoIterator<Item = Rate>) -> Result<Self> {
         let rates: Box<[Rate]> = rates.into_iter().collect();
         if rates.is_empty() {

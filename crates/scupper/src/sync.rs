@@ -40,6 +40,10 @@ impl<T> DecisionLock<T> {
         self.0.try_lock()
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
+    }
+
     #[inline]
     pub(crate) fn lock(&self) -> DecisionGuard<'_, T> {
         self.0.try_lock().unwrap_or_else(|| self.lock_patiently())

@@ -43,7 +43,9 @@ const LAYERS: &[&str] = &[
     "store::memory::clock",
     "store::memory::pinned",
     "store::memory::shard",
+    "store::memory::sweep",
     "store::memory::table",
+    "store::memory::housekeeping",
     "store::memory::handle",
     "store::memory::store",
     "store::memory",
@@ -98,6 +100,7 @@ fn imports(text: &str) -> Vec<String> {
     let code = code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let mut imports = Vec::new();
     // A macro's `$crate` is where it is used, not where it stands.
+    assert!(!code.contains("super::"), "a path to the parent hides where it leads; write crate::");
     for (at, _) in code.match_indices("crate::").filter(|(at, _)| !code[..*at].ends_with('$')) {
         let rest = &code[at + "crate::".len()..];
         if let Some(group) = rest.strip_prefix('{') {

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use scupper::store::{Action, Batch, Operation, Store};
-use scupper::{Alarm, Algorithm, Limiter, ManualTimer, MemoryStore, Quota, Rate, Result, Timer, Timestamp};
+use scupper::store::{Action, Batch, BucketState, Operation, Reply, Store, Verdict};
+use scupper::{Alarm, Algorithm, ErrorKind, Limiter, ManualTimer, MemoryStore, Quota, Rate, Result, Timer, Timestamp};
 
 const HOUR: u64 = 3_600_000_000;
 
@@ -70,9 +70,12 @@ fn the_end_of_time_is_no_end_of_the_program() {
             store.submit(Batch::from(&operation)).wait().remove(0).unwrap()
         };
         let acquire = |weight| Action::Acquire { quota: &quota, weight, in_line: false };
-        for at in [u64::MAX - 1, u64::MAX] {
+        let late = Operation::acquire(&key, &quota, 1).at(Timestamp::from_micros(BucketState::LATEST.as_micros() + 1));
+        let error = store.submit(Batch::from(&late)).wait().remove(0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+        for at in [BucketState::LATEST.as_micros() - 1, BucketState::LATEST.as_micros()] {
             ask(acquire(1), at);
-            ask(acquire(2), at);
+            assert!(!matches!(ask(acquire(2), at), Reply::Acquired(Verdict::Admitted(_))), "over, by {key}");
             ask(Action::Peek { quota: &quota }, at);
             ask(Action::Penalize { quota: &quota, units: Rate::MAX_LIMIT }, at);
             ask(Action::Hold { quota: &quota, duration: Duration::MAX }, at);

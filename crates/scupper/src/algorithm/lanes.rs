@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::fmt;
 
 use crate::algorithm::blocked::{Blocked, Short};
@@ -58,6 +59,8 @@ impl<L: Lane> Rest<L> {
 }
 
 impl<L: Lane> Lanes<L> {
+    const MOST_OTHERS: usize = 64;
+
     pub(crate) fn new(paces: &[Pace]) -> Self {
         let own = paces.iter().skip(1).map(|_| L::default()).collect();
         Self { first: L::default(), rest: Rest::boxed(own, Vec::new()) }
@@ -119,6 +122,9 @@ impl<L: Lane> Lanes<L> {
         self.first = own.next().unwrap_or_default();
         let own = own.collect();
         pool.retain(|(pace, lane)| lane.free_at(pace) > now);
+        // Rates without end, from a route that computes them: those that are settled first are forgotten first.
+        pool.sort_by_key(|(pace, lane)| Reverse(lane.free_at(pace)));
+        pool.truncate(Self::MOST_OTHERS);
         self.rest = Rest::boxed(own, pool);
     }
 

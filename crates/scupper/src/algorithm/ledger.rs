@@ -3,7 +3,7 @@ use crate::algorithm::fixed_window::FixedWindow;
 use crate::algorithm::gcra::Gcra;
 use crate::algorithm::lanes::{Lanes, Refund};
 use crate::algorithm::parts::Parts;
-use crate::algorithm::sliding_window_log::SlidingWindowLog;
+use crate::algorithm::sliding_window_log::{Keep, SlidingWindowLog};
 use crate::pace::Pace;
 use crate::quota::{Algorithm, Quota};
 
@@ -48,9 +48,9 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, retention: u64) {
+    pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, keep: Keep) {
         match self {
-            Self::SlidingWindowLog(log) => log.charge(paces, now, weight, retention),
+            Self::SlidingWindowLog(log) => log.charge(paces, now, weight, keep),
             Self::FixedWindow(lanes) => lanes.charge(paces, now, weight),
             Self::Gcra(lanes) => lanes.charge(paces, now, weight),
         }

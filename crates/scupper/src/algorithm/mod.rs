@@ -14,3 +14,4 @@ pub(crate) use blocked::Short;
 pub(crate) use lanes::Refund;
 pub(crate) use ledger::Ledger;
 pub(crate) use parts::Parts;
+pub(crate) use sliding_window_log::Keep;

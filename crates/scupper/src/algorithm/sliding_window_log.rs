@@ -17,6 +17,15 @@ pub(crate) struct SlidingWindowLog {
     totals: Option<Box<Totals>>,
 }
 
+/// What of a log anybody may look at again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    /// Microseconds.
+    pub(crate) retention: u64,
+    /// The newest units: as many as the largest limit.
+    pub(crate) units: u64,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Totals {
     ends: VecDeque<u64>,
@@ -120,28 +129,28 @@ impl SlidingWindowLog {
     }
 
     /// Writes down `weight` units at `now`, whether or not they fit.
-    pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, retention: u64) {
+    pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, keep: Keep) {
         if weight == 1 && self.totals.is_none() {
-            self.charge_single(paces, now, retention);
+            self.charge_single(paces, now, keep);
         } else {
-            self.charge_event(paces, now, weight, retention);
+            self.charge_event(paces, now, weight, keep);
         }
     }
 
-    fn charge_single(&mut self, paces: &[Pace], now: u64, retention: u64) {
+    fn charge_single(&mut self, paces: &[Pace], now: u64, keep: Keep) {
         let length = self.ticks.len();
         if length >= Self::SINGLES && self.ticks.back() == Some(&now) {
-            return self.charge_event(paces, now, 1, retention);
+            return self.charge_event(paces, now, 1, keep);
         }
         if length == self.ticks.capacity() {
-            self.make_room(paces, now, retention);
+            self.make_room(paces, now, keep);
         }
         self.ticks.push_back(now);
     }
 
-    fn charge_event(&mut self, paces: &[Pace], now: u64, weight: u64, retention: u64) {
+    fn charge_event(&mut self, paces: &[Pace], now: u64, weight: u64, keep: Keep) {
         if self.ticks.len() == self.ticks.capacity() {
-            self.make_room(paces, now, retention);
+            self.make_room(paces, now, keep);
         }
         let same_tick = self.ticks.back() == Some(&now);
         let units = self.ticks.len() as u64;
@@ -159,11 +168,12 @@ impl SlidingWindowLog {
         }
     }
 
-    /// Drops what has left every window, or else doubles the room for events, but not beyond what the rates can fill.
+    /// Drops what no request will look at again, or else doubles the room for events, but not beyond what the rates can fill.
     #[cold]
     #[inline(never)]
-    fn make_room(&mut self, paces: &[Pace], now: u64, retention: u64) {
-        self.leak(now, retention);
+    fn make_room(&mut self, paces: &[Pace], now: u64, keep: Keep) {
+        self.leak(now, keep.retention);
+        self.drop_old_debt(keep.units);
         let length = self.ticks.len();
         if length == self.ticks.capacity() {
             let most = paces.last().map_or(u64::MAX, |pace| pace.rate.limit());
@@ -173,17 +183,33 @@ impl SlidingWindowLog {
         }
     }
 
+    /// After tens of thousands of penalties, the oldest of them lie beyond the largest limit, and no request looks further
+    /// back than that: only what is said to be in use becomes too little.
+    fn drop_old_debt(&mut self, most: u64) {
+        while self.ticks.len() > Self::SINGLES && self.units() > most {
+            let first = self.totals.as_ref().map_or(1, |totals| totals.ends[0] - totals.base);
+            if self.units() - first < most {
+                return;
+            }
+            self.drop_oldest();
+        }
+    }
+
     fn leak(&mut self, now: u64, retention: u64) {
         while let Some(oldest) = self.ticks.front()
             && oldest.saturating_add(retention) < now
         {
-            self.ticks.pop_front();
-            if let Some(totals) = &mut self.totals {
-                totals.base = totals.ends.pop_front().unwrap_or(totals.base);
-            }
+            self.drop_oldest();
         }
         if self.ticks.is_empty() {
             self.totals = None;
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        self.ticks.pop_front();
+        if let Some(totals) = &mut self.totals {
+            totals.base = totals.ends.pop_front().unwrap_or(totals.base);
         }
     }
 

@@ -75,6 +75,13 @@ impl LimiterBuilder {
         self
     }
 
+    /// Rates and algorithm at once, in place of those that were set before.
+    pub fn quota(mut self, quota: &Quota) -> Self {
+        self.rates = quota.rates().to_vec();
+        self.algorithm = Some(quota.algorithm());
+        self
+    }
+
     /// The algorithm; [`Algorithm::SlidingWindowLog`] unless set.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = Some(algorithm);

@@ -40,6 +40,14 @@ impl Limiter {
     /// store or the route reports: that it could not tell. The memory store reports
     /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity) and
     /// [`ErrorKind::AlgorithmMismatch`](crate::ErrorKind::AlgorithmMismatch).
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["1/h".parse()?]).build()?;
+    /// assert!(limiter.try_acquire("user:42")?.is_admitted());
+    /// assert!(!limiter.try_acquire("user:42")?.is_admitted());
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn try_acquire<'a>(&'a self, key: &'a str) -> Result<Decision<'a>> {
         if let (Some(memory), Route::PerKey(quota)) = (&self.core.memory, &self.core.route)
             && let Some(verdict) = memory.acquire_one(key, quota)
@@ -55,6 +63,15 @@ impl Limiter {
     ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// # pollster::block_on(async {
+    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+    /// assert!(limiter.try_acquire_async("user:42").await?.is_admitted());
+    /// # Ok::<(), scupper::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn try_acquire_async<'a>(&'a self, key: &'a str) -> Result<Decision<'a>> {
         self.request(key).try_acquire_async().await
     }
@@ -63,6 +80,16 @@ impl Limiter {
     ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?, "100/h".parse()?]).build()?;
+    /// let detailed = limiter.detailed("user:42")?;
+    /// for usage in &detailed.snapshot.usage {
+    ///     println!("{}: {} used, {} left", usage.rate, usage.used, usage.remaining);
+    /// }
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn detailed<'a>(&'a self, key: &'a str) -> Result<Detailed<'a>> {
         self.request(key).detailed()
     }
@@ -71,11 +98,22 @@ impl Limiter {
     ///
     /// # Errors
     /// As for [`Request::acquire`].
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["2/5ms".parse()?]).build()?;
+    /// for line in ["one", "two", "three"] {
+    ///     limiter.acquire("output")?;
+    ///     println!("{line}");
+    /// }
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn acquire<'a>(&'a self, key: &'a str) -> Result<Permit<'a>> {
         self.request(key).acquire()
     }
 
-    /// Waits until one unit for this key is admitted, on any executor.
+    /// Waits until one unit for this key is admitted, on any executor. [`Request::acquire_async`] says what dropping the
+    /// future means.
     ///
     /// # Errors
     /// As for [`Request::acquire`].
@@ -94,6 +132,14 @@ impl Limiter {
     }
 
     /// A request that says more than its key: weight, timeout, time.
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["1048576/s".parse()?]).build()?;
+    /// let body = "hello";
+    /// limiter.request("upload").weight(body.len() as u64).acquire()?;
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn request<'a>(&'a self, key: &'a str) -> Request<'a> {
         Request::new(&self.core, Whom::Key(key))
     }
@@ -102,6 +148,15 @@ impl Limiter {
     ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["100/s".parse()?]).build()?;
+    /// let bucket = limiter.bucket("user:42")?;
+    /// let admitted = (0..200).filter(|_| bucket.try_acquire().is_ok_and(|decision| decision.is_admitted()));
+    /// assert!(admitted.count() >= 100);
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn bucket(&self, key: &str) -> Result<Bucket> {
         let routed = self.core.route.find(key, 1)?;
         let shortcut = self.core.store.pin(&routed.key, &routed.quota)?.map(Shortcut::new);

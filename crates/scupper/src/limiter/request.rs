@@ -45,20 +45,56 @@ impl<'a> Request<'a> {
     }
 
     /// Asks for so many units, all or nothing; 1 unless set. From 1 to [`Rate::MAX_LIMIT`](crate::Rate::MAX_LIMIT).
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+    /// assert!(limiter.request("user:42").weight(5).try_acquire()?.is_admitted());
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub const fn weight(mut self, units: u64) -> Self {
         self.weight = units;
         self
     }
 
-    /// Waits no longer than this, and not at all if that would be too short; without limit unless set.
+    /// Waits no longer than this, and not at all if that would be too short; without limit unless set. Only
+    /// [`acquire`](Self::acquire) and [`acquire_async`](Self::acquire_async) wait.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::Limiter;
+    /// use std::time::Duration;
+    ///
+    /// let limiter = Limiter::builder().rates(["1/h".parse()?]).build()?;
+    /// assert!(limiter.request("user:42").timeout(Duration::ZERO).acquire().is_ok());
+    /// assert!(limiter.request("user:42").timeout(Duration::from_secs(5)).acquire().is_err());
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
     /// Decides at this time in place of the store's clock. For callers who keep their own time: all who use the bucket
-    /// must then do so. A time before the newest of the bucket counts as that. While a request waits, its time goes on with
-    /// the limiter's timer.
+    /// must then do so. While a request waits, its time goes on with the limiter's timer.
+    ///
+    /// A time before the newest of the bucket counts as that, unless it is further back than the bucket's longest
+    /// interval: then everything in the bucket keeps its age and goes on from the new time.
+    ///
+    /// A time later than 2^63 microseconds, about the year 294,247, is an
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) once the request is made.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{Limiter, Timestamp};
+    ///
+    /// let limiter = Limiter::builder().rates(["1/s".parse()?]).build()?;
+    /// for (micros, is_admitted) in [(0, true), (1_000_000, false), (1_000_001, true)] {
+    ///     let decision = limiter.request("replay").at(Timestamp::from_micros(micros)).try_acquire()?;
+    ///     assert_eq!(decision.is_admitted(), is_admitted);
+    /// }
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub const fn at(mut self, now: Timestamp) -> Self {
         self.at = Some(now);
         self
@@ -76,8 +112,16 @@ impl<'a> Request<'a> {
     /// Decides now.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a key or a weight that cannot be, and what the
-    /// store or the route reports: that it could not tell.
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a key, a weight or a time that cannot be, and
+    /// what the store or the route reports: that it could not tell.
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+    /// assert!(limiter.request("user:42").weight(3).try_acquire()?.is_admitted());
+    /// assert!(!limiter.request("user:42").weight(3).try_acquire()?.is_admitted());
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn try_acquire(self) -> Result<Decision<'a>> {
         let core = self.core;
         let ask = self.ask()?;
@@ -89,6 +133,15 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// # pollster::block_on(async {
+    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+    /// assert!(limiter.request("user:42").weight(3).try_acquire_async().await?.is_admitted());
+    /// # Ok::<(), scupper::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn try_acquire_async(self) -> Result<Decision<'a>> {
         let core = self.core;
         let ask = self.ask()?;
@@ -100,6 +153,14 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+    /// let detailed = limiter.request("user:42").weight(3).detailed()?;
+    /// assert_eq!(detailed.snapshot.usage[0].used, 3);
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn detailed(self) -> Result<Detailed<'a>> {
         let core = self.core;
         let ask = self.ask()?;
@@ -107,10 +168,19 @@ impl<'a> Request<'a> {
         Ok(Detailed { decision: ask.decision(&verdict), snapshot })
     }
 
-    /// Decides now, and says how the bucket is left, without blocking the executor.
+    /// [`detailed`](Self::detailed) without blocking the executor.
     ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// # pollster::block_on(async {
+    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+    /// assert_eq!(limiter.request("user:42").weight(3).detailed_async().await?.snapshot.remaining(), 2);
+    /// # Ok::<(), scupper::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn detailed_async(self) -> Result<Detailed<'a>> {
         let core = self.core;
         let ask = self.ask()?;
@@ -122,18 +192,43 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) as soon as the deadline cannot be met,
-    /// [`ErrorKind::NeverFits`](crate::ErrorKind::NeverFits) at once for a request heavier than its rates ever allow, and
-    /// those of [`try_acquire`](Self::try_acquire). None of these has taken anything, save
+    /// [`ErrorKind::NeverFits`](crate::ErrorKind::NeverFits) at once for a request heavier than its rates ever allow,
+    /// and those of [`try_acquire`](Self::try_acquire). None of these has taken anything, save
     /// [`ErrorKind::Unknown`](crate::ErrorKind::Unknown).
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{Limiter, ManualTimer, Timer};
+    ///
+    /// let timer = ManualTimer::auto_advancing();
+    /// let limiter = Limiter::builder().rates(["5/h".parse()?]).timer(timer.clone()).build()?;
+    /// limiter.request("user:42").weight(3).acquire()?;
+    /// limiter.request("user:42").weight(3).acquire()?; // an hour later
+    /// assert_eq!(timer.now().as_micros(), 3_600_000_001);
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     pub fn acquire(self) -> Result<Permit<'a>> {
         let (core, timeout) = (self.core, self.timeout);
         core.acquire(self.ask()?, timeout)
     }
 
-    /// Waits until it is admitted, on any executor. Dropping the future before it is ready takes nothing.
+    /// Waits until it is admitted, on any executor.
+    ///
+    /// Dropping the future while it sleeps takes nothing, nor does dropping it on a store that answers at once. A call
+    /// that was sent to a remote store goes on, and its units may be taken.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// # pollster::block_on(async {
+    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+    /// let permit = limiter.request("user:42").weight(3).acquire_async().await?;
+    /// assert_eq!(permit.weight(), 3);
+    /// # Ok::<(), scupper::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn acquire_async(self) -> Result<Permit<'a>> {
         let (core, timeout) = (self.core, self.timeout);
         core.acquire_async(self.ask()?, timeout).await

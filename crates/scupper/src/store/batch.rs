@@ -134,6 +134,11 @@ impl<'a> Operation<'a> {
         }
     }
 
+    /// Whether a bucket that was not there is one that owes something afterwards.
+    pub(crate) const fn needs_room(&self) -> bool {
+        matches!(self.action, Action::Acquire { .. } | Action::Penalize { .. } | Action::Hold { .. })
+    }
+
     /// Whether the bucket may owe less afterwards.
     pub(crate) const fn gives_back(&self) -> bool {
         matches!(self.action, Action::Refund(_) | Action::Reset)

@@ -1,5 +1,7 @@
 //! Requests in line.
 
+use std::collections::HashMap;
+
 use crate::store::batch::{Action, Operation};
 use crate::store::outcome::{Cause, Denial, Outcome, Reply, Verdict};
 
@@ -7,27 +9,59 @@ use crate::store::outcome::{Cause, Denial, Outcome, Reply, Verdict};
 /// same key are answered without asking.
 ///
 /// A store makes one for each batch and passes every operation through it, in order.
+///
+/// # Examples
+/// ```
+/// use scupper::store::{Action, BucketState, Line, Operation, Reply, Verdict};
+/// use scupper::{Algorithm, Cause, Quota, Timestamp};
+///
+/// let quota = Quota::new(Algorithm::SlidingWindowLog, "5/s")?;
+/// let mut bucket = BucketState::new(&quota, Timestamp::ZERO);
+/// let in_line = |weight| Operation::new("user:42", Action::Acquire { quota: &quota, weight, in_line: true });
+/// let operations = [in_line(3), in_line(4), in_line(1)];
+///
+/// let mut line = Line::default();
+/// let mut pass = |operation| line.pass(operation, || bucket.apply(operation, Timestamp::ZERO));
+/// assert!(matches!(pass(&operations[0])?, Reply::Acquired(Verdict::Admitted(_))));
+/// assert!(matches!(pass(&operations[1])?, Reply::Acquired(Verdict::Denied(denial)) if denial.cause == Cause::Full));
+/// // One unit would fit, but its turn has not come.
+/// assert!(matches!(pass(&operations[2])?, Reply::Acquired(Verdict::Denied(denial)) if denial.cause == Cause::Queued));
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
-pub struct Line {
-    denied: Vec<(String, Denial)>,
+pub struct Line<'a> {
+    denied: HashMap<&'a str, Denial>,
 }
 
-impl Line {
+impl<'a> Line<'a> {
     /// The answer to this operation: `decide`'s, unless an earlier one in line on the same key was denied.
     ///
     /// # Errors
     /// Those of `decide`.
-    pub fn pass(&mut self, operation: &Operation<'_>, decide: impl FnOnce() -> Outcome) -> Outcome {
+    pub fn pass(&mut self, operation: &Operation<'a>, decide: impl FnOnce() -> Outcome) -> Outcome {
         if !matches!(operation.action, Action::Acquire { in_line: true, .. }) {
             return decide();
         }
-        if let Some((_, denial)) = self.denied.iter().find(|(key, _)| key == operation.key) {
+        if let Some(denial) = self.denied.get(operation.key) {
             return Ok(Reply::Acquired(Verdict::Denied(Denial { cause: Cause::Queued, ..*denial })));
         }
         let outcome = decide();
         if let Ok(Reply::Acquired(Verdict::Denied(denial))) = &outcome {
-            self.denied.push((operation.key.to_owned(), *denial));
+            self.denied.insert(operation.key, *denial);
         }
         outcome
+    }
+
+    /// The denial that those on this key stand behind.
+    pub(crate) fn denied(&self, key: &str) -> Option<Denial> {
+        self.denied.get(key).copied()
+    }
+
+    /// Puts the line of a key back to where it was: what came since is done again.
+    pub(crate) fn restore(&mut self, key: &'a str, denied: Option<Denial>) {
+        match denied {
+            Some(denial) => self.denied.insert(key, denial),
+            None => self.denied.remove(key),
+        };
     }
 }

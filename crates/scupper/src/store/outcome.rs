@@ -7,9 +7,32 @@ use crate::rate::Rate;
 use crate::time::Timestamp;
 
 /// The answer to one operation of a batch. An error is that operation's alone.
+///
+/// # Examples
+/// ```
+/// use scupper::store::{Outcome, Reply};
+/// use scupper::{Error, ErrorKind};
+///
+/// let outcomes: [Outcome; 2] = [Ok(Reply::Reset(true)), Err(Error::new(ErrorKind::Unavailable, "the server is away"))];
+/// assert!(outcomes[0].is_ok());
+/// ```
 pub type Outcome = Result<Reply, Error>;
 
 /// An answer, by the operation that was asked for.
+///
+/// # Examples
+/// ```
+/// use scupper::store::{Action, BucketState, Operation, Reply};
+/// use scupper::{Algorithm, Quota, Timestamp};
+///
+/// let quota = Quota::new(Algorithm::default(), "5/s")?;
+/// let mut bucket = BucketState::new(&quota, Timestamp::ZERO);
+/// let penalize = Operation::new("user:42", Action::Penalize { quota: &quota, units: 3 });
+/// assert_eq!(bucket.apply(&penalize, Timestamp::ZERO)?, Reply::Penalized(Timestamp::ZERO));
+/// let reset = Operation::new("user:42", Action::Reset);
+/// assert_eq!(bucket.apply(&reset, Timestamp::ZERO)?, Reply::Reset(true));
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply {
@@ -17,8 +40,8 @@ pub enum Reply {
     Acquired(Verdict),
     /// To a peek.
     Peeked(Snapshot),
-    /// To a refund: the units that could still be given back, a part of one counted as one. Zero if they have left every window, if the bucket was
-    /// reset since, or if it is not there any more.
+    /// To a refund: the units that could still be given back, a part of one counted as one. Zero if they have left
+    /// every window, if the bucket was reset since, or if it is not there any more.
     Refunded(u64),
     /// To a penalty: the tick at which it was counted.
     Penalized(Timestamp),
@@ -43,6 +66,21 @@ impl Reply {
 }
 
 /// The decision on an acquire.
+///
+/// # Examples
+/// ```
+/// use scupper::store::{Admission, BucketState, Operation, Reply, Verdict};
+/// use scupper::{Algorithm, Quota, Timestamp};
+///
+/// let quota = Quota::new(Algorithm::default(), "5/s")?;
+/// let mut bucket = BucketState::new(&quota, Timestamp::ZERO);
+/// let mut acquire = |weight| bucket.apply(&Operation::acquire("user:42", &quota, weight), Timestamp::ZERO);
+///
+/// let admission = Admission { tick: Timestamp::ZERO, weight: 3, sequence: 3 };
+/// assert_eq!(acquire(3)?, Reply::Acquired(Verdict::Admitted(admission)));
+/// assert_eq!(acquire(6)?, Reply::Acquired(Verdict::NeverFits { rate: 0 }));
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The units were taken.
@@ -57,6 +95,16 @@ pub enum Verdict {
 }
 
 /// The units of one acquire, as the bucket counted them. What a refund gives back.
+///
+/// # Examples
+/// ```
+/// use scupper::Timestamp;
+/// use scupper::store::{Action, Admission, Operation};
+///
+/// let admission = Admission { tick: Timestamp::from_micros(7), weight: 3, sequence: 12 };
+/// let refund = Operation::new("user:42", Action::Refund(admission));
+/// assert!(refund.quota().is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Admission {
@@ -69,12 +117,22 @@ pub struct Admission {
 }
 
 /// Why and for how long an acquire was denied.
+///
+/// # Examples
+/// ```
+/// use scupper::store::{Cause, Denial};
+/// use scupper::Timestamp;
+///
+/// let retry_at = Timestamp::from_micros(1_000_001);
+/// let denial = Denial { now: Timestamp::ZERO, retry_at, rate: Some(0), cause: Cause::Full };
+/// assert_eq!(denial.retry_at.since(denial.now).as_micros(), 1_000_001);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// The store's clock when it decided.
     pub now: Timestamp,
-    /// With cause [`Full`](Cause::Full), the earliest tick at which the same request is admitted if nobody else comes; a
-    /// lower bound of it with the other causes.
+    /// With cause [`Full`](Cause::Full), the earliest tick at which the same request is admitted if nobody else comes;
+    /// a lower bound of it with the other causes.
     pub retry_at: Timestamp,
     /// The place in the quota's list of the rate that binds until then; none where a hold does.
     pub rate: Option<usize>,
@@ -83,6 +141,18 @@ pub struct Denial {
 }
 
 /// What stood in the way of a request.
+///
+/// # Examples
+/// ```
+/// use scupper::{Cause, Decision, Limiter};
+/// use std::time::Duration;
+///
+/// let limiter = Limiter::builder().rates(["5/s".parse()?]).build()?;
+/// limiter.hold("user:42", Duration::from_secs(30))?;
+/// let Decision::Denied(denied) = limiter.try_acquire("user:42")? else { unreachable!("it is held") };
+/// assert_eq!(denied.cause(), Cause::Held);
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
@@ -96,7 +166,18 @@ pub enum Cause {
 }
 
 /// A bucket as it is now: nothing is consumed by looking.
+///
+/// # Examples
+/// ```
+/// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?, "100/h".parse()?]).build()?;
+/// limiter.request("user:42").weight(3).acquire()?;
+/// let snapshot = limiter.peek("user:42")?;
+/// assert_eq!((snapshot.remaining(), snapshot.held_until), (2, None));
+/// assert!(snapshot.reset_after().as_secs() >= 3599);
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Snapshot {
     /// The store's clock when it looked.
@@ -124,7 +205,19 @@ impl Snapshot {
 }
 
 /// One rate of a bucket as it is now.
+///
+/// # Examples
+/// ```
+/// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
+/// limiter.penalize("user:42", 7)?;
+/// let snapshot = limiter.peek("user:42")?;
+/// let usage = snapshot.usage[0];
+/// assert_eq!((usage.rate.limit(), usage.used, usage.remaining), (5, 7, 0));
+/// println!("free in {:?}", usage.reset_at.since(snapshot.now));
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Usage {
     /// The rate.
@@ -137,7 +230,24 @@ pub struct Usage {
     pub reset_at: Timestamp,
 }
 
-/// Some of the buckets of a store.
+/// Some of the buckets of a store, at most as many as were asked for; 0 counts as 1.
+///
+/// # Examples
+/// ```
+/// let limiter = scupper::Limiter::builder().rates(["1/h".parse()?]).build()?;
+/// let _first = limiter.try_acquire("user:42")?;
+/// let (mut keys, mut after) = (Vec::new(), None);
+/// loop {
+///     let page = limiter.list("user:", after.as_ref(), 100)?;
+///     keys.extend(page.keys);
+///     after = page.next;
+///     if after.is_none() {
+///         break;
+///     }
+/// }
+/// assert_eq!(keys, ["user:42"]);
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// Keys of buckets, in no particular order. A page may be empty and not the last.
@@ -147,6 +257,11 @@ pub struct Page {
 }
 
 /// A place in the list of a store's buckets, meaningful to that store alone.
+///
+/// # Examples
+/// ```
+/// assert_eq!(scupper::Cursor::new(7).place(), 7);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor(pub(crate) u64);
 

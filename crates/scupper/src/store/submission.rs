@@ -12,12 +12,31 @@ use crate::sync::Arc;
 use crate::timer::ThreadSignal;
 
 /// The outcomes of a batch, one an operation, in their order.
+///
+/// # Examples
+/// ```
+/// use scupper::store::{Outcomes, Reply, Submission};
+///
+/// let outcomes: Outcomes = [true, false].into_iter().map(|had| Ok(Reply::Reset(had))).collect();
+/// assert_eq!(Submission::Ready(outcomes).wait().len(), 2);
+/// ```
 pub type Outcomes = SmallVec<[Outcome; 1]>;
 
 /// A batch that was handed to a store.
 ///
 /// A pending one goes on without the caller's thread and whether or not it is polled: waiting for it with
 /// [`wait`](Self::wait) is safe anywhere, and dropping it does not stop what was sent.
+///
+/// # Examples
+/// ```
+/// use scupper::store::{Outcomes, Reply, Submission};
+///
+/// # pollster::block_on(async {
+/// let answer = async { Outcomes::from_iter([Ok(Reply::Reset(true))]) };
+/// let outcomes = Submission::Pending(Box::pin(answer)).await;
+/// assert_eq!(outcomes[0].as_ref().unwrap(), &Reply::Reset(true));
+/// # });
+/// ```
 #[must_use = "a submission holds the outcomes"]
 pub enum Submission {
     /// The store has answered.
@@ -28,6 +47,13 @@ pub enum Submission {
 
 impl Submission {
     /// The outcome of one operation, at once.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::store::{Reply, Submission};
+    ///
+    /// assert!(matches!(Submission::ready(Ok(Reply::Refunded(1))), Submission::Ready(_)));
+    /// ```
     #[inline]
     pub fn ready(outcome: Outcome) -> Self {
         let mut outcomes = Outcomes::new();
@@ -36,6 +62,14 @@ impl Submission {
     }
 
     /// Blocks the calling thread until the store has answered.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::store::{Reply, Submission};
+    ///
+    /// let outcomes = Submission::ready(Ok(Reply::Refunded(1))).wait();
+    /// assert_eq!(outcomes[0].as_ref().unwrap(), &Reply::Refunded(1));
+    /// ```
     #[must_use]
     #[inline]
     pub fn wait(self) -> Outcomes {
@@ -56,6 +90,14 @@ impl IntoFuture for Submission {
 }
 
 /// Waits for the outcomes of a [`Submission`].
+///
+/// # Examples
+/// ```
+/// use scupper::store::{Reply, Submission};
+///
+/// let future = Submission::ready(Ok(Reply::Refunded(1))).into_future();
+/// assert_eq!(pollster::block_on(future).len(), 1);
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless they are polled"]
 pub struct SubmissionFuture(Option<Submission>);

@@ -10,8 +10,8 @@ use crate::timer::signal::ThreadSignal;
 /// A clock with an alarm: where a store in this process reads the time, and what waiting callers sleep on.
 ///
 /// [`SystemTimer`](crate::SystemTimer) is the one to use; [`WallTimer`](crate::WallTimer) follows the calendar,
-/// [`ManualTimer`](crate::ManualTimer) moves when a test says so. An
-/// implementation needs two methods. Blocking and asynchronous sleep are both made of [`wake_at`](Timer::wake_at).
+/// [`ManualTimer`](crate::ManualTimer) moves when a test says so. An implementation needs two methods. Blocking and
+/// asynchronous sleep are both made of [`wake_at`](Timer::wake_at).
 ///
 /// # Examples
 /// ```
@@ -23,24 +23,57 @@ use crate::timer::signal::ThreadSignal;
 /// timer.advance(Duration::from_secs(1));
 /// assert_eq!(timer.now().since(start), Duration::from_secs(1));
 /// ```
-pub trait Timer: fmt::Debug + Send + Sync + 'static {
+pub trait Timer: Any + fmt::Debug + Send + Sync {
     /// The time on this clock. It should not step back; if it does, no store frees anything early.
     fn now(&self) -> Timestamp;
 
-    /// Wakes `waker` once the clock reads `at` or later, at once if it already does. Dropping the [`Alarm`] calls it off.
+    /// Wakes `waker` once the clock reads `at` or later, at once if it already does. Dropping the [`Alarm`] calls it
+    /// off. An alarm goes off once.
     ///
-    /// The waker may run on a thread of the timer, or within this call: it must be quick, and call this without a lock that
-    /// the waker takes. It may set and drop alarms itself. An alarm goes off once.
+    /// The waker may run on a thread of the timer, or within this call: it must be quick, and call this without a lock
+    /// that the waker takes. It may set and drop alarms itself.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the timer has no means to wake anyone, for example
     /// because the system refuses a thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{ManualTimer, Timer, Timestamp};
+    /// use std::{sync::{Arc, mpsc}, task::Wake, time::Duration};
+    ///
+    /// struct Bell(mpsc::Sender<()>);
+    /// impl Wake for Bell {
+    ///     fn wake(self: Arc<Self>) {
+    ///         self.0.send(()).unwrap();
+    ///     }
+    /// }
+    ///
+    /// let (bell, rung) = mpsc::channel();
+    /// let timer = ManualTimer::new();
+    /// let _alarm = timer.wake_at(Timestamp::from_micros(5), Arc::new(Bell(bell)).into())?;
+    /// timer.advance(Duration::from_micros(5));
+    /// assert!(rung.try_recv().is_ok());
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     fn wake_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm>;
 
     /// Blocks the calling thread until the clock reads `at` or later.
     ///
     /// # Errors
     /// Those of [`wake_at`](Timer::wake_at).
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{SystemTimer, Timer};
+    /// use std::time::Duration;
+    ///
+    /// let timer = SystemTimer::new();
+    /// let at = timer.now() + Duration::from_millis(1);
+    /// timer.sleep_until(at)?;
+    /// assert!(timer.now() >= at);
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
     fn sleep_until(&self, at: Timestamp) -> Result<()> {
         block_until(self, at)
     }
@@ -56,6 +89,19 @@ pub(super) fn block_until(timer: &(impl Timer + ?Sized), at: Timestamp) -> Resul
 }
 
 /// An alarm that is set; dropping it calls it off. It says nothing about whether the alarm has gone off already.
+///
+/// # Examples
+/// ```
+/// use scupper::{ManualTimer, Timer, Timestamp};
+/// use std::task::Waker;
+///
+/// let timer = ManualTimer::new();
+/// let alarm = timer.wake_at(Timestamp::from_micros(5), Waker::noop().clone())?;
+/// assert_eq!(timer.alarms(), 1);
+/// drop(alarm);
+/// assert_eq!(timer.alarms(), 0);
+/// # Ok::<(), scupper::Error>(())
+/// ```
 #[must_use = "an alarm that is dropped does not go off"]
 pub struct Alarm {
     _guard: Option<Box<dyn Any + Send + Sync>>,
@@ -63,6 +109,17 @@ pub struct Alarm {
 
 impl Alarm {
     /// An alarm that is called off by dropping `guard`.
+    ///
+    /// # Examples
+    /// ```
+    /// struct CallOff;
+    /// impl Drop for CallOff {
+    ///     fn drop(&mut self) {
+    ///         println!("called off");
+    ///     }
+    /// }
+    /// drop(scupper::Alarm::new(CallOff));
+    /// ```
     pub fn new(guard: impl Send + Sync + 'static) -> Self {
         Self { _guard: Some(Box::new(guard)) }
     }

@@ -44,8 +44,8 @@ struct Origin {
     steps_of_trust: u64,
 }
 
-/// Microseconds since the Unix epoch, times 2^12: a quarter of a nanosecond is fine enough not to lose time when a reading
-/// is compared, and wide enough for two thousand years.
+/// Microseconds since the Unix epoch, times 2^10: about a nanosecond is fine enough not to lose time when a reading is
+/// compared, and wide enough for five hundred years.
 type Fine = u64;
 
 /// The last comparison of counter and system clock by one thread.
@@ -67,7 +67,7 @@ impl Origin {
     /// interrupted in the middle of it.
     const QUICK_IN_TRUST: u64 = 2_000;
     const COMPARISONS: usize = 3;
-    const FINE_BITS: u32 = 12;
+    const FINE_BITS: u32 = 10;
     /// As many as fit beside the steps of trust in one multiplication, for counters up to 64 GHz.
     const STEP_BITS: u32 = 24;
 
@@ -106,7 +106,7 @@ impl Origin {
     }
 
     fn read_system(&self) -> Fine {
-        self.epoch + fine(self.started.elapsed())
+        self.epoch.saturating_add(fine(self.started.elapsed()))
     }
 
     #[cold]

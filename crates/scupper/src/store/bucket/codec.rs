@@ -6,7 +6,6 @@ use crate::algorithm::{Ledger, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::quota::{Algorithm, Quota};
 use crate::rate::Rate;
-use crate::rates::Rates;
 use crate::store::bucket::state::{BucketState, Rare};
 
 /// What the first byte of a stored bucket says.
@@ -26,9 +25,17 @@ impl BucketState {
         out.byte(algorithm_code(self.quota.algorithm()));
         out.byte(u8::from(rare.own_time.is_some()));
         let (caller, store) = rare.own_time.unwrap_or_default();
-        for number in
-            [rare.retention, rare.held_until, self.high_water, self.sequence, rare.floor, self.since, caller, store]
-        {
+        for number in [
+            rare.retention,
+            rare.limit,
+            rare.held_until,
+            self.high_water,
+            self.sequence,
+            rare.floor,
+            self.since,
+            caller,
+            store,
+        ] {
             out.number(number);
         }
         out.count(self.quota.rates().len());
@@ -56,9 +63,9 @@ impl BucketState {
         }
         let algorithm = algorithm_of(input.byte()?)?;
         let has_own_time = input.byte()? == 1;
-        let [retention, held_until, high_water, sequence, floor, since, caller, store] = input.numbers()?;
+        let [retention, limit, held_until, high_water, sequence, floor, since, caller, store] = input.numbers()?;
         let rates = (0..input.count()?).map(|_| input.rate()).collect::<Result<Vec<_>>>()?;
-        let quota = Quota::new(algorithm, Rates::new(rates)?)?;
+        let quota = Quota::new(algorithm, rates).map_err(|error| corrupt("its rates cannot be").with_source(error))?;
         let own = (0..input.count()?).map(|_| input.pair()).collect::<Result<Vec<_>>>()?;
         let others = (0..input.count()?).map(|_| Ok((input.rate()?, input.pair()?))).collect::<Result<Vec<_>>>()?;
         if !input.0.is_empty() {
@@ -66,7 +73,7 @@ impl BucketState {
         }
         let ledger = Ledger::from_parts(&quota, Parts { own, others }, high_water)
             .ok_or_else(|| corrupt("what it remembers does not go with its algorithm and rates"))?;
-        let rare = Rare { held_until, floor, retention, own_time: has_own_time.then_some((caller, store)) };
+        let rare = Rare { held_until, floor, retention, limit, own_time: has_own_time.then_some((caller, store)) };
         let rare = (rare != Rare::default()).then(|| Box::new(rare));
         Ok(Self { high_water, sequence, ledger, quota, rare, since })
     }
@@ -153,7 +160,8 @@ impl Reader<'_> {
 
     fn rate(&mut self) -> Result<Rate> {
         let [limit, interval, burst] = self.numbers()?;
-        Rate::new(limit, Duration::from_micros(interval))?.with_burst(burst)
+        let rate = Rate::new(limit, Duration::from_micros(interval)).and_then(|rate| rate.with_burst(burst));
+        rate.map_err(|error| corrupt("one of its rates cannot be").with_source(error))
     }
 }
 
@@ -168,8 +176,7 @@ mod tests {
         let mut buckets = Vec::new();
         for algorithm in Algorithm::ALL {
             for (first, second) in [("5/s", "7/s"), ("5/s, 100/min", "20/10s, 100/min")] {
-                let [first, second] =
-                    [first, second].map(|rates| Quota::new(algorithm, rates.parse::<Rates>().unwrap()).unwrap());
+                let [first, second] = [first, second].map(|rates| Quota::new(algorithm, rates).unwrap());
                 let mut bucket = BucketState::new(&first, Timestamp::from_micros(7));
                 buckets.push(bucket.clone());
                 for (quota, tick, weight) in [(&first, 10, 1), (&second, 20, 3), (&first, 20, 1), (&second, 900, 2)] {
@@ -218,10 +225,13 @@ mod tests {
                 let mut flipped = bytes.clone();
                 flipped[place] ^= 0xff;
                 // Some of them are other buckets, and usable; none may panic.
-                if let Ok(mut read) = BucketState::from_bytes(&flipped) {
-                    let quota = read.quota().clone();
-                    let acquire = Operation::acquire("key", &quota, 1);
-                    let _ = read.apply(&acquire, Timestamp::from_micros(1_000));
+                match BucketState::from_bytes(&flipped) {
+                    Ok(mut read) => {
+                        let quota = read.quota().clone();
+                        let acquire = Operation::acquire("key", &quota, 1);
+                        let _ = read.apply(&acquire, Timestamp::from_micros(1_000));
+                    }
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}"),
                 }
             }
         }

@@ -6,4 +6,7 @@ mod operations;
 
 mod codec;
 
+#[cfg(test)]
+mod tests;
+
 pub use state::BucketState;

@@ -5,19 +5,25 @@ use std::time::Duration;
 use crate::algorithm::{Ledger, Refund};
 use crate::error::{Error, ErrorKind, Result};
 use crate::quota::Quota;
+use crate::rate::Rate;
 use crate::store::batch::{Action, Operation};
 use crate::store::bucket::state::BucketState;
 use crate::store::outcome::{Admission, Reply, Snapshot, Usage};
 use crate::time::{Timestamp, micros_ceil};
 
 impl BucketState {
+    /// The latest time that a caller may bring: 2^63 microseconds. After it, there would be no time for waits.
+    pub const LATEST: Timestamp = Timestamp::from_micros(1 << 63);
+
     /// Carries out one operation on this bucket, at the operation's own time or else at `now`.
     ///
     /// # Errors
-    /// [`ErrorKind::AlgorithmMismatch`] if the operation's quota is of another algorithm than the bucket, and the bucket owes
+    /// [`ErrorKind::InvalidRequest`] for a weight or a number of units outside 1 to [`Rate::MAX_LIMIT`], or a time after
+    /// [`LATEST`](Self::LATEST); [`ErrorKind::AlgorithmMismatch`] if the operation's quota is of another algorithm than the bucket, and the bucket owes
     /// anything; one that owes nothing takes the new algorithm;
     /// [`ErrorKind::Unsupported`] for a list, which is no matter of one bucket.
     pub fn apply(&mut self, operation: &Operation<'_>, now: Timestamp) -> Result<Reply> {
+        check(operation)?;
         let clock = operation.at.unwrap_or(now).as_micros();
         if operation.at.is_some() && self.sequence == 0 {
             self.since = clock;
@@ -93,8 +99,8 @@ impl BucketState {
 
     fn penalize(&mut self, quota: &Quota, clock: u64, units: u64) -> Result<Timestamp> {
         let now = self.enter(quota, clock)?;
-        let retention = self.retention();
-        self.ledger.charge(quota.paces(), now, units, retention);
+        let keep = self.keep();
+        self.ledger.charge(quota.paces(), now, units, keep);
         self.count(now, units);
         Ok(Timestamp::from_micros(now))
     }
@@ -117,4 +123,23 @@ impl BucketState {
         rare.held_until = rare.held_until.max(now.saturating_add(micros_ceil(duration)));
         Ok(Timestamp::from_micros(rare.held_until))
     }
+}
+
+/// Whether the numbers of an operation are such that no sum of them leaves its range.
+fn check(operation: &Operation<'_>) -> Result<()> {
+    let units = match operation.action {
+        Action::Acquire { weight, .. } => weight,
+        Action::Penalize { units, .. } => units,
+        _ => 1,
+    };
+    let is_late = operation.at.is_some_and(|at| at > BucketState::LATEST);
+    if (1..=Rate::MAX_LIMIT).contains(&units) && !is_late {
+        return Ok(());
+    }
+    let wrong = if is_late {
+        format!("the time is later than {}", BucketState::LATEST)
+    } else {
+        format!("the weight is {units}; it must be at least 1 and at most {}", Rate::MAX_LIMIT)
+    };
+    Err(Error::new(ErrorKind::InvalidRequest, wrong))
 }

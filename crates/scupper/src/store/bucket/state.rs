@@ -1,9 +1,10 @@
 //! The state of one bucket, with no clock, no lock and no I/O.
 
-use crate::algorithm::{Ledger, Short};
+use crate::algorithm::{Keep, Ledger, Short};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pace::Pace;
 use crate::quota::Quota;
+use crate::rate::Rate;
 use crate::store::outcome::{Admission, Cause, Denial, Verdict};
 use crate::time::Timestamp;
 
@@ -53,6 +54,8 @@ pub(super) struct Rare {
     pub(super) floor: u64,
     /// The longest retention that another list of rates asked for.
     pub(super) retention: u64,
+    /// The largest limit that another list of rates asked for.
+    pub(super) limit: u64,
     /// What the last caller who keeps time for itself called now, and what the store did.
     pub(super) own_time: Option<(u64, u64)>,
 }
@@ -81,6 +84,15 @@ impl BucketState {
         let was_reset = self.rare.as_ref().is_some_and(|rare| rare.floor > 0);
         let remembers = if was_reset { self.high_water.saturating_add(self.retention()) } else { 0 };
         self.on_the_stores_clock(self.owing_until().max(remembers))
+    }
+
+    /// The same once the clock reads `now`: a bucket in the future of a clock that stepped back far follows it.
+    pub(crate) fn idle_from_at(&mut self, now: Timestamp) -> Timestamp {
+        let keeps_own_time = self.rare.as_ref().is_some_and(|rare| rare.own_time.is_some());
+        if !keeps_own_time {
+            self.enter_time(now.as_micros());
+        }
+        self.idle_from()
     }
 
     /// From this tick of the store's clock on the bucket owes nothing: nothing in it counts, and nothing holds it. For lists.
@@ -119,7 +131,7 @@ impl BucketState {
         let held_until = self.rare.as_ref().map_or(0, |rare| rare.held_until);
         let blocked = self.ledger.blocked(quota.paces(), now, weight);
         if blocked.is_none() && held_until <= now {
-            self.ledger.charge(quota.paces(), now, weight, self.retention());
+            self.ledger.charge(quota.paces(), now, weight, self.keep());
             self.count(now, weight);
             let admission = Admission { tick: Timestamp::from_micros(now), weight, sequence: self.sequence };
             return Ok(Verdict::Admitted(admission));
@@ -143,7 +155,7 @@ impl BucketState {
         paces: &[Pace],
         clock: u64,
     ) -> Option<Verdict> {
-        if !self.quota.is(quota) || self.rare.is_some() {
+        if self.rare.is_some() || !(self.quota.is(quota) || self.quota == *quota) {
             return None;
         }
         // Another thread may have read its clock a little later and come first.
@@ -173,13 +185,19 @@ impl BucketState {
         self.sequence = self.sequence.wrapping_add(weight);
     }
 
+    pub(super) fn keep(&self) -> Keep {
+        let units = self.quota.rates().iter().map(Rate::limit).max().unwrap_or_default();
+        let others = self.rare.as_ref().map_or(0, |rare| rare.limit);
+        Keep { retention: self.retention(), units: units.max(others) }
+    }
+
     pub(super) fn retention(&self) -> u64 {
         retention(&self.quota, self.rare.as_deref())
     }
 
     #[inline(always)]
     pub(super) fn enter(&mut self, quota: &Quota, clock: u64) -> Result<u64> {
-        if !self.quota.is(quota) {
+        if !self.quota.is(quota) && self.quota != *quota {
             // Before anything changes, and at the latest time that the bucket knows of.
             self.check_algorithm(quota, clock.max(self.high_water))?;
             let now = self.enter_time(clock);
@@ -234,17 +252,17 @@ impl BucketState {
 
     #[inline(never)]
     pub(super) fn adopt(&mut self, quota: &Quota, now: u64) {
-        if self.quota != *quota {
-            let retention = self.retention();
-            if retention > quota.retention() {
-                self.rare.get_or_insert_default().retention = retention;
-            }
-            if self.quota.algorithm() == quota.algorithm() {
-                self.ledger.adopt(self.quota.paces(), quota.paces(), now);
-            } else {
-                self.ledger = Ledger::new(quota);
-            }
+        let keep = self.keep();
+        if self.quota.algorithm() == quota.algorithm() {
+            self.ledger.adopt(self.quota.paces(), quota.paces(), now);
+        } else {
+            self.ledger = Ledger::new(quota);
         }
         self.quota = quota.clone();
+        let own = self.keep();
+        if keep.retention > own.retention || keep.units > own.units {
+            let rare = self.rare.get_or_insert_default();
+            (rare.retention, rare.limit) = (keep.retention, keep.units);
+        }
     }
 }

@@ -6,7 +6,11 @@ mod pinned;
 
 mod shard;
 
+mod sweep;
+
 mod table;
+
+mod housekeeping;
 
 mod handle;
 

@@ -29,8 +29,9 @@ impl Pinned {
         work(&mut state, self.clock.now())
     }
 
-    pub(super) fn idle_from(&self) -> Timestamp {
-        self.state.lock().idle_from()
+    /// The state, for its slot: nobody holds a handle any more.
+    pub(super) fn take(&mut self) -> BucketState {
+        self.state.get_mut().clone()
     }
 
     pub(super) fn settled_from(&self) -> Timestamp {

@@ -17,6 +17,8 @@ pub(super) struct Shard {
     idle_from: Timestamp,
     /// No bucket that changed since can leave earlier.
     hastened: Timestamp,
+    walks: u64,
+    inserts: u64,
 }
 
 /// Two cache lines, so that no bucket needs three.
@@ -44,10 +46,17 @@ impl Slot {
         }
     }
 
-    fn idle_from(&self) -> Timestamp {
-        match &self.place {
-            Place::Here(state) => state.idle_from(),
-            Place::Pinned(pinned) => pinned.idle_from(),
+    /// From when on the slot may be given up. A bucket to which there is no handle any more comes back into the slot, and
+    /// one that lies in the future of a clock that stepped back follows it.
+    fn settle(&mut self, now: Timestamp) -> Timestamp {
+        if let Place::Pinned(pinned) = &mut self.place
+            && let Some(pinned) = Arc::get_mut(pinned)
+        {
+            self.place = Place::Here(pinned.take());
+        }
+        match &mut self.place {
+            Place::Here(state) => state.idle_from_at(now),
+            Place::Pinned(_) => Timestamp::MAX,
         }
     }
 
@@ -67,7 +76,9 @@ impl Slot {
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     next: usize,
-    slots: Option<usize>,
+    /// Which walk of the shard this is, and how many slots there were.
+    started: Option<(u64, usize)>,
+    inserts: u64,
     idle_from: Option<Timestamp>,
 }
 
@@ -79,7 +90,7 @@ impl Walk {
 
 impl Default for Shard {
     fn default() -> Self {
-        Self { slots: HashTable::new(), idle_from: Timestamp::MAX, hastened: Timestamp::MAX }
+        Self { slots: HashTable::new(), idle_from: Timestamp::MAX, hastened: Timestamp::MAX, walks: 0, inserts: 0 }
     }
 }
 
@@ -113,6 +124,7 @@ impl Shard {
     /// Puts a new bucket in place. The key must not be there.
     pub(super) fn insert(&mut self, hash: u64, key: &str, state: BucketState) {
         self.hasten(state.idle_from());
+        self.inserts += 1;
         let slot = Box::new(Slot { hash, key: key.into(), place: Place::Here(state) });
         self.slots.insert_unique(hash, slot, |slot| slot.hash);
     }
@@ -141,19 +153,24 @@ impl Shard {
     ///
     /// A bucket with a handle stays, and is not waited for: dropping the handle hastens the shard.
     pub(super) fn sweep(&mut self, walk: &mut Walk, now: Timestamp, most: usize) -> (usize, bool) {
-        if walk.slots != Some(self.slots.num_buckets()) {
-            // A new walk, or a table that has moved its slots meanwhile.
-            *walk = Walk { slots: Some(self.slots.num_buckets()), ..Walk::default() };
+        if walk.started != Some((self.walks, self.slots.num_buckets())) {
+            // A new walk, or one that another walk or a growing table has overtaken.
+            self.walks += 1;
+            *walk = Walk {
+                started: Some((self.walks, self.slots.num_buckets())),
+                inserts: self.inserts,
+                ..Walk::default()
+            };
             self.hastened = Timestamp::MAX;
         }
         let end = self.slots.num_buckets().min(walk.next.saturating_add(most));
         let mut left = 0;
         for index in walk.next..end {
-            let Ok(entry) = self.slots.get_bucket_entry(index) else { continue };
+            let Ok(mut entry) = self.slots.get_bucket_entry(index) else { continue };
             if entry.get().has_handles() {
                 continue;
             }
-            let idle_from = entry.get().idle_from();
+            let idle_from = entry.get_mut().settle(now);
             if idle_from <= now {
                 entry.remove();
                 left += 1;
@@ -165,6 +182,10 @@ impl Shard {
         let is_done = end == self.slots.num_buckets();
         if is_done {
             self.idle_from = walk.idle_from.unwrap_or(Timestamp::MAX);
+            if walk.inserts != self.inserts {
+                // What was put in meanwhile may have moved others past the walk.
+                self.hasten(now);
+            }
             if self.slots.len() < self.slots.capacity() / 4 {
                 self.slots.shrink_to_fit(|slot| slot.hash);
             }
@@ -172,18 +193,19 @@ impl Shard {
         (left, is_done)
     }
 
-    /// Adds keys that begin with `prefix` and owe something, from the slot `from` on, up to `most` in all; says where to
-    /// go on if that was not all.
+    /// Adds keys that begin with `prefix` and owe something, from the slot `from` on, `stride` slots and up to `most` keys in
+    /// all; says where to go on if that was not all.
     pub(super) fn list(
         &self,
         prefix: &str,
         now: Timestamp,
         from: usize,
+        stride: usize,
         most: usize,
         keys: &mut Vec<String>,
     ) -> Option<usize> {
         for index in from..self.slots.num_buckets() {
-            if keys.len() >= most {
+            if keys.len() >= most || index - from >= stride {
                 return Some(index);
             }
             if let Some(slot) = self.slots.get_bucket(index)

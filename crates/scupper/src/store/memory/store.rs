@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 
 use crate::error::Result;
@@ -90,15 +91,15 @@ impl MemoryStore {
         outcome.unwrap_or_else(|| operation.without_bucket())
     }
 
-    fn decide_run(&self, run: &[Operation<'_>], line: &mut Line, outcomes: &mut Outcomes) {
+    fn decide_run<'a>(&self, run: &'a [Operation<'a>], line: &mut Line<'a>, outcomes: &mut Outcomes) {
         let [first, _, ..] = run else {
             return outcomes.extend(run.iter().map(|operation| line.pass(operation, || self.decide(operation))));
         };
         let quota = run.iter().find_map(Operation::quota);
-        let (begin, line_before) = (outcomes.len(), line.clone());
+        let (begin, line_before) = (outcomes.len(), line.denied(first.key));
         let done = self.table.with(first.key, quota, |bucket, now| {
             outcomes.truncate(begin);
-            line.clone_from(&line_before);
+            line.restore(first.key, line_before);
             for operation in run {
                 outcomes.push(line.pass(operation, || bucket.apply(operation, now)));
             }
@@ -109,7 +110,11 @@ impl MemoryStore {
             Ok(None) => outcomes.extend(run.iter().map(Operation::without_bucket)),
             Err(error) => {
                 outcomes.truncate(begin);
-                outcomes.extend(run.iter().map(|_| Err(error.again())));
+                // One by one, so that those that need no room have their answers.
+                let alone = |operation: &Operation<'_>| {
+                    if operation.needs_room() { Err(error.again()) } else { self.decide(operation) }
+                };
+                outcomes.extend(run.iter().map(alone));
             }
         }
     }
@@ -152,7 +157,9 @@ impl MemoryStoreBuilder {
 
     /// The same for a timer that is shared with others already.
     pub fn shared_timer(mut self, timer: Arc<dyn Timer>) -> Self {
-        self.clock = Some(Clock::Other(timer));
+        let any: &dyn Any = &*timer;
+        let system = any.downcast_ref().cloned().map(Clock::System);
+        self.clock = Some(system.unwrap_or(Clock::Other(timer)));
         self
     }
 

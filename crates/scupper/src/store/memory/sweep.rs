@@ -1,0 +1,12 @@
+use crate::store::memory::shard::Walk;
+use crate::timer::Alarm;
+
+/// The sweep that is planned or under way.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    pub(super) alarm: Option<Alarm>,
+    /// How many alarms were set: the last counts.
+    pub(super) plan: u64,
+    pub(super) shard: usize,
+    pub(super) walk: Walk,
+}
