@@ -39,8 +39,8 @@ pub enum Algorithm {
     /// Counts in windows that begin at multiples of the interval since the clock's origin: full seconds, hours and
     /// days of UTC where the clock knows the calendar.
     FixedWindow,
-    /// The generic cell rate algorithm (ITU-T I.371), a leaky bucket as a meter: units drain evenly, and `burst` of them
-    /// fit at once.
+    /// The generic cell rate algorithm (ITU-T I.371), a leaky bucket as a meter: units drain evenly, and `burst` of
+    /// them fit at once.
     Gcra,
 }
 

@@ -82,7 +82,7 @@ impl<'a> Request<'a> {
     /// interval: then everything in the bucket keeps its age and goes on from the new time.
     ///
     /// A time later than 2^63 microseconds, about the year 294,247, is an
-    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) once the request is made.
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) when the request is made.
     ///
     /// # Examples
     /// ```
@@ -112,8 +112,8 @@ impl<'a> Request<'a> {
     /// Decides now.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a key, a weight or a time that cannot be, and
-    /// what the store or the route reports: that it could not tell.
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a key, a weight or a time that cannot be,
+    /// and what the store or the route reports: that it could not tell.
     ///
     /// # Examples
     /// ```

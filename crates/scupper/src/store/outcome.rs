@@ -13,7 +13,8 @@ use crate::time::Timestamp;
 /// use scupper::store::{Outcome, Reply};
 /// use scupper::{Error, ErrorKind};
 ///
-/// let outcomes: [Outcome; 2] = [Ok(Reply::Reset(true)), Err(Error::new(ErrorKind::Unavailable, "the server is away"))];
+/// let away: Outcome = Err(Error::new(ErrorKind::Unavailable, "the server is away"));
+/// let outcomes = [Ok(Reply::Reset(true)), away];
 /// assert!(outcomes[0].is_ok());
 /// ```
 pub type Outcome = Result<Reply, Error>;

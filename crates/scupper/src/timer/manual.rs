@@ -16,8 +16,8 @@ use crate::timer::signal::ThreadSignal;
 ///
 /// Clones share one time. Alarms that fall due go off inside [`advance`](Self::advance) and [`set`](Self::set), on the
 /// thread that calls them; a blocking sleep ends when another thread moves the clock. A timer made by
-/// [`auto_advancing`](Self::auto_advancing) moves itself to the end of every blocking sleep, so that a single thread can
-/// wait for hours in no time.
+/// [`auto_advancing`](Self::auto_advancing) moves itself to the end of every blocking sleep, so that a single thread
+/// can wait for hours in no time.
 ///
 /// # Examples
 /// ```
