@@ -62,6 +62,14 @@ impl<'a> Routed<'a> {
     }
 }
 
+impl<'a> Routed<'a> {
+    /// To this very bucket.
+    pub(crate) fn to(key: &'a str, quota: &'a Quota) -> Result<Self> {
+        check_key(key)?;
+        Ok(Self { key: Cow::Borrowed(key), quota: Cow::Borrowed(quota) })
+    }
+}
+
 type Choose = dyn for<'a> Fn(RouteRequest<'a>) -> Result<Routed<'a>> + Send + Sync;
 
 /// How a limiter finds the bucket of a request.
@@ -78,11 +86,11 @@ pub(crate) const MAX_KEY_BYTES: usize = 64 * 1024;
 impl Route {
     #[inline]
     pub(crate) fn find<'a>(&'a self, key: &'a str, weight: u64) -> Result<Routed<'a>> {
-        check_key(key)?;
         match self {
-            Self::PerKey(quota) => Ok(Routed { key: Cow::Borrowed(key), quota: Cow::Borrowed(quota) }),
+            Self::PerKey(quota) => Routed::to(key, quota),
             Self::SingleBucket(bucket, quota) => Ok(Routed { key: Cow::Borrowed(bucket), quota: Cow::Borrowed(quota) }),
             Self::Choice(choose) => {
+                check_key(key)?;
                 let routed = choose(RouteRequest { key, weight })?;
                 check_key(&routed.key)?;
                 Ok(routed)

@@ -56,6 +56,7 @@ const LAYERS: &[&str] = &[
     "limiter::answer",
     "limiter::shortcut",
     "limiter::core",
+    "limiter::manager",
     "limiter::request",
     "limiter::bucket",
     "limiter::facade",

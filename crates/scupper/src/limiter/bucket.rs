@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use crate::decision::{Decision, Denied, Permit};
 use crate::error::Result;
@@ -7,7 +8,10 @@ use crate::limiter::core::{Ask, Core};
 use crate::limiter::request::{Request, Whom};
 use crate::limiter::shortcut::Shortcut;
 use crate::quota::Quota;
+use crate::route::Routed;
+use crate::store::Snapshot;
 use crate::sync::Arc;
+use crate::time::Timestamp;
 
 /// A handle to one bucket: routed and looked up once, so that a decision costs little more than reading the clock.
 ///
@@ -81,6 +85,50 @@ impl Bucket {
     /// As for [`Request::acquire`].
     pub async fn acquire_async(&self) -> Result<Permit<'_>> {
         self.request().acquire_async().await
+    }
+
+    /// Decides on one unit now, without blocking the executor while a remote store answers.
+    ///
+    /// # Errors
+    /// As for [`Limiter::try_acquire`](crate::Limiter::try_acquire).
+    pub async fn try_acquire_async(&self) -> Result<Decision<'_>> {
+        self.request().try_acquire_async().await
+    }
+
+    /// How the bucket is now; see [`Limiter::peek`](crate::Limiter::peek).
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub fn peek(&self) -> Result<Snapshot> {
+        self.core.look(&self.routed()).wait()
+    }
+
+    /// Takes units whether or not there is room; see [`Limiter::penalize`](crate::Limiter::penalize).
+    ///
+    /// # Errors
+    /// As for [`Limiter::penalize`](crate::Limiter::penalize).
+    pub fn penalize(&self, units: u64) -> Result<Timestamp> {
+        self.core.charge(&self.routed(), units)?.wait()
+    }
+
+    /// Admits nobody for a while; see [`Limiter::hold`](crate::Limiter::hold).
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub fn hold(&self, duration: Duration) -> Result<Timestamp> {
+        self.core.hold_back(&self.routed(), duration).wait()
+    }
+
+    /// Forgets all that was taken, and any hold; see [`Limiter::reset`](crate::Limiter::reset).
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub fn reset(&self) -> Result<bool> {
+        self.core.forget(&self.routed()).wait()
+    }
+
+    fn routed(&self) -> Routed<'_> {
+        Routed { key: Cow::Borrowed(&self.key), quota: Cow::Borrowed(&self.quota) }
     }
 
     /// A request that says more: weight, timeout, time.

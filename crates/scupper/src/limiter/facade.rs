@@ -6,7 +6,8 @@ use crate::limiter::bucket::Bucket;
 use crate::limiter::core::{Ask, Core};
 use crate::limiter::request::{Request, Whom};
 use crate::limiter::shortcut::Shortcut;
-use crate::route::Route;
+use crate::quota::Quota;
+use crate::route::{Route, Routed};
 use crate::sync::Arc;
 
 /// Decides who may go now, who must wait, and for how long.
@@ -159,7 +160,34 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn bucket(&self, key: &str) -> Result<Bucket> {
-        let routed = self.core.route.find(key, 1)?;
+        self.pin(self.core.route.find(key, 1)?)
+    }
+
+    /// A handle to the bucket of this very key, past the route: for keys that were listed, or that a permit names.
+    ///
+    /// # Errors
+    /// As for [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{Algorithm, Limiter, Quota, Routed};
+    ///
+    /// let quota = Quota::new(Algorithm::SlidingWindowLog, "5/s")?;
+    /// let free = quota.clone();
+    /// let limiter = Limiter::builder()
+    ///     .route(move |request| Ok(Routed::new(format!("free:{}", request.key()), free.clone())))
+    ///     .build()?;
+    /// let _decision = limiter.try_acquire("user:42")?;
+    /// for key in limiter.list("free:", None, 100)?.keys {
+    ///     assert!(limiter.bucket_under(&key, &quota)?.reset()?);
+    /// }
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
+    pub fn bucket_under(&self, key: &str, quota: &Quota) -> Result<Bucket> {
+        self.pin(Routed::to(key, quota)?)
+    }
+
+    fn pin(&self, routed: Routed<'_>) -> Result<Bucket> {
         let shortcut = self.core.store.pin(&routed.key, &routed.quota)?.map(Shortcut::new);
         Ok(Bucket { core: Arc::clone(&self.core), key: routed.key.into(), quota: routed.quota.into_owned(), shortcut })
     }

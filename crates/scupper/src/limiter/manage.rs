@@ -4,21 +4,9 @@ use std::time::Duration;
 
 use crate::decision::Permit;
 use crate::error::Result;
-use crate::limiter::answer::{Answer, only, unexpected};
-use crate::limiter::core::check_weight;
 use crate::limiter::facade::Limiter;
-use crate::store::{Action, Cursor, Operation, Page, Reply, Snapshot};
+use crate::store::{Cursor, Page, Snapshot};
 use crate::time::Timestamp;
-
-/// Reads the one reply of a batch, which a store that keeps the contract answers in this form.
-macro_rules! read {
-    ($reply:path) => {
-        |outcomes| match only(outcomes)? {
-            $reply(answer) => Ok(answer),
-            other => Err(unexpected(&format!("{other:?}"))),
-        }
-    };
-}
 
 impl Limiter {
     /// How the bucket of this key is now: used, remaining and reset of every rate. Consumes nothing.
@@ -35,7 +23,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn peek(&self, key: &str) -> Result<Snapshot> {
-        self.look(key)?.wait()
+        self.core.look(&self.core.route.find(key, 1)?).wait()
     }
 
     /// [`peek`](Self::peek) without blocking the executor.
@@ -43,13 +31,7 @@ impl Limiter {
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
     pub async fn peek_async(&self, key: &str) -> Result<Snapshot> {
-        self.look(key)?.get().await
-    }
-
-    fn look(&self, key: &str) -> Result<Answer<Snapshot>> {
-        let routed = self.core.route.find(key, 1)?;
-        let operation = Operation::new(&routed.key, Action::Peek { quota: &routed.quota });
-        Ok(self.core.submit(&operation, read!(Reply::Peeked)))
+        self.core.look(&self.core.route.find(key, 1)?).get().await
     }
 
     /// Gives back what a permit took; says how many units that still made a difference, a part of one counted as one. Zero if
@@ -68,7 +50,7 @@ impl Limiter {
     /// ```
     #[expect(clippy::needless_pass_by_value, reason = "what is given back cannot be given back again")]
     pub fn refund(&self, permit: Permit<'_>) -> Result<u64> {
-        self.give_back(&permit).wait()
+        self.core.give_back(&permit).wait()
     }
 
     /// [`refund`](Self::refund) without blocking the executor.
@@ -76,12 +58,7 @@ impl Limiter {
     /// # Errors
     /// As for [`refund`](Self::refund).
     pub async fn refund_async(&self, permit: Permit<'_>) -> Result<u64> {
-        self.give_back(&permit).get().await
-    }
-
-    fn give_back(&self, permit: &Permit<'_>) -> Answer<u64> {
-        let operation = Operation::new(permit.key(), Action::Refund(permit.admission()));
-        self.core.submit(&operation, read!(Reply::Refunded))
+        self.core.give_back(&permit).get().await
     }
 
     /// Takes units from the bucket of this key whether or not there is room: a debt that has to leave its windows before
@@ -101,7 +78,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn penalize(&self, key: &str, units: u64) -> Result<Timestamp> {
-        self.charge(key, units)?.wait()
+        self.core.charge(&self.core.route.find(key, units)?, units)?.wait()
     }
 
     /// [`penalize`](Self::penalize) without blocking the executor.
@@ -109,14 +86,7 @@ impl Limiter {
     /// # Errors
     /// As for [`penalize`](Self::penalize).
     pub async fn penalize_async(&self, key: &str, units: u64) -> Result<Timestamp> {
-        self.charge(key, units)?.get().await
-    }
-
-    fn charge(&self, key: &str, units: u64) -> Result<Answer<Timestamp>> {
-        check_weight(units)?;
-        let routed = self.core.route.find(key, units)?;
-        let operation = Operation::new(&routed.key, Action::Penalize { quota: &routed.quota, units });
-        Ok(self.core.submit(&operation, read!(Reply::Penalized)))
+        self.core.charge(&self.core.route.find(key, units)?, units)?.get().await
     }
 
     /// Admits nobody on this key until `duration` has passed on the store's clock: what to do when a server said *come
@@ -137,7 +107,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn hold(&self, key: &str, duration: Duration) -> Result<Timestamp> {
-        self.hold_back(key, duration)?.wait()
+        self.core.hold_back(&self.core.route.find(key, 1)?, duration).wait()
     }
 
     /// [`hold`](Self::hold) without blocking the executor.
@@ -145,16 +115,11 @@ impl Limiter {
     /// # Errors
     /// As for [`hold`](Self::hold).
     pub async fn hold_async(&self, key: &str, duration: Duration) -> Result<Timestamp> {
-        self.hold_back(key, duration)?.get().await
+        self.core.hold_back(&self.core.route.find(key, 1)?, duration).get().await
     }
 
-    fn hold_back(&self, key: &str, duration: Duration) -> Result<Answer<Timestamp>> {
-        let routed = self.core.route.find(key, 1)?;
-        let operation = Operation::new(&routed.key, Action::Hold { quota: &routed.quota, duration });
-        Ok(self.core.submit(&operation, read!(Reply::Held)))
-    }
-
-    /// Forgets all that was taken on this key, and any hold. Says whether there was anything.
+    /// Forgets all that was taken on this key, and any hold. Says whether there was anything. The empty bucket stays for one
+    /// retention, so that no older permit can be given back into it.
     ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
@@ -168,7 +133,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn reset(&self, key: &str) -> Result<bool> {
-        self.forget(key)?.wait()
+        self.core.forget(&self.core.route.find(key, 1)?).wait()
     }
 
     /// [`reset`](Self::reset) without blocking the executor.
@@ -176,16 +141,12 @@ impl Limiter {
     /// # Errors
     /// As for [`reset`](Self::reset).
     pub async fn reset_async(&self, key: &str) -> Result<bool> {
-        self.forget(key)?.get().await
+        self.core.forget(&self.core.route.find(key, 1)?).get().await
     }
 
-    fn forget(&self, key: &str) -> Result<Answer<bool>> {
-        let routed = self.core.route.find(key, 1)?;
-        Ok(self.core.submit(&Operation::new(&routed.key, Action::Reset), read!(Reply::Reset)))
-    }
-
-    /// Keys of buckets in the store that begin with `prefix` and owe something, `most` (at least 1) at a time and in no
-    /// order. Go on with the page's cursor. Buckets that come or go meanwhile may be missed or seen twice.
+    /// Keys of buckets in the store, not of requests, that begin with `prefix` and owe something, `most` (at least 1) at a time and in no
+    /// order. Go on with the page's cursor. Buckets that come or go meanwhile may be missed or seen twice. Where a route
+    /// chooses buckets, manage what is listed by [`bucket_under`](Self::bucket_under).
     ///
     /// # Errors
     /// What the store reports.
@@ -198,7 +159,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn list(&self, prefix: &str, after: Option<&Cursor>, most: usize) -> Result<Page> {
-        self.page(prefix, after, most).wait()
+        self.core.page(prefix, after, most).wait()
     }
 
     /// [`list`](Self::list) without blocking the executor.
@@ -206,11 +167,6 @@ impl Limiter {
     /// # Errors
     /// As for [`list`](Self::list).
     pub async fn list_async(&self, prefix: &str, after: Option<&Cursor>, most: usize) -> Result<Page> {
-        self.page(prefix, after, most).get().await
-    }
-
-    fn page(&self, prefix: &str, after: Option<&Cursor>, most: usize) -> Answer<Page> {
-        let operation = Operation::new(prefix, Action::List { after, most: most.max(1) });
-        self.core.submit(&operation, read!(Reply::Listed))
+        self.core.page(prefix, after, most).get().await
     }
 }

@@ -6,6 +6,8 @@ mod shortcut;
 
 mod core;
 
+mod manager;
+
 mod request;
 
 mod bucket;

@@ -190,6 +190,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What a store saw that does not decide by [`BucketState`](crate::store::BucketState).
+    #[must_use]
+    pub const fn new(now: Timestamp, held_until: Option<Timestamp>, usage: Vec<Usage>) -> Self {
+        Self { now, held_until, usage }
+    }
+
     /// Units that would be admitted at once: the least of what the rates have left, and none while the bucket is held.
     #[must_use]
     pub fn remaining(&self) -> u64 {
@@ -229,6 +235,14 @@ pub struct Usage {
     pub remaining: u64,
     /// From this tick on nothing is in use if nobody else comes.
     pub reset_at: Timestamp,
+}
+
+impl Usage {
+    /// A rate under which so many units are in use until `reset_at`.
+    #[must_use]
+    pub const fn new(rate: Rate, used: u64, reset_at: Timestamp) -> Self {
+        Self { rate, used, remaining: rate.burst().saturating_sub(used), reset_at }
+    }
 }
 
 /// Some of the buckets of a store, at most as many as were asked for; 0 counts as 1.

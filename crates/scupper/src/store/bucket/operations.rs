@@ -65,19 +65,11 @@ impl BucketState {
     fn snapshot(&self, now: u64, clock: u64) -> Snapshot {
         let usage = self.quota.paces().iter().enumerate().map(|(rate, pace)| {
             let (used, reset_at) = self.ledger.usage(rate, pace, now);
-            Usage {
-                rate: pace.rate,
-                used,
-                remaining: pace.rate.burst().saturating_sub(used),
-                reset_at: Timestamp::from_micros(reset_at),
-            }
+            Usage::new(pace.rate, used, Timestamp::from_micros(reset_at))
         });
         let held_until = self.rare.as_ref().map(|rare| rare.held_until).filter(|held_until| *held_until > now);
-        Snapshot {
-            now: Timestamp::from_micros(clock),
-            held_until: held_until.map(Timestamp::from_micros),
-            usage: usage.collect(),
-        }
+        Snapshot::new(Timestamp::from_micros(clock), held_until.map(Timestamp::from_micros), usage.collect())
+    }
     }
 
     fn refund(&mut self, clock: u64, admission: Admission) -> u64 {

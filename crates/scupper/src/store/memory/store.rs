@@ -17,7 +17,8 @@ use crate::timer::{SystemTimer, Timer};
 /// Buckets in the memory of this process: the default store, and the fastest.
 ///
 /// Clones share their buckets. Buckets that owe nothing leave by themselves within about a second, later only where there
-/// are more than 400,000: they are looked for on the timer's thread, in short slices. A bucket that owes anything stays;
+/// are more than 400,000: they are looked for on the timer's thread, in short slices. One that was reset stays for as long as
+/// a permit from before could be given back. A bucket that owes anything stays;
 /// when [`max_keys`](MemoryStoreBuilder::max_keys) of them do, a request on a new key gets
 /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity).
 ///
