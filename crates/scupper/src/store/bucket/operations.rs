@@ -70,7 +70,6 @@ impl BucketState {
         let held_until = self.rare.as_ref().map(|rare| rare.held_until).filter(|held_until| *held_until > now);
         Snapshot::new(Timestamp::from_micros(clock), held_until.map(Timestamp::from_micros), usage.collect())
     }
-    }
 
     fn refund(&mut self, clock: u64, admission: Admission) -> u64 {
         let now = clock.max(self.high_water);
