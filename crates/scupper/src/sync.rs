@@ -26,8 +26,8 @@ pub(crate) struct DecisionLock<T>(SpinMutex<T>);
 pub(crate) type DecisionGuard<'a, T> = SpinMutexGuard<'a, T>;
 
 impl<T> DecisionLock<T> {
-    const FIRST_PAUSE: u32 = 8;
-    const LONGEST_PAUSE: u32 = 64;
+    const FIRST_PAUSE: u32 = 64;
+    const LONGEST_PAUSE: u32 = 256;
     const YIELDS: u32 = 64;
     const SLEEP: Duration = Duration::from_micros(50);
 

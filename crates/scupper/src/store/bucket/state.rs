@@ -155,12 +155,12 @@ impl BucketState {
         paces: &[Pace],
         clock: u64,
     ) -> Option<Verdict> {
-        if self.rare.is_some() || !(self.quota.is(quota) || self.quota == *quota) {
+        if self.rare.is_some() || !self.quota.is(quota) {
             return None;
         }
         // Another thread may have read its clock a little later and come first.
         let now = clock.max(self.high_water);
-        if now - clock > quota.retention() {
+        if now != clock && now - clock > quota.retention() {
             return None;
         }
         match self.ledger.charge_one::<EXPLAIN>(paces, now) {
