@@ -54,7 +54,8 @@ fn verdict(bucket: &mut BucketState, quota: &Quota, weight: u64, now: u64) -> Ve
 fn seen(bucket: &mut BucketState, quota: &Quota, now: u64) -> (Reply, Timestamp, u64, u64) {
     let look = Operation::new("key", Action::Peek { quota });
     let looked = bucket.apply(&look, Timestamp::from_micros(now)).unwrap();
-    (looked, bucket.settled_from().max(Timestamp::from_micros(now)), bucket.sequence, bucket.high_water)
+    let settled = bucket.settled_from().max(Timestamp::from_micros(now.max(bucket.high_water)));
+    (looked, settled, bucket.sequence, bucket.high_water)
 }
 
 /// Follows both ways through the same steps; says how often the short one decided.
