@@ -119,11 +119,11 @@ fn gcra_by_handle(outcome: Outcome) -> Result<Case> {
 fn log_by_key(outcome: Outcome) -> Result<Case> {
     let keys = Arc::new(Keys::new(KEYS, 1));
     let limit = key_limit(outcome);
+    // The peer's table first, so that ours does not choose the better memory.
+    let governor = governor::keyed(limit, Arc::clone(&keys), outcome)?;
     let ours = ours::keyed(limit, Arc::clone(&keys), outcome)?;
     let name = format!("{KEYS} keys, log, {outcome}");
-    Ok(Case::new(name, outcome, ours)
-        .against(governor::keyed(limit, Arc::clone(&keys), outcome)?, 1.1)
-        .beside(throttlecrab::keyed(limit, keys, outcome)?))
+    Ok(Case::new(name, outcome, ours).against(governor, 1.1).beside(throttlecrab::keyed(limit, keys, outcome)?))
 }
 
 fn log_by_handle_from(threads: u32, outcome: Outcome) -> Result<Case> {
@@ -138,9 +138,9 @@ fn log_by_handle_from(threads: u32, outcome: Outcome) -> Result<Case> {
 fn log_by_key_from(threads: u32, outcome: Outcome) -> Result<Case> {
     let keys = Arc::new(Keys::new(KEYS, threads));
     let limit = key_limit(outcome);
-    let ours = ours::keyed(limit, Arc::clone(&keys), outcome)?;
+    let governor = governor::keyed(shared(limit, outcome), Arc::clone(&keys), outcome)?;
+    let ours = ours::keyed(limit, keys, outcome)?;
     let name = format!("{threads} threads, {KEYS} keys, log, {outcome}");
-    let governor = governor::keyed(shared(limit, outcome), keys, outcome)?;
     let case = Case::new(name, outcome, ours).against(governor, 1.1);
     Ok(case.threads(threads))
 }

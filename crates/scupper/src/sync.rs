@@ -17,16 +17,21 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The lock around decisions. Its sections are a few nanoseconds of arithmetic, so its unlock is a plain store: the
 /// second atomic exchange of an ordinary mutex would cost as much as the decision itself.
 ///
-/// Who finds it taken pauses, for longer each time, so that one thread gets many decisions done before the state moves to
-/// another core; then gives up its time slice, and at last sleeps. The last two matter only when the owner was preempted
-/// inside its section.
+/// Who finds it taken pauses, first `FIRST_PAUSE` times as long as the processor's shortest pause, then longer each time;
+/// then gives up its time slice, and at last sleeps. The last two matter only when the owner was preempted inside its
+/// section.
 #[derive(Debug)]
-pub(crate) struct DecisionLock<T>(SpinMutex<T>);
+pub(crate) struct DecisionLock<T, const FIRST_PAUSE: u32>(SpinMutex<T>);
+
+/// For a lock that threads meet at by chance: the owner is gone in a moment.
+pub(crate) const BRIEFLY: u32 = 1;
+/// For a lock that threads fight for: a microsecond lets one of them get many decisions done before the state moves to
+/// another core.
+pub(crate) const IN_TURNS: u32 = 64;
 
 pub(crate) type DecisionGuard<'a, T> = SpinMutexGuard<'a, T>;
 
-impl<T> DecisionLock<T> {
-    const FIRST_PAUSE: u32 = 64;
+impl<T, const FIRST_PAUSE: u32> DecisionLock<T, FIRST_PAUSE> {
     const LONGEST_PAUSE: u32 = 256;
     const YIELDS: u32 = 64;
     const SLEEP: Duration = Duration::from_micros(50);
@@ -51,7 +56,7 @@ impl<T> DecisionLock<T> {
 
     #[cold]
     fn lock_patiently(&self) -> DecisionGuard<'_, T> {
-        let (mut pause, mut yields) = (Self::FIRST_PAUSE, 0);
+        let (mut pause, mut yields) = (FIRST_PAUSE, 0);
         loop {
             if !self.0.is_locked()
                 && let Some(guard) = self.0.try_lock()
@@ -71,7 +76,7 @@ impl<T> DecisionLock<T> {
     }
 }
 
-impl<T: Default> Default for DecisionLock<T> {
+impl<T: Default, const FIRST_PAUSE: u32> Default for DecisionLock<T, FIRST_PAUSE> {
     fn default() -> Self {
         Self::new(T::default())
     }

@@ -3,7 +3,7 @@ use crate::quota::Quota;
 use crate::store::bucket::BucketState;
 use crate::store::memory::clock::Clock;
 use crate::store::outcome::{Admission, Cause, Denial, Verdict};
-use crate::sync::{AtomicU64, DecisionLock, Ordering};
+use crate::sync::{AtomicU64, DecisionLock, IN_TURNS, Ordering};
 use crate::time::Timestamp;
 
 /// A bucket that lives apart from its shard because someone holds a handle to it, and apart from all else in memory: what
@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(super) struct Pinned {
-    state: DecisionLock<BucketState>,
+    state: DecisionLock<BucketState, IN_TURNS>,
     full: FullUntil,
     quota: Quota,
     clock: Clock,

@@ -1,5 +1,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::num::NonZero;
+use std::thread;
 
 use siphasher::sip::SipHasher13;
 
@@ -11,14 +13,14 @@ use crate::store::memory::pinned::Pinned;
 use crate::store::memory::shard::Shard;
 use crate::store::memory::sweep::Sweep;
 use crate::store::outcome::{Cursor, Page, Verdict};
-use crate::sync::{Arc, AtomicU64, DecisionLock, Mutex, Ordering};
+use crate::sync::{Arc, AtomicU64, BRIEFLY, DecisionLock, Mutex, Ordering};
 use crate::time::Timestamp;
 
 /// All buckets of a memory store.
 ///
 /// Keys are hashed once, by a keyed hash that a stranger cannot aim at one slot.
 pub(super) struct Table {
-    pub(super) shards: Box<[Padded<DecisionLock<Shard>>]>,
+    pub(super) shards: Box<[Padded<DecisionLock<Shard, BRIEFLY>>]>,
     hasher: SipHasher13,
     pub(super) clock: Clock,
     pub(super) keys: AtomicU64,
@@ -40,15 +42,20 @@ fn random_hasher() -> SipHasher13 {
 }
 
 impl Table {
-    const SHARDS: usize = 64;
+    /// Enough that threads seldom meet, and few enough to stay in the nearest cache.
+    const SHARDS_PER_PROCESSOR: usize = 16;
+    const MOST_SHARDS: usize = 256;
     /// From the middle of the hash: the tables of the shards look at both ends.
     const SHARD_SHIFT: u32 = 32;
     /// Slots that are looked at while a shard is locked, and before others may use the timer's thread.
     pub(super) const STRIDE: usize = 256;
 
     pub(super) fn new(clock: Clock, max_keys: u64) -> Self {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        // A power of two, so that a mask chooses.
+        let shards = (processors * Self::SHARDS_PER_PROCESSOR).next_power_of_two().min(Self::MOST_SHARDS);
         Self {
-            shards: (0..Self::SHARDS).map(|_| Padded::default()).collect(),
+            shards: (0..shards).map(|_| Padded::default()).collect(),
             hasher: random_hasher(),
             clock,
             keys: AtomicU64::new(0),
@@ -68,8 +75,8 @@ impl Table {
     }
 
     #[inline(always)]
-    fn shard(&self, hash: u64) -> &DecisionLock<Shard> {
-        let shard = (hash >> Self::SHARD_SHIFT) as usize % Self::SHARDS;
+    fn shard(&self, hash: u64) -> &DecisionLock<Shard, BRIEFLY> {
+        let shard = (hash >> Self::SHARD_SHIFT) as usize & (self.shards.len() - 1);
         &self.shards[shard].0
     }
 
@@ -111,7 +118,7 @@ impl Table {
     pub(super) fn acquire_one(&self, key: &str, quota: &Quota) -> Option<Verdict> {
         // Both take a while and need nothing of each other. The bucket's time does not step back.
         let (now, hash) = (self.clock.glance()?, self.hash(key));
-        let mut shard = self.shard(hash).try_lock()?;
+        let mut shard = self.shard(hash).lock();
         shard.acquire_one(hash, key, quota, now.as_micros())
     }
 
