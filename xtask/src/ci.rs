@@ -23,7 +23,7 @@ struct Step {
 const STEPS: &[Step] = &[
     step("format", 15, |workspace, _| format(workspace)),
     step("licences", 250, |workspace, _| licences::check(workspace)),
-    step("clippy", 90, |workspace, _| clippy(workspace)),
+    step("clippy", 150, |workspace, _| clippy(workspace)),
     step("docs", 45, |workspace, _| docs(workspace)),
     step("features", 60, |workspace, _| features::check(workspace)),
     step("examples", 60, |workspace, _| examples::check(workspace)),

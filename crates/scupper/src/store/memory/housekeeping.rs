@@ -51,6 +51,12 @@ impl Table {
     /// is none: its alarm was lost.
     pub(super) fn plan_sweep(self: &Arc<Self>, now: Timestamp, idle_from: Timestamp) {
         let pause = Self::PAUSE.max(Self::PAUSE_PER_KEY.saturating_mul(u32::try_from(self.len()).unwrap_or(u32::MAX)));
+        let latest = Timestamp::from_micros(self.latest.fetch_max(now.as_micros(), Ordering::Relaxed));
+        // More than threads differ that read the clock at about the same time.
+        if latest.since(now) > Self::PAUSE {
+            self.latest.store(now.as_micros(), Ordering::Relaxed);
+            lock(&self.sweep).looks_everywhere = true;
+        }
         let planned = self.sweep_at.load(Ordering::Relaxed);
         if now > Timestamp::from_micros(planned) + pause + Self::OVERDUE {
             let _ = self.sweep_at.compare_exchange(planned, u64::MAX, Ordering::Relaxed, Ordering::Relaxed);
@@ -97,7 +103,7 @@ impl Table {
         let mut looked_at = 0;
         while looked_at < Self::SLICE && sweep.shard < self.shards.len() {
             let mut shard = self.shards[sweep.shard].0.lock();
-            let (left, is_done) = if shard.idle_from() <= now || sweep.walk.is_under_way() {
+            let (left, is_done) = if sweep.looks_everywhere || shard.idle_from() <= now || sweep.walk.is_under_way() {
                 looked_at += Self::STRIDE;
                 shard.sweep(&mut sweep.walk, now, Self::STRIDE)
             } else {
@@ -113,6 +119,7 @@ impl Table {
         let is_done = sweep.shard == self.shards.len();
         if is_done {
             sweep.shard = 0;
+            sweep.looks_everywhere = false;
         }
         self.sweep_at.store(u64::MAX, Ordering::Relaxed);
         drop(sweep);

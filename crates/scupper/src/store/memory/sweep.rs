@@ -7,6 +7,8 @@ pub(super) struct Sweep {
     pub(super) alarm: Option<Alarm>,
     /// How many alarms were set: the last counts.
     pub(super) plan: u64,
+    /// The clock has stepped back: no shard knows when its buckets can leave.
+    pub(super) looks_everywhere: bool,
     pub(super) shard: usize,
     pub(super) walk: Walk,
 }

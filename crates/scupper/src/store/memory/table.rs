@@ -27,6 +27,8 @@ pub(super) struct Table {
     pub(super) max_keys: u64,
     /// When the next sweep begins; the end of time if none is planned.
     pub(super) sweep_at: AtomicU64,
+    /// The latest time at which a sweep was planned.
+    pub(super) latest: AtomicU64,
     pub(super) sweep: Mutex<Sweep>,
 }
 
@@ -61,6 +63,7 @@ impl Table {
             keys: AtomicU64::new(0),
             max_keys,
             sweep_at: AtomicU64::new(u64::MAX),
+            latest: AtomicU64::new(0),
             sweep: Mutex::default(),
         }
     }
