@@ -66,23 +66,21 @@ impl SlidingWindowLog {
         if self.totals.is_some() || (units >= Self::SINGLES && self.ticks.back() == Some(&now)) {
             return Short::Undecided;
         }
-        let mut blocked = None;
-        for (rate, pace) in paces.iter().enumerate() {
+        for pace in paces {
             let (limit, interval) = (pace.rate.limit(), pace.rate.interval_micros());
             if units as u64 >= limit {
                 // The bucket's time never lies before its newest entry.
                 let tick = self.ticks[units - limit as usize];
                 if now - tick <= interval {
-                    if !EXPLAIN {
-                        return Short::Undecided;
-                    }
-                    let until = tick.saturating_add(interval).saturating_add(1);
-                    blocked = Some(Blocked::or_later(blocked, Blocked { until, rate }));
+                    return match paces {
+                        _ if !EXPLAIN => Short::Undecided,
+                        [_] => {
+                            Short::Blocked(Blocked { until: tick.saturating_add(interval).saturating_add(1), rate: 0 })
+                        }
+                        _ => self.blocked(paces, now, 1).map_or(Short::Undecided, Short::Blocked),
+                    };
                 }
             }
-        }
-        if let Some(blocked) = blocked {
-            return Short::Blocked(blocked);
         }
         if units == self.ticks.capacity() {
             let retention = paces.last().map_or(u64::MAX, |pace| pace.rate.interval_micros());
