@@ -28,6 +28,7 @@ const LAYERS: &[&str] = &[
     "algorithm::lanes",
     "algorithm::fixed_window",
     "algorithm::gcra",
+    "algorithm::totals",
     "algorithm::sliding_window_log",
     "algorithm::ledger",
     "algorithm",

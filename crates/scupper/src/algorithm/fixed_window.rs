@@ -27,13 +27,12 @@ impl Lane for FixedWindow {
     }
 
     #[inline]
-    fn charge_one(&mut self, pace: &Pace, now: u64) -> Option<u64> {
-        let until = self.free_from(pace, now, 1);
-        if until > now {
-            return Some(until);
+    fn charge_one(&mut self, pace: &Pace, now: u64) -> bool {
+        let fits = self.free_from(pace, now, 1) <= now;
+        if fits {
+            self.charge(pace, now, 1);
         }
-        self.charge(pace, now, 1);
-        None
+        fits
     }
 
     #[inline]

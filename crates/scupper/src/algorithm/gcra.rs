@@ -18,14 +18,14 @@ impl Lane for Gcra {
     }
 
     #[inline(always)]
-    fn charge_one(&mut self, pace: &Pace, now: u64) -> Option<u64> {
+    fn charge_one(&mut self, pace: &Pace, now: u64) -> bool {
         let slack = pace.slack(1);
         if self.drained > (Span { whole: now.saturating_add(slack.whole), ..slack }) {
-            return Some(self.free_from(pace, now, 1));
+            return false;
         }
         let start = if self.drained.whole < now { Span::micros(now) } else { self.drained };
         self.drained = start.plus_within(pace.unit, pace.rate.limit());
-        None
+        true
     }
 
     #[inline(always)]

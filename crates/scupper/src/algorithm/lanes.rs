@@ -9,8 +9,8 @@ use crate::pace::Pace;
 pub(crate) trait Lane: Copy + Default + fmt::Debug {
     /// The first microsecond from `now` on at which `weight` units fit; anything up to `now` if they fit.
     fn free_from(&self, pace: &Pace, now: u64, weight: u64) -> u64;
-    /// Counts one unit at `now` if it fits, or says from when on it does.
-    fn charge_one(&mut self, pace: &Pace, now: u64) -> Option<u64>;
+    /// Counts one unit at `now` if it fits; says whether.
+    fn charge_one(&mut self, pace: &Pace, now: u64) -> bool;
     /// Counts `weight` units at `now`, whether or not they fit.
     fn charge(&mut self, pace: &Pace, now: u64, weight: u64);
     /// Takes back what can still be taken back; says how many units.
@@ -68,11 +68,14 @@ impl<L: Lane> Lanes<L> {
 
     /// Counts one unit at `now` if it fits, or says until when it does not; undecided if there is more than one rate.
     #[inline(always)]
-    pub(crate) fn charge_one(&mut self, paces: &[Pace], now: u64) -> Short {
+    pub(crate) fn charge_one<const EXPLAIN: bool>(&mut self, paces: &[Pace], now: u64) -> Short {
         let (None, Some(pace)) = (&self.rest, paces.first()) else { return Short::Undecided };
-        match self.first.charge_one(pace, now) {
-            None => Short::Charged,
-            Some(until) => Short::Blocked(Blocked { until, rate: 0 }),
+        if self.first.charge_one(pace, now) {
+            Short::Charged
+        } else if EXPLAIN {
+            Short::Blocked(Blocked { until: self.first.free_from(pace, now, 1), rate: 0 })
+        } else {
+            Short::Undecided
         }
     }
 

@@ -33,8 +33,8 @@ impl Ledger {
     pub(crate) fn charge_one<const EXPLAIN: bool>(&mut self, paces: &[Pace], now: u64) -> Short {
         match self {
             Self::SlidingWindowLog(log) => log.charge_one::<EXPLAIN>(paces, now),
-            Self::FixedWindow(lanes) => lanes.charge_one(paces, now),
-            Self::Gcra(lanes) => lanes.charge_one(paces, now),
+            Self::FixedWindow(lanes) => lanes.charge_one::<EXPLAIN>(paces, now),
+            Self::Gcra(lanes) => lanes.charge_one::<EXPLAIN>(paces, now),
         }
     }
 
@@ -91,8 +91,7 @@ impl Ledger {
     /// Goes on under `new` rates of the same algorithm.
     pub(crate) fn adopt(&mut self, old: &[Pace], new: &[Pace], now: u64) {
         match self {
-            // The log knows no rates: it remembers admissions, and every list reads them its own way.
-            Self::SlidingWindowLog(_) => {}
+            Self::SlidingWindowLog(log) => log.adopt(),
             Self::FixedWindow(lanes) => lanes.adopt(old, new, now),
             Self::Gcra(lanes) => lanes.adopt(old, new, now),
         }

@@ -6,6 +6,8 @@ mod parts;
 mod fixed_window;
 mod gcra;
 mod lanes;
+mod totals;
+
 mod sliding_window_log;
 
 mod ledger;

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use crate::algorithm::blocked::{Blocked, Short};
+use crate::algorithm::totals::Totals;
 use crate::pace::Pace;
 
 /// When each unit was admitted, for as long as it matters.
@@ -15,6 +16,8 @@ pub(crate) struct SlidingWindowLog {
     ticks: VecDeque<u64>,
     /// Units up to and including each event; absent while each event is one unit.
     totals: Option<Box<Totals>>,
+    /// For so many more single units there is certainly room under the rates but the first.
+    assured: u64,
 }
 
 /// What of a log anybody may look at again.
@@ -26,36 +29,12 @@ pub(crate) struct Keep {
     pub(crate) units: u64,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Totals {
-    ends: VecDeque<u64>,
-    /// Units before the first event.
-    base: u64,
-}
-
-impl Totals {
-    /// Above this the running totals start anew, and more than this is not counted, so that they never wrap. Only millions
-    /// of the largest penalties within one window come near it.
-    const HIGHEST: u64 = 1 << 62;
-
-    fn end(&self) -> u64 {
-        self.ends.back().copied().unwrap_or(self.base)
-    }
-
-    fn before(&self, event: usize) -> u64 {
-        event.checked_sub(1).map_or(self.base, |previous| self.ends[previous])
-    }
-
-    fn renumber(&mut self) {
-        self.ends.iter_mut().for_each(|end| *end -= self.base);
-        self.base = 0;
-    }
-}
-
 impl SlidingWindowLog {
     /// So many entries of one unit are kept one by one; beyond, units of one tick become one event.
     const SINGLES: usize = 64 * 1024;
     const SMALLEST: usize = 4;
+    /// For so many units at once the rates but the first are looked at.
+    const AHEAD: u64 = 512;
 
     /// Writes down one unit at `now` if it fits all rates, or says which binds; undecided unless every entry is one unit
     /// and there is room for another. Without `EXPLAIN`, it is undecided where it does not fit, too.
@@ -66,20 +45,24 @@ impl SlidingWindowLog {
         if self.totals.is_some() || (units >= Self::SINGLES && self.ticks.back() == Some(&now)) {
             return Short::Undecided;
         }
-        for pace in paces {
-            let (limit, interval) = (pace.rate.limit(), pace.rate.interval_micros());
-            if units as u64 >= limit {
-                // The bucket's time never lies before its newest entry.
-                let tick = self.ticks[units - limit as usize];
-                if now - tick <= interval {
-                    return match paces {
-                        _ if !EXPLAIN => Short::Undecided,
-                        [_] => {
-                            Short::Blocked(Blocked { until: tick.saturating_add(interval).saturating_add(1), rate: 0 })
-                        }
-                        _ => self.blocked(paces, now, 1).map_or(Short::Undecided, Short::Blocked),
-                    };
-                }
+        let [first, others @ ..] = paces else { return Short::Undecided };
+        let (limit, interval) = (first.rate.limit(), first.rate.interval_micros());
+        if units as u64 >= limit {
+            // The bucket's time never lies before its newest entry.
+            let tick = self.ticks[units - limit as usize];
+            if now - tick <= interval {
+                return match others {
+                    _ if !EXPLAIN => Short::Undecided,
+                    [] => Short::Blocked(Blocked { until: tick.saturating_add(interval).saturating_add(1), rate: 0 }),
+                    _ => self.blocked(paces, now, 1).map_or(Short::Undecided, Short::Blocked),
+                };
+            }
+        }
+        if !others.is_empty() {
+            if self.assured > 0 {
+                self.assured -= 1;
+            } else if let Some(blocked) = self.assure(paces, now) {
+                return Short::Blocked(blocked);
             }
         }
         if units == self.ticks.capacity() {
@@ -91,6 +74,22 @@ impl SlidingWindowLog {
         }
         self.ticks.push_back(now);
         Short::Charged
+    }
+
+    /// Looks at all rates. If they have room, notes for how many more single units there certainly is under those but the
+    /// first: each makes the next entry the one that must have left, and what has left stays away.
+    #[cold]
+    #[inline(never)]
+    fn assure(&mut self, paces: &[Pace], now: u64) -> Option<Blocked> {
+        let blocked = self.blocked(paces, now, 1);
+        if blocked.is_none() {
+            let units = self.ticks.len() as u64;
+            // No further than the entries that are there now.
+            let ahead = paces.iter().map(|pace| Self::AHEAD.min(pace.rate.limit() - 1)).min().unwrap_or_default();
+            let has_room = |pace| self.free_from(units, pace, 1 + ahead) <= now;
+            self.assured = if paces.iter().skip(1).all(has_room) { ahead } else { 0 };
+        }
+        blocked
     }
 
     /// The last of the rates to have room for `weight` units, and when.
@@ -128,6 +127,7 @@ impl SlidingWindowLog {
 
     /// Writes down `weight` units at `now`, whether or not they fit.
     pub(crate) fn charge(&mut self, paces: &[Pace], now: u64, weight: u64, keep: Keep) {
+        self.assured = 0;
         if weight == 1 && self.totals.is_none() {
             self.charge_single(paces, now, keep);
         } else {
@@ -213,6 +213,7 @@ impl SlidingWindowLog {
 
     /// Takes back up to `weight` units of what was admitted at `tick`; says how many.
     pub(crate) fn refund(&mut self, tick: u64, weight: u64, now: u64, retention: u64) -> u64 {
+        self.assured = 0;
         if tick.saturating_add(retention) < now {
             return 0;
         }
@@ -252,6 +253,11 @@ impl SlidingWindowLog {
         (used, if used > 0 { self.free_at(interval) } else { now })
     }
 
+    /// Goes on under other rates: it remembers admissions, and every list reads them its own way.
+    pub(crate) fn adopt(&mut self) {
+        self.assured = 0;
+    }
+
     /// From when on nothing in the log matters to a window of this length.
     pub(crate) fn free_at(&self, retention: u64) -> u64 {
         self.ticks.back().map_or(0, |newest| newest.saturating_add(retention).saturating_add(1))
@@ -259,6 +265,7 @@ impl SlidingWindowLog {
 
     /// Goes on at `to` as if it were `from`, which is later: every entry keeps its age, and what has left stays away.
     pub(crate) fn rebase(&mut self, from: u64, to: u64, retention: u64) {
+        self.assured = 0;
         self.leak(from, retention);
         let by = from - to;
         self.ticks.iter_mut().for_each(|tick| *tick = tick.saturating_sub(by));
@@ -286,6 +293,6 @@ impl SlidingWindowLog {
         let ticks: VecDeque<u64> = events.iter().map(|(tick, _)| *tick).collect();
         let is_single = before.1 == events.len() as u64;
         let ends = || events.iter().map(|(_, end)| *end).collect();
-        Some(Self { ticks, totals: (!is_single).then(|| Box::new(Totals { ends: ends(), base: 0 })) })
+        Some(Self { ticks, totals: (!is_single).then(|| Box::new(Totals { ends: ends(), base: 0 })), assured: 0 })
     }
 }

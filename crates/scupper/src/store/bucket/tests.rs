@@ -36,8 +36,16 @@ fn next() -> impl Strategy<Value = (u64, Next)> {
 
 /// Lists whose windows are a few ticks long, so that their edges are met all the time.
 fn quotas() -> impl Strategy<Value = Quota> {
-    let rates =
-        prop::sample::select(vec!["2/3us", "1/7us", "3/10us", "3/us", "7/9us", "2/3us, 3/9us", "1/2us, 2/7us, 4/40us"]);
+    let rates = prop::sample::select(vec![
+        "2/3us",
+        "1/7us",
+        "3/10us",
+        "3/us",
+        "7/9us",
+        "2/3us, 3/9us",
+        "5/3us, 8/20us, 12/60us",
+        "1/2us, 2/7us, 4/40us",
+    ]);
     (rates, prop::sample::select(Algorithm::ALL.to_vec()))
         .prop_map(|(rates, algorithm)| Quota::new(algorithm, rates).unwrap())
 }
@@ -103,17 +111,33 @@ fn compare(quota: &Quota, steps: Vec<(u64, Next)>) -> Result<u64, TestCaseError>
     Ok(decided)
 }
 
-#[test]
-fn promises_1_and_4_the_short_way_decides_as_the_long_one() {
-    let config = ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() };
+/// Compares over random histories; says how often the short way decided.
+fn compare_over(histories: &impl Strategy<Value = (Quota, Vec<(u64, Next)>)>) -> u64 {
+    let config = ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() };
     let decided = Cell::new(0);
-    let histories = (quotas(), prop::collection::vec(next(), 1..80));
-    let compared = TestRunner::new(config).run(&histories, |(quota, steps)| {
+    let compared = TestRunner::new(config).run(histories, |(quota, steps)| {
         decided.set(decided.get() + compare(&quota, steps)?);
         Ok(())
     });
     compared.unwrap_or_else(|error| panic!("{error}"));
-    assert!(decided.get() > 20_000, "the short way decided {} times: nothing was compared", decided.get());
+    decided.get()
+}
+
+#[test]
+fn promises_1_and_4_the_short_way_decides_as_the_long_one() {
+    let decided = compare_over(&(quotas(), prop::collection::vec(next(), 1..80)));
+    assert!(decided > 20_000, "the short way decided {decided} times: nothing was compared");
+}
+
+/// Where one unit comes after another, the rates but the first are looked at for many units at once.
+#[test]
+fn promise_1_no_rate_of_several_is_looked_at_too_seldom() {
+    let rates = vec!["3/2us, 5/9us, 40/900us", "4/us, 6/12us, 9/30us, 60/500us", "7/3us, 9/11us, 50/400us"];
+    let quotas = prop::sample::select(rates).prop_map(|rates| Quota::new(Algorithm::SlidingWindowLog, rates).unwrap());
+    let what = prop_oneof![40 => Just(Next::One), 1 => any::<usize>().prop_map(Next::Refund)];
+    let step = (prop_oneof![6 => Just(0), 3 => 1..3_u64, 1 => 3..14_u64], what);
+    let decided = compare_over(&(quotas, prop::collection::vec(step, 40..160)));
+    assert!(decided > 50_000, "the short way decided {decided} times: nothing was compared");
 }
 
 #[test]
@@ -152,5 +176,22 @@ fn promise_7_rates_without_end_do_not_grow_a_bucket_without_end() {
         }
         let bytes = bucket.unwrap().to_bytes().len();
         assert!(bytes < 36_000, "{bytes} bytes under {algorithm}");
+    }
+}
+
+#[test]
+fn promise_1_what_was_sure_under_other_rates_is_looked_at_again() {
+    for changed_at in 10..40 {
+        let [wide, narrow] = ["9/us, 200/ms", "9/us, 20/100us, 200/ms"]
+            .map(|rates| Quota::new(Algorithm::SlidingWindowLog, rates).unwrap());
+        let mut bucket = BucketState::new(&wide, Timestamp::ZERO);
+        let mut admitted = 0;
+        for now in 0..60 {
+            let quota = if now < changed_at { &wide } else { &narrow };
+            let found = bucket.acquire_one_plainly::<true>(quota, quota.paces(), now);
+            let found = found.unwrap_or_else(|| verdict(&mut bucket, quota, 1, now));
+            admitted += u64::from(matches!(found, Verdict::Admitted(_)));
+        }
+        assert_eq!(admitted, changed_at.max(20), "changed at {changed_at}");
     }
 }
