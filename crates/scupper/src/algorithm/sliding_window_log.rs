@@ -58,19 +58,20 @@ impl SlidingWindowLog {
                 };
             }
         }
-        if !others.is_empty() {
-            if self.assured > 0 {
-                self.assured -= 1;
-            } else if let Some(blocked) = self.assure(paces, now) {
-                return Short::Blocked(blocked);
-            }
-        }
         if units == self.ticks.capacity() {
             let retention = paces.last().map_or(u64::MAX, |pace| pace.rate.interval_micros());
             match self.ticks.front() {
                 Some(oldest) if now - oldest > retention => self.ticks.pop_front(),
                 _ => return Short::Undecided,
             };
+        }
+        // Last, so that what is noted here holds from the tick of a charge on.
+        if !others.is_empty() {
+            if self.assured > 0 {
+                self.assured -= 1;
+            } else if let Some(blocked) = self.assure(paces, now) {
+                return Short::Blocked(blocked);
+            }
         }
         self.ticks.push_back(now);
         Short::Charged

@@ -55,7 +55,7 @@ impl Table {
         // More than threads differ that read the clock at about the same time.
         if latest.since(now) > Self::PAUSE {
             self.latest.store(now.as_micros(), Ordering::Relaxed);
-            lock(&self.sweep).looks_everywhere = true;
+            lock(&self.sweep).look_everywhere();
         }
         let planned = self.sweep_at.load(Ordering::Relaxed);
         if now > Timestamp::from_micros(planned) + pause + Self::OVERDUE {

@@ -12,3 +12,10 @@ pub(super) struct Sweep {
     pub(super) shard: usize,
     pub(super) walk: Walk,
 }
+
+impl Sweep {
+    /// Begins anew, with every shard.
+    pub(super) fn look_everywhere(&mut self) {
+        (self.shard, self.walk, self.looks_everywhere) = (0, Walk::default(), true);
+    }
+}
