@@ -58,12 +58,12 @@ impl SlidingWindowLog {
                 };
             }
         }
-        if units == self.ticks.capacity() {
+        let is_full = units == self.ticks.capacity();
+        if is_full {
             let retention = paces.last().map_or(u64::MAX, |pace| pace.rate.interval_micros());
-            match self.ticks.front() {
-                Some(oldest) if now - oldest > retention => self.ticks.pop_front(),
-                _ => return Short::Undecided,
-            };
+            if self.ticks.front().is_none_or(|oldest| now - oldest <= retention) {
+                return Short::Undecided;
+            }
         }
         // Last, so that what is noted here holds from the tick of a charge on.
         if !others.is_empty() {
@@ -72,6 +72,9 @@ impl SlidingWindowLog {
             } else if let Some(blocked) = self.assure(paces, now) {
                 return Short::Blocked(blocked);
             }
+        }
+        if is_full {
+            self.ticks.pop_front();
         }
         self.ticks.push_back(now);
         Short::Charged
