@@ -59,11 +59,9 @@ impl SlidingWindowLog {
             }
         }
         let is_full = units == self.ticks.capacity();
-        if is_full {
-            let retention = paces.last().map_or(u64::MAX, |pace| pace.rate.interval_micros());
-            if self.ticks.front().is_none_or(|oldest| now - oldest <= retention) {
-                return Short::Undecided;
-            }
+        let retention = || paces.last().map_or(u64::MAX, |pace| pace.rate.interval_micros());
+        if is_full && self.ticks.front().is_none_or(|oldest| now - oldest <= retention()) {
+            return Short::Undecided;
         }
         // Last, so that what is noted here holds from the tick of a charge on.
         if !others.is_empty() {
