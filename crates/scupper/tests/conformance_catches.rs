@@ -12,7 +12,7 @@ use scupper::conformance::{
 };
 use scupper::store::{
     Action, Admission, Batch, BucketState, Cause, Cursor, Denial, Line, Operation, Outcome, Outcomes, Page, Reply,
-    Store, Submission, Verdict,
+    Standing, Store, Submission, Verdict,
 };
 use scupper::{Error, ErrorKind, ManualTimer, Quota, Timer, Timestamp};
 
@@ -29,6 +29,7 @@ enum Flaw {
     LetsOthersBetween,
     SpoilsTheBatch,
     KnowsNoLine,
+    LetsNobodyPass,
     NeverForgets,
     ForgetsWhatOwesLong,
     ForgetsHolds,
@@ -193,6 +194,16 @@ fn busy(now: Timestamp) -> Denial {
     Denial { now, retry_at: rounded(now, |now| now + 1), rate: Some(0), cause: Cause::Full }
 }
 
+/// The same operation, and if it is in line, one that waits.
+fn waiting<'a>(operation: &Operation<'a>) -> Operation<'a> {
+    match operation.action {
+        Action::Acquire { quota, weight, standing: Standing::Passing } => {
+            Operation { action: Action::Acquire { quota, weight, standing: Standing::Waiting }, ..*operation }
+        }
+        _ => *operation,
+    }
+}
+
 impl Store for Plain {
     fn submit(&self, batch: Batch<'_>) -> Submission {
         let (mut line, mut outcomes) = (Line::default(), Outcomes::new());
@@ -215,6 +226,7 @@ impl Store for Plain {
                 }
                 let outcome = match self.flaw {
                     Flaw::KnowsNoLine => self.decide(&mut buckets, operation),
+                    Flaw::LetsNobodyPass => line.pass(&waiting(operation), || self.decide(&mut buckets, operation)),
                     _ => line.pass(operation, || self.decide(&mut buckets, operation)),
                 };
                 outcomes.push(outcome);
@@ -271,6 +283,7 @@ fn batches_that_are_no_batches_are_caught() {
     is_caught(Flaw::SpoilsTheBatch, batches::promise_8_an_operation_that_fails_spoils_no_other);
     is_caught(Flaw::LetsOthersBetween, batches::a_run_on_one_key_is_atomic);
     is_caught(Flaw::KnowsNoLine, batches::promise_5_requests_in_line_are_served_up_to_the_first_misfit);
+    is_caught(Flaw::LetsNobodyPass, batches::promise_5_requests_that_do_not_wait_pass_nobody_and_hold_up_nobody);
 }
 
 #[test]

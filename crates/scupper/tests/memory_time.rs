@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use scupper::store::{Action, Batch, BucketState, Operation, Reply, Store, Verdict};
+use scupper::store::{Action, Batch, BucketState, Operation, Reply, Standing, Store, Verdict};
 use scupper::{Alarm, Algorithm, ErrorKind, Limiter, ManualTimer, MemoryStore, Quota, Rate, Result, Timer, Timestamp};
 
 const HOUR: u64 = 3_600_000_000;
@@ -69,7 +69,7 @@ fn the_end_of_time_is_no_end_of_the_program() {
             let operation = Operation::new(&key, action).at(Timestamp::from_micros(at));
             store.submit(Batch::from(&operation)).wait().remove(0).unwrap()
         };
-        let acquire = |weight| Action::Acquire { quota: &quota, weight, in_line: false };
+        let acquire = |weight| Action::Acquire { quota: &quota, weight, standing: Standing::Alone };
         let late = Operation::acquire(&key, &quota, 1).at(Timestamp::from_micros(BucketState::LATEST.as_micros() + 1));
         let error = store.submit(Batch::from(&late)).wait().remove(0).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");

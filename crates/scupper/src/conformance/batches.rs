@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::conformance::kit::{admitted, denied, in_line, log, quota, take, tick, under_each, verdict};
+use crate::conformance::kit::{admitted, denied, in_line, log, quota, standing, take, tick, under_each, verdict};
 use crate::conformance::subject::Subject;
 use crate::error::ErrorKind;
 use crate::quota::{Algorithm, Quota};
-use crate::store::{Action, Cause, Operation, Outcome, Reply, Verdict};
+use crate::store::{Action, Cause, Operation, Outcome, Reply, Standing, Verdict};
 
 /// Answers come in the order of the operations, whatever their keys and kinds.
 pub fn each_operation_has_its_outcome_in_its_place(subject: &Subject) {
@@ -105,6 +105,30 @@ pub fn promise_5_requests_in_line_are_served_up_to_the_first_misfit(subject: &Su
     admitted(verdicts[7]);
     // The next batch is another line.
     admitted(subject.acquire(&in_line("a", &hourly, 1)));
+}
+
+/// Who is in line without waiting is held up by those who wait, and holds up nobody.
+pub fn promise_5_requests_that_do_not_wait_pass_nobody_and_hold_up_nobody(subject: &Subject) {
+    let hourly = log("5/h");
+    let (waiting, passing) = (Standing::Waiting, Standing::Passing);
+    let outcomes = subject.submit(&[
+        standing(passing, "a", &hourly, 3),
+        standing(passing, "a", &hourly, 3),
+        standing(passing, "a", &hourly, 1),
+        standing(waiting, "a", &hourly, 3),
+        standing(passing, "a", &hourly, 1),
+        standing(waiting, "a", &hourly, 1),
+        standing(Standing::Alone, "a", &hourly, 1),
+        standing(passing, "b", &hourly, 5),
+    ]);
+    let verdicts: Vec<_> = outcomes.iter().map(verdict).collect();
+    admitted(verdicts[0]);
+    assert_eq!(denied(verdicts[1]).cause, Cause::Full);
+    admitted(verdicts[2]);
+    assert_eq!(denied(verdicts[3]).cause, Cause::Full);
+    assert_eq!([4, 5].map(|place| denied(verdicts[place]).cause), [Cause::Queued; 2]);
+    admitted(verdicts[6]);
+    admitted(verdicts[7]);
 }
 
 /// Nothing comes between operations that stand next to each other on one key.

@@ -43,6 +43,7 @@ macro_rules! conformance_checks {
                 promise_8_an_operation_that_fails_spoils_no_other,
                 promise_3_a_denied_request_leaves_no_trace,
                 promise_5_requests_in_line_are_served_up_to_the_first_misfit,
+                promise_5_requests_that_do_not_wait_pass_nobody_and_hold_up_nobody,
                 a_run_on_one_key_is_atomic,
                 what_needs_no_bucket_makes_none,
             }

@@ -14,7 +14,7 @@ use crate::conformance::subject::Subject;
 use crate::decision::Decision;
 use crate::limiter::{Bucket, Limiter};
 use crate::quota::Quota;
-use crate::store::{Action, Operation, Reply, Verdict};
+use crate::store::{Action, Operation, Reply, Standing, Verdict};
 
 /// Acquire, peek, refund, penalize, reset and hold, one by one and in batches, under every algorithm and any list of
 /// rates, with a clock that stands, moves, lands on edges and steps back: each outcome is the oracle's.
@@ -55,7 +55,7 @@ struct Doors<'a> {
 impl Doors<'_> {
     fn ask(&mut self, key: &str, door: usize, weight: Weight) -> Result<(), String> {
         let (quota, units) = (self.quota, if door == 3 { 1 } else { weight.units(self.quota) });
-        let acquire = Action::Acquire { quota, weight: units, in_line: false };
+        let acquire = Action::Acquire { quota, weight: units, standing: Standing::Alone };
         if door == 0 {
             let verdict = self.subject.acquire(&Operation::new(key, acquire));
             let now = match verdict {

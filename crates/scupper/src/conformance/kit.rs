@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::quota::{Algorithm, Quota};
 use crate::rates::Rates;
-use crate::store::{Action, Admission, Denial, Operation, Outcome, Reply, Verdict};
+use crate::store::{Action, Admission, Denial, Operation, Outcome, Reply, Standing, Verdict};
 use crate::time::Timestamp;
 
 /// A quota from its text.
@@ -37,7 +37,11 @@ pub(super) fn take<'a>(key: &'a str, quota: &'a Quota, weight: u64, at: u64) -> 
 
 /// An acquire that keeps its place in line.
 pub(super) fn in_line<'a>(key: &'a str, quota: &'a Quota, weight: u64) -> Operation<'a> {
-    Operation::new(key, Action::Acquire { quota, weight, in_line: true })
+    standing(Standing::Waiting, key, quota, weight)
+}
+
+pub(super) fn standing<'a>(standing: Standing, key: &'a str, quota: &'a Quota, weight: u64) -> Operation<'a> {
+    Operation::new(key, Action::Acquire { quota, weight, standing })
 }
 
 pub(super) fn verdict(outcome: &Outcome) -> Verdict {

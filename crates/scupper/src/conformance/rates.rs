@@ -9,7 +9,7 @@ use crate::conformance::replay::Replay;
 use crate::conformance::subject::Subject;
 use crate::error::ErrorKind;
 use crate::quota::{Algorithm, Quota};
-use crate::store::{Action, Operation, Reply};
+use crate::store::{Action, Operation, Reply, Standing};
 
 /// Several lists of rates on one log, in any order: each request is held to its own list, over all that anyone took.
 pub fn promise_1_lists_that_alternate_on_one_log_see_all_that_was_taken(subject: &Subject) {
@@ -88,8 +88,8 @@ pub fn another_algorithm_is_refused_while_the_bucket_owes(subject: &Subject) {
         let before = subject.look(&key, &mine, Some(at));
         for other in under_each("3/s, 5/min").filter(|other| *other != mine) {
             let actions = [
-                Action::Acquire { quota: &other, weight: 1, in_line: false },
-                Action::Acquire { quota: &other, weight: 1, in_line: true },
+                Action::Acquire { quota: &other, weight: 1, standing: Standing::Alone },
+                Action::Acquire { quota: &other, weight: 1, standing: Standing::Waiting },
                 Action::Peek { quota: &other },
                 Action::Penalize { quota: &other, units: 1 },
                 Action::Hold { quota: &other, duration: Duration::from_secs(1) },

@@ -5,7 +5,7 @@ use crate::conformance::kit::micros;
 use crate::conformance::oracle::{Expected, Given, Oracle};
 use crate::conformance::subject::Subject;
 use crate::quota::{Algorithm, Quota};
-use crate::store::{Action, Operation, Reply, Verdict};
+use crate::store::{Action, Operation, Reply, Standing, Verdict};
 use crate::time::Timestamp;
 
 /// Plays a trace on a store, at the ticks that the oracle makes interesting, and compares every outcome.
@@ -93,7 +93,7 @@ impl<'a> Replay<'a> {
 
     fn ask<'b>(&mut self, step: &Step, quota: &'b Quota, foreign: &'b Quota) -> Option<(Action<'b>, Expected)> {
         let action = match step.what {
-            What::Acquire(weight) => Action::Acquire { quota, weight: weight.units(quota), in_line: false },
+            What::Acquire(weight) => Action::Acquire { quota, weight: weight.units(quota), standing: Standing::Alone },
             What::Peek => Action::Peek { quota },
             What::Refund(_) if self.given.is_empty() => return None,
             What::Refund(which) => {
@@ -107,7 +107,7 @@ impl<'a> Replay<'a> {
                 Action::Hold { quota, duration }
             }
             What::Foreign if self.oracle.is_charged(self.clock) => {
-                Action::Acquire { quota: foreign, weight: 1, in_line: false }
+                Action::Acquire { quota: foreign, weight: 1, standing: Standing::Alone }
             }
             What::Foreign => return None,
         };

@@ -8,7 +8,7 @@ use crate::conformance::kit::{denied, micros, tick, verdict};
 use crate::conformance::property::for_all;
 use crate::conformance::subject::Subject;
 use crate::quota::Quota;
-use crate::store::{Action, Cause, Operation, Verdict};
+use crate::store::{Action, Cause, Operation, Standing, Verdict};
 
 /// After any history, a request that is denied until some tick is admitted at that tick and denied one earlier: the
 /// same history is played again on other keys to see.
@@ -57,7 +57,7 @@ fn action(quota: &Quota, weight: Weight, kind: usize) -> Action<'_> {
     match kind {
         0 => Action::Penalize { quota, units: weight },
         1 => Action::Hold { quota, duration: quota.rates()[0].interval() },
-        _ => Action::Acquire { quota, weight, in_line: false },
+        _ => Action::Acquire { quota, weight, standing: Standing::Alone },
     }
 }
 

@@ -65,9 +65,8 @@ pub enum Action<'a> {
         quota: &'a Quota,
         /// Units, at least 1.
         weight: u64,
-        /// Whether it is denied, with cause *queued*, if an earlier acquire of this batch that is in line on the same key
-        /// was denied: requests in line are served in their order, up to the first that does not fit.
-        in_line: bool,
+        /// Where it stands among the other acquires of the batch on the same key.
+        standing: Standing,
     },
     /// Look, and change nothing.
     Peek {
@@ -101,11 +100,35 @@ pub enum Action<'a> {
     },
 }
 
+/// Where an acquire stands among the others of its batch on the same key.
+///
+/// # Examples
+/// ```
+/// use scupper::store::{Action, Operation, Standing};
+/// use scupper::{Algorithm, Quota};
+///
+/// let quota = Quota::new(Algorithm::SlidingWindowLog, "5/s")?;
+/// let alone = Operation::acquire("user:42", &quota, 1);
+/// assert!(matches!(alone.action, Action::Acquire { standing: Standing::Alone, .. }));
+/// # Ok::<(), scupper::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// In no line: decided whatever became of the others.
+    #[default]
+    Alone,
+    /// In line, and gone once it is denied: it is denied, with cause *queued*, behind one that waits, and holds up nobody.
+    Passing,
+    /// In line until it is admitted: if it is denied, those in line behind it are denied with cause *queued*. Requests that
+    /// wait are served in their order, up to the first that does not fit.
+    Waiting,
+}
+
 impl<'a> Operation<'a> {
     /// To take `weight` units if there is room.
     #[must_use]
     pub const fn acquire(key: &'a str, quota: &'a Quota, weight: u64) -> Self {
-        Self::new(key, Action::Acquire { quota, weight, in_line: false })
+        Self::new(key, Action::Acquire { quota, weight, standing: Standing::Alone })
     }
 
     /// To do this with this bucket, at the store's time.

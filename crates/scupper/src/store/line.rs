@@ -2,23 +2,24 @@
 
 use std::collections::HashMap;
 
-use crate::store::batch::{Action, Operation};
+use crate::store::batch::{Action, Operation, Standing};
 use crate::store::outcome::{Cause, Denial, Outcome, Reply, Verdict};
 
-/// Keeps the requests of one batch in line: after the first acquire on a key that does not fit, those behind it on the
-/// same key are answered without asking.
+/// Keeps the requests of one batch in line: after the first waiting acquire on a key that does not fit, those in line behind
+/// it on the same key are answered without asking.
 ///
 /// A store makes one for each batch and passes every operation through it, in order.
 ///
 /// # Examples
 /// ```
-/// use scupper::store::{Action, BucketState, Line, Operation, Reply, Verdict};
+/// use scupper::store::{Action, BucketState, Line, Operation, Reply, Standing, Verdict};
 /// use scupper::{Algorithm, Cause, Quota, Timestamp};
 ///
 /// let quota = Quota::new(Algorithm::SlidingWindowLog, "5/s")?;
 /// let mut bucket = BucketState::new(&quota, Timestamp::ZERO);
-/// let in_line = |weight| Operation::new("user:42", Action::Acquire { quota: &quota, weight, in_line: true });
-/// let operations = [in_line(3), in_line(4), in_line(1)];
+/// let standing = Standing::Waiting;
+/// let wait = |weight| Operation::new("user:42", Action::Acquire { quota: &quota, weight, standing });
+/// let operations = [wait(3), wait(4), wait(1)];
 ///
 /// let mut line = Line::default();
 /// let mut pass = |operation| line.pass(operation, || bucket.apply(operation, Timestamp::ZERO));
@@ -34,19 +35,22 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// The answer to this operation: `decide`'s, unless an earlier one in line on the same key was denied.
+    /// The answer to this operation: `decide`'s, unless it is in line and an earlier one that waits on the same key was denied.
     ///
     /// # Errors
     /// Those of `decide`.
     pub fn pass(&mut self, operation: &Operation<'a>, decide: impl FnOnce() -> Outcome) -> Outcome {
-        if !matches!(operation.action, Action::Acquire { in_line: true, .. }) {
-            return decide();
-        }
+        let standing = match operation.action {
+            Action::Acquire { standing: standing @ (Standing::Passing | Standing::Waiting), .. } => standing,
+            _ => return decide(),
+        };
         if let Some(denial) = self.denied.get(operation.key) {
             return Ok(Reply::Acquired(Verdict::Denied(Denial { cause: Cause::Queued, ..*denial })));
         }
         let outcome = decide();
-        if let Ok(Reply::Acquired(Verdict::Denied(denial))) = &outcome {
+        if standing == Standing::Waiting
+            && let Ok(Reply::Acquired(Verdict::Denied(denial))) = &outcome
+        {
             self.denied.insert(operation.key, *denial);
         }
         outcome

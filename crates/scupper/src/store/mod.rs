@@ -14,7 +14,7 @@ mod contract;
 
 mod memory;
 
-pub use batch::{Action, Batch, Operation};
+pub use batch::{Action, Batch, Operation, Standing};
 pub use bucket::BucketState;
 pub use contract::{PinnedBucket, Store};
 pub use line::Line;

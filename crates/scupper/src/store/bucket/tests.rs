@@ -8,7 +8,7 @@ use proptest::test_runner::TestRunner;
 use crate::quota::{Algorithm, Quota};
 use crate::rate::Rate;
 use crate::rates::Rates;
-use crate::store::batch::{Action, Operation};
+use crate::store::batch::{Action, Operation, Standing};
 use crate::store::bucket::state::BucketState;
 use crate::store::outcome::{Admission, Reply, Verdict};
 use crate::time::Timestamp;
@@ -82,7 +82,7 @@ fn compare(quota: &Quota, steps: Vec<(u64, Next)>) -> Result<u64, TestCaseError>
         match what {
             Next::Back(by) => now -= now.min(by),
             Next::Penalty(units) => both(Action::Penalize { quota, units })?,
-            Next::Heavier(weight) => both(Action::Acquire { quota, weight, in_line: false })?,
+            Next::Heavier(weight) => both(Action::Acquire { quota, weight, standing: Standing::Alone })?,
             Next::Refund(which) if !admitted.is_empty() => {
                 both(Action::Refund(admitted.swap_remove(which % admitted.len())))?;
             }
