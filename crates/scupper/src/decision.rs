@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::permit::Permit;
 use crate::quota::Quota;
 use crate::rate::Rate;
-use crate::store::{Admission, Cause, Denial, Snapshot, Verdict};
-use crate::time::Timestamp;
+use crate::ruling::Ruling;
+use crate::source::Source;
+use crate::store::{Cause, Denial, Snapshot, Verdict};
 
 /// The answer to a request that does not wait.
 ///
@@ -65,104 +67,10 @@ impl Decision<'_> {
     #[must_use]
     pub const fn source(&self) -> Source {
         match self {
-            Self::Admitted(permit) => permit.source,
+            Self::Admitted(permit) => permit.source(),
             Self::Denied(denied) => denied.source,
             Self::NeverFits(_) => Source::Store,
         }
-    }
-}
-
-/// Who made a decision.
-///
-/// # Examples
-/// ```
-/// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
-/// assert_eq!(limiter.try_acquire("user:42")?.source(), scupper::Source::Store);
-/// # Ok::<(), scupper::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Source {
-    /// The store that keeps the bucket.
-    #[default]
-    Store,
-}
-
-/// What was admitted. Plain numbers and a borrowed key: a permit costs nothing to make.
-///
-/// Dropping a permit does nothing: what was admitted stays admitted. Give it back by value, and so once at the most,
-/// with [`Limiter::refund`](crate::Limiter::refund) of the limiter that gave it, if what it was for did not happen.
-///
-/// # Examples
-/// ```
-/// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
-/// let permit = limiter.acquire("user:42")?;
-/// assert_eq!((permit.key(), permit.weight(), permit.sequence()), ("user:42", 1, 1));
-/// println!("counted at {} by the {:?}", permit.tick(), permit.source());
-/// limiter.refund(permit)?;
-/// # Ok::<(), scupper::Error>(())
-/// ```
-#[derive(Debug, PartialEq, Eq)]
-pub struct Permit<'a> {
-    key: Cow<'a, str>,
-    admission: Admission,
-    source: Source,
-}
-
-impl<'a> Permit<'a> {
-    #[inline]
-    pub(crate) const fn new(key: Cow<'a, str>, admission: Admission) -> Self {
-        Self { key, admission, source: Source::Store }
-    }
-
-    /// The bucket that counted it: the request's key unless the limiter's route chose another.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// When it was counted, on the store's clock.
-    #[must_use]
-    pub const fn tick(&self) -> Timestamp {
-        self.admission.tick
-    }
-
-    /// Units that were taken.
-    #[must_use]
-    pub const fn weight(&self) -> u64 {
-        self.admission.weight
-    }
-
-    /// All units that the bucket had counted then, these included: later permits of a bucket have higher numbers.
-    #[must_use]
-    pub const fn sequence(&self) -> u64 {
-        self.admission.sequence
-    }
-
-    /// Who admitted it.
-    #[must_use]
-    pub const fn source(&self) -> Source {
-        self.source
-    }
-
-    /// The same permit with a key of its own, to be kept longer than the request.
-    ///
-    /// # Examples
-    /// ```
-    /// let limiter = scupper::Limiter::builder().rates(["5/s".parse()?]).build()?;
-    /// let key = format!("user:{}", 42);
-    /// let permit = limiter.acquire(&key)?.into_owned();
-    /// drop(key);
-    /// limiter.refund(permit)?;
-    /// # Ok::<(), scupper::Error>(())
-    /// ```
-    #[must_use]
-    pub fn into_owned(self) -> Permit<'static> {
-        Permit { key: Cow::Owned(self.key.into_owned()), admission: self.admission, source: self.source }
-    }
-
-    pub(crate) const fn admission(&self) -> Admission {
-        self.admission
     }
 }
 
@@ -291,6 +199,18 @@ impl<'a> Decision<'a> {
                 let rate = quota.rates().get(*rate).unwrap_or(&quota.rates()[0]);
                 Self::NeverFits(NeverFits { weight, rate: *rate })
             }
+        }
+    }
+
+    pub(crate) fn ruled(ruling: &Ruling, key: Cow<'a, str>, quota: &Quota, weight: u64) -> Self {
+        let (rate, source) = (ruling.rate, ruling.source);
+        match &ruling.verdict {
+            Verdict::Admitted(admission) => Self::Admitted(Permit::by(source, key, *admission)),
+            Verdict::Denied(denial) => {
+                Self::Denied(Denied { binding_rate: rate, source, ..Denied::new(denial, quota) })
+            }
+            // A quota has at least one rate.
+            Verdict::NeverFits { .. } => Self::NeverFits(NeverFits { weight, rate: rate.unwrap_or(quota.rates()[0]) }),
         }
     }
 }

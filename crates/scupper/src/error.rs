@@ -18,6 +18,7 @@ use std::fmt;
 /// | [`NeverFits`](Self::NeverFits) | no | split the request, or raise limit or burst |
 /// | [`Unknown`](Self::Unknown) | yes | ask again; what was taken before may count besides |
 /// | [`Closed`](Self::Closed) | no | stop asking |
+/// | [`QueueFull`](Self::QueueFull) | yes | turn the work away, or let more wait |
 /// | [`Capacity`](Self::Capacity) | yes | ask again later, or let the store hold more |
 /// | [`AlgorithmMismatch`](Self::AlgorithmMismatch) | no | reset the bucket, or use another key |
 /// | [`Corrupt`](Self::Corrupt) | no | restore or delete what is stored, or update the library |
@@ -56,6 +57,8 @@ pub enum ErrorKind {
     Unknown,
     /// The limiter or the store was closed.
     Closed,
+    /// As many requests wait in line on this key as may. Nothing was taken.
+    QueueFull,
     /// The store holds as many buckets as it may, and none of them can leave yet.
     Capacity,
     /// The bucket is kept by another algorithm than the one asked for, and owes something under it.
@@ -80,7 +83,7 @@ impl ErrorKind {
     /// ```
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        matches!(self, Self::Timeout | Self::Unknown | Self::Capacity | Self::Unavailable)
+        matches!(self, Self::Timeout | Self::Unknown | Self::QueueFull | Self::Capacity | Self::Unavailable)
     }
 
     const fn as_str(self) -> &'static str {
@@ -92,6 +95,7 @@ impl ErrorKind {
             Self::NeverFits => "never fits",
             Self::Unknown => "outcome unknown",
             Self::Closed => "closed",
+            Self::QueueFull => "queue full",
             Self::Capacity => "capacity reached",
             Self::AlgorithmMismatch => "algorithm mismatch",
             Self::Corrupt => "corrupt bucket",

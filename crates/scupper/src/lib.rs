@@ -24,7 +24,8 @@
 //! | where buckets live, and what is asked of such a place | [`store`], [`MemoryStore`] |
 //! | the answer | [`Decision`], [`Permit`], [`Denied`], [`NeverFits`], [`Detailed`], [`Snapshot`] |
 //! | which bucket a request goes to | [`Routed`], [`RouteRequest`] |
-//! | who is asked | [`Limiter`], [`Request`], [`Bucket`] |
+//! | when the store cannot tell | [`OutagePolicy`] |
+//! | who is asked | [`Limiter`], [`Request`], [`Bucket`], [`Reservation`] |
 //! | the test suite for stores | `conformance`, behind the feature of that name |
 //!
 //! # Features
@@ -32,6 +33,8 @@
 //! `serde`: rates, quotas and what is counted can be serialized. `conformance`: the test suite for stores.
 
 mod sync;
+
+mod turnstile;
 
 mod error;
 
@@ -51,24 +54,35 @@ mod algorithm;
 
 pub mod store;
 
+mod source;
+
+mod permit;
+
+mod ruling;
+
 mod decision;
 
 mod route;
 
-mod attempt;
+mod guard;
+
+mod waiting;
 
 mod limiter;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
-pub use decision::{Decision, Denied, Detailed, NeverFits, Permit, Source};
+pub use decision::{Decision, Denied, Detailed, NeverFits};
 pub use error::{Error, ErrorKind, Result};
-pub use limiter::{Bucket, Limiter, LimiterBuilder, Request};
+pub use guard::OutagePolicy;
+pub use limiter::{Bucket, Limiter, LimiterBuilder, Request, Reservation};
+pub use permit::Permit;
 pub use quota::{Algorithm, Quota};
 pub use rate::Rate;
 pub use rates::Rates;
 pub use route::{RouteRequest, Routed};
+pub use source::Source;
 pub use store::{Cause, Cursor, MemoryStore, Page, Snapshot, Usage};
 pub use time::Timestamp;
 /// The examples of the README, compiled and run.

@@ -52,13 +52,15 @@ impl<'a> RouteRequest<'a> {
 pub struct Routed<'a> {
     pub(crate) key: Cow<'a, str>,
     pub(crate) quota: Cow<'a, Quota>,
+    /// Whether the quota is the limiter's own, and changes with it.
+    pub(crate) follows: bool,
 }
 
 impl<'a> Routed<'a> {
     /// To the bucket of this key, under this quota.
     #[must_use]
     pub fn new(key: impl Into<Cow<'a, str>>, quota: Quota) -> Self {
-        Self { key: key.into(), quota: Cow::Owned(quota) }
+        Self { key: key.into(), quota: Cow::Owned(quota), follows: false }
     }
 }
 
@@ -66,7 +68,7 @@ impl<'a> Routed<'a> {
     /// To this very bucket.
     pub(crate) fn to(key: &'a str, quota: &'a Quota) -> Result<Self> {
         check_key(key)?;
-        Ok(Self { key: Cow::Borrowed(key), quota: Cow::Borrowed(quota) })
+        Ok(Self { key: Cow::Borrowed(key), quota: Cow::Borrowed(quota), follows: false })
     }
 }
 
@@ -84,11 +86,21 @@ pub(crate) enum Route {
 pub(crate) const MAX_KEY_BYTES: usize = 64 * 1024;
 
 impl Route {
+    /// The limiter's own quota; none where a choice is made for each request.
+    pub(crate) fn own_quota(&self) -> Option<&Quota> {
+        match self {
+            Self::PerKey(quota) | Self::SingleBucket(_, quota) => Some(quota),
+            Self::Choice(_) => None,
+        }
+    }
+
     #[inline]
     pub(crate) fn find<'a>(&'a self, key: &'a str, weight: u64) -> Result<Routed<'a>> {
         match self {
-            Self::PerKey(quota) => Routed::to(key, quota),
-            Self::SingleBucket(bucket, quota) => Ok(Routed { key: Cow::Borrowed(bucket), quota: Cow::Borrowed(quota) }),
+            Self::PerKey(quota) => Ok(Routed { follows: true, ..Routed::to(key, quota)? }),
+            Self::SingleBucket(bucket, quota) => {
+                Ok(Routed { key: Cow::Borrowed(bucket), quota: Cow::Borrowed(quota), follows: true })
+            }
             Self::Choice(choose) => {
                 check_key(key)?;
                 let routed = choose(RouteRequest { key, weight })?;

@@ -1,10 +1,10 @@
 //! The synchronisation primitives of the crate, in one place so that a model checker can stand in for them.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+pub(crate) use std::thread;
 
 use std::hint;
-use std::thread;
 use std::time::Duration;
 
 use spin::mutex::{SpinMutex, SpinMutexGuard};

@@ -55,6 +55,10 @@ impl Timer for Driven {
         Ok(Alarm::gone_off())
     }
 
+    fn remind_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm> {
+        self.0.remind_at(at, waker)
+    }
+
     fn sleep_until(&self, at: Timestamp) -> Result<()> {
         if self.now() < at {
             self.0.set(at);

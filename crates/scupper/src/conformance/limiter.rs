@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::conformance::kit::{log, micros, quota, under_each};
 use crate::conformance::subject::{Subject, at_once};
-use crate::decision::{Decision, Denied, Permit};
+use crate::decision::{Decision, Denied};
 use crate::error::ErrorKind;
 use crate::limiter::Limiter;
+use crate::permit::Permit;
 use crate::quota::Algorithm;
 use crate::rate::Rate;
 use crate::store::Cause;

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::conformance::driver::{Driven, block_on};
 use crate::conformance::fixture::{Fixture, Mode, Opened};
-use crate::decision::{Decision, Detailed, Permit};
+use crate::decision::{Decision, Detailed};
 use crate::error::Result;
 use crate::limiter::{Limiter, Request};
+use crate::permit::Permit;
 use crate::quota::Quota;
 use crate::store::{Action, Batch, Operation, Outcome, Page, Reply, Snapshot, Verdict};
 use crate::time::Timestamp;
@@ -134,7 +135,8 @@ impl Subject {
 
     fn limiter_with(&self, quota: &Quota, timer: impl Timer) -> Limiter {
         let rates = quota.rates().iter().copied();
-        let builder = Limiter::builder().algorithm(quota.algorithm()).rates(rates);
+        // Without what a limiter knows by itself: it is the store that is checked.
+        let builder = Limiter::builder().algorithm(quota.algorithm()).rates(rates).denial_cache(Duration::ZERO);
         builder.shared_store(Arc::clone(&self.opened.store)).timer(timer).build().unwrap()
     }
 

@@ -2,16 +2,18 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::decision::{Decision, Denied, Permit};
+use crate::decision::{Decision, Denied};
 use crate::error::Result;
-use crate::limiter::core::{Ask, Core};
+use crate::limiter::core::{Core, Demand};
 use crate::limiter::request::{Request, Whom};
 use crate::limiter::shortcut::Shortcut;
+use crate::permit::Permit;
 use crate::quota::Quota;
 use crate::route::Routed;
 use crate::store::Snapshot;
 use crate::sync::Arc;
 use crate::time::Timestamp;
+use crate::waiting::{Gate, Pass};
 
 /// A handle to one bucket: routed and looked up once, so that a decision costs little more than reading the clock.
 ///
@@ -31,8 +33,15 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub struct Bucket {
     pub(super) core: Arc<Core>,
+    /// The room's, at hand.
+    pub(super) gate: Arc<Gate>,
     pub(super) key: Arc<str>,
+    /// As it was when the handle was made.
     pub(super) quota: Quota,
+    /// Whether the quota is the limiter's own, and changes with it.
+    pub(super) follows: bool,
+    /// Opens the room's gate for as long as the limiter is as it was then.
+    pub(super) pass: Pass,
     pub(super) shortcut: Option<Shortcut>,
 }
 
@@ -43,10 +52,11 @@ impl Bucket {
         &self.key
     }
 
-    /// The quota that requests by this handle are held to.
+    /// The quota that requests by this handle are held to: the limiter's, as [`Limiter::set_rates`](crate::Limiter::set_rates)
+    /// has left it, unless a route or the caller chose another.
     #[must_use]
-    pub fn quota(&self) -> &Quota {
-        &self.quota
+    pub fn quota(&self) -> Quota {
+        self.routed().quota.into_owned()
     }
 
     /// Decides on one unit now.
@@ -55,7 +65,9 @@ impl Bucket {
     /// As for [`Limiter::try_acquire`](crate::Limiter::try_acquire).
     #[inline(always)]
     pub fn try_acquire(&self) -> Result<Decision<'_>> {
-        if let Some(admission) = self.shortcut.as_ref().and_then(|shortcut| shortcut.admit_one(&self.quota)) {
+        if self.gate.is_open(&self.pass)
+            && let Some(admission) = self.shortcut.as_ref().and_then(|shortcut| shortcut.admit_one(&self.quota))
+        {
             return Ok(Decision::Admitted(Permit::new(Cow::Borrowed(&self.key), admission)));
         }
         self.decide()
@@ -63,12 +75,23 @@ impl Bucket {
 
     #[inline(never)]
     fn decide(&self) -> Result<Decision<'_>> {
-        let Some(shortcut) = &self.shortcut else { return self.request().try_acquire() };
+        let shortcut = self.shortcut.as_ref().filter(|_| self.gate.is_open(&self.pass));
+        let Some(shortcut) = shortcut else { return self.decide_with_care() };
         if let Some(denial) = shortcut.known_denial(&self.quota) {
             return Ok(Decision::Denied(Denied::new(&denial, &self.quota)));
         }
         let verdict = shortcut.acquire(&self.quota, 1)?;
         Ok(Decision::new(&verdict, Cow::Borrowed(&self.key), &self.quota, 1))
+    }
+
+    /// Where somebody waits, or a limiter has changed.
+    #[cold]
+    fn decide_with_care(&self) -> Result<Decision<'_>> {
+        let seen = self.gate.look();
+        if !self.core.is_closed() && !(self.follows && self.core.changed_quota().is_some_and(|now| now != self.quota)) {
+            self.pass.renew(seen);
+        }
+        self.request().try_acquire()
     }
 
     /// Waits for one unit, blocking the calling thread.
@@ -128,19 +151,15 @@ impl Bucket {
     }
 
     fn routed(&self) -> Routed<'_> {
-        Routed { key: Cow::Borrowed(&self.key), quota: Cow::Borrowed(&self.quota) }
+        let changed = if self.follows { self.core.changed_quota() } else { None };
+        let quota = changed.map_or(Cow::Borrowed(&self.quota), Cow::Owned);
+        Routed { key: Cow::Borrowed(&self.key), quota, follows: self.follows }
     }
 
     /// A request that says more: weight, timeout, time.
     pub fn request(&self) -> Request<'_> {
-        let ask = Ask {
-            key: Cow::Borrowed(&self.key),
-            quota: Cow::Borrowed(&self.quota),
-            shortcut: self.shortcut.as_ref(),
-            weight: 1,
-            at: None,
-        };
-        Request::new(&self.core, Whom::Bucket(ask))
+        let demand = Demand { shortcut: self.shortcut.as_ref(), ..Demand::new(self.routed(), 1) };
+        Request::new(&self.core, Whom::Bucket(demand))
     }
 }
 

@@ -1,7 +1,9 @@
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::guard::{GuardSettings, GuardedStore, OutagePolicy};
 use crate::limiter::core::Core;
 use crate::limiter::facade::Limiter;
 use crate::quota::{Algorithm, Quota};
@@ -11,6 +13,7 @@ use crate::route::{Route, RouteRequest, Routed};
 use crate::store::{MemoryStore, Store};
 use crate::sync::Arc;
 use crate::timer::{SystemTimer, Timer};
+use crate::waiting::Room;
 
 /// Sets up a [`Limiter`].
 ///
@@ -35,6 +38,10 @@ pub struct LimiterBuilder {
     choice: Choice,
     store: Option<Arc<dyn Store>>,
     timer: Option<Arc<dyn Timer>>,
+    most_waiting: Option<usize>,
+    call_timeout: Option<Option<Duration>>,
+    denial_cache: Option<Duration>,
+    policy: OutagePolicy,
 }
 
 #[derive(Default)]
@@ -63,6 +70,13 @@ impl Limiter {
 }
 
 impl LimiterBuilder {
+    /// How many requests may stand in line on one key unless another maximum is set.
+    pub const MAX_WAITING: usize = 65_536;
+    /// How long a call to a remote store may take unless another limit is set.
+    pub const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+    /// For how long a denial of a remote store is believed unless another time is set.
+    pub const DENIAL_CACHE: Duration = Duration::from_millis(100);
+
     /// Adds a rate. Together, rates must make a list that [`Rates`] accepts: in order of their interval.
     pub fn rate(mut self, rate: Rate) -> Self {
         self.rates.push(rate);
@@ -127,6 +141,47 @@ impl LimiterBuilder {
         self
     }
 
+    /// How many requests may stand in line on one key; [`MAX_WAITING`](Self::MAX_WAITING) unless set. Further ones get
+    /// [`ErrorKind::QueueFull`]. With 0 nobody waits.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{ErrorKind, Limiter};
+    ///
+    /// let limiter = Limiter::builder().rates(["1/h".parse()?]).max_waiting(0).build()?;
+    /// let _first = limiter.acquire("user:42")?;
+    /// assert_eq!(limiter.acquire("user:42").unwrap_err().kind(), ErrorKind::QueueFull);
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
+    pub fn max_waiting(mut self, requests: usize) -> Self {
+        self.most_waiting = Some(requests);
+        self
+    }
+
+    /// How long a call to a remote store may take; [`CALL_TIMEOUT`](Self::CALL_TIMEOUT) unless set, without limit if `None`.
+    /// One that took longer is an outage: see [`on_outage`](Self::on_outage). What it admits yet is given back, unless the
+    /// policy let the request pass.
+    pub fn call_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.call_timeout = Some(limit.into());
+        self
+    }
+
+    /// What becomes of requests when the store cannot tell; an error unless set.
+    pub fn on_outage(mut self, policy: OutagePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// For how long a denial of a remote store is believed without asking again, counted from when it was asked, and never
+    /// longer than until the same request would be admitted; [`DENIAL_CACHE`](Self::DENIAL_CACHE) unless set, not at all if
+    /// zero. What is given back in this process ends it; what other processes give back is seen so much later.
+    ///
+    /// It is for requests that do not wait, on the same key and of the same weight.
+    pub fn denial_cache(mut self, keep: Duration) -> Self {
+        self.denial_cache = Some(keep);
+        self
+    }
+
     /// The limiter.
     ///
     /// # Errors
@@ -151,7 +206,15 @@ impl LimiterBuilder {
         let timer = self.timer.unwrap_or_else(|| Arc::new(SystemTimer::new()));
         let any: &dyn Any = &*store;
         let memory = any.downcast_ref().cloned();
-        Ok(Limiter { core: Arc::new(Core { route, store, memory, timer }) })
+        let room = Room::of(&*store);
+        let settings = GuardSettings {
+            call_limit: self.call_timeout.unwrap_or(Some(Self::CALL_TIMEOUT)),
+            keep_denials: self.denial_cache.unwrap_or(Self::DENIAL_CACHE),
+            policy: self.policy,
+        };
+        let store = Arc::new(GuardedStore::new(store, timer, settings));
+        let most_waiting = self.most_waiting.unwrap_or(Self::MAX_WAITING);
+        Ok(Limiter { core: Arc::new(Core::new(route, store, memory, room, most_waiting)) })
     }
 }
 

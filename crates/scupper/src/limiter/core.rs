@@ -2,131 +2,147 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::attempt::{Attempt, Step};
-use crate::decision::{Decision, Permit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limiter::answer::{Answer, unexpected, verdict};
+use crate::guard::GuardedStore;
 use crate::limiter::shortcut::Shortcut;
 use crate::quota::Quota;
 use crate::rate::Rate;
+use crate::rates::Rates;
 use crate::route::{Route, Routed};
-use crate::store::{Action, Batch, MemoryStore, Operation, Outcomes, Reply, Snapshot, Store, Verdict};
-use crate::sync::Arc;
+use crate::store::MemoryStore;
+use crate::sync::{Arc, AtomicBool, Ordering, PoisonError, RwLock};
 use crate::time::Timestamp;
-use crate::timer::{Sleep, Timer};
+use crate::waiting::{Gate, Pass, Room};
 
 /// What all clones of a limiter share.
 pub(super) struct Core {
+    /// As it was built.
     pub(super) route: Route,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<GuardedStore>,
     /// The store once more if it is the one of this process: known to the compiler, it decides in half the time.
     pub(super) memory: Option<MemoryStore>,
-    pub(super) timer: Arc<dyn Timer>,
+    pub(super) room: Arc<Room>,
+    /// The room's, at hand.
+    pub(super) gate: Arc<Gate>,
+    /// Opens the room's gate for as long as the limiter is as it was built.
+    pub(super) pass: Pass,
+    pub(super) most_waiting: usize,
+    is_changed: AtomicBool,
+    changed: RwLock<Option<Quota>>,
+    is_closed: AtomicBool,
 }
 
-/// A bucket that a request goes to, and what it asks for.
+/// A request to a bucket that was routed.
 #[derive(Clone, Debug)]
-pub(super) struct Ask<'a> {
+pub(super) struct Demand<'a> {
     pub(super) key: Cow<'a, str>,
     pub(super) quota: Cow<'a, Quota>,
+    /// Whether the quota is the limiter's own, and changes with it.
+    pub(super) follows: bool,
     pub(super) shortcut: Option<&'a Shortcut>,
     pub(super) weight: u64,
     pub(super) at: Option<Timestamp>,
+    pub(super) timeout: Option<Duration>,
 }
 
-impl<'a> Ask<'a> {
-    #[inline]
+impl<'a> Demand<'a> {
     pub(super) fn new(routed: Routed<'a>, weight: u64) -> Self {
-        Self { key: routed.key, quota: routed.quota, shortcut: None, weight, at: None }
+        let Routed { key, quota, follows } = routed;
+        Self { key, quota, follows, shortcut: None, weight, at: None, timeout: None }
+    }
+}
+
+impl Core {
+    pub(super) fn new(
+        route: Route,
+        store: Arc<GuardedStore>,
+        memory: Option<MemoryStore>,
+        room: Arc<Room>,
+        most_waiting: usize,
+    ) -> Self {
+        let gate = Arc::clone(&room.gate);
+        let pass = Pass::new(gate.look());
+        Self {
+            route,
+            store,
+            memory,
+            room,
+            gate,
+            pass,
+            most_waiting,
+            is_changed: AtomicBool::new(false),
+            changed: RwLock::new(None),
+            is_closed: AtomicBool::new(false),
+        }
     }
 
-    fn operation(&self) -> Operation<'_> {
-        Operation { at: self.at, ..Operation::acquire(&self.key, &self.quota, self.weight) }
+    /// Where a request of this key goes now.
+    pub(super) fn find<'a>(&'a self, key: &'a str, weight: u64) -> Result<Routed<'a>> {
+        let mut routed = self.route.find(key, weight)?;
+        if routed.follows
+            && let Some(quota) = self.changed_quota()
+        {
+            routed.quota = Cow::Owned(quota);
+        }
+        Ok(routed)
     }
 
-    #[inline]
-    pub(super) fn decision(self, verdict: &Verdict) -> Decision<'a> {
-        Decision::new(verdict, self.key, &self.quota, self.weight)
+    pub(super) fn is_changed(&self) -> bool {
+        self.is_changed.load(Ordering::Acquire)
+    }
+
+    /// The limiter's own quota, if it is not the one that it was built with.
+    pub(super) fn changed_quota(&self) -> Option<Quota> {
+        if !self.is_changed() {
+            return None;
+        }
+        self.changed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Holds requests to other rates from now on, those that wait already included.
+    pub(super) fn set_rates(&self, rates: Rates) -> Result<()> {
+        let Some(own) = self.route.own_quota() else {
+            return Err(Error::new(
+                ErrorKind::InvalidConfig,
+                "the limiter has a route, which chooses the rates of each request; change them there",
+            ));
+        };
+        let quota = Quota::new(own.algorithm(), rates)?;
+        *self.changed.write().unwrap_or_else(PoisonError::into_inner) = Some(quota.clone());
+        self.is_changed.store(true, Ordering::Release);
+        self.gate.limiter_changed();
+        // Whoever sets other rates meanwhile may have reached those who wait before this did.
+        let mut held_to = None;
+        loop {
+            let now = self.changed_quota();
+            if now == held_to {
+                return Ok(());
+            }
+            now.iter().for_each(|quota| self.room.hold_to(&self.store, quota));
+            held_to = now;
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        self.gate.limiter_changed();
+        self.room.close(&self.store);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
     }
 }
 
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { route, store, timer, .. } = self;
-        f.debug_struct("Core").field("route", route).field("store", store).field("timer", timer).finish_non_exhaustive()
-    }
-}
-
-impl Core {
-    /// Asks the store whether this is admitted now.
-    #[inline]
-    pub(super) fn check(&self, ask: &Ask<'_>) -> Answer<Verdict> {
-        if let Err(error) = check_weight(ask.weight) {
-            return Answer::Ready(Err(error));
-        }
-        match ask.shortcut {
-            Some(shortcut) if ask.at.is_none() => Answer::Ready(shortcut.acquire(&ask.quota, ask.weight)),
-            _ => Answer::Submitted(self.store.submit(Batch::from(&ask.operation())), verdict),
-        }
-    }
-
-    /// Asks the store whether this is admitted now, and how the bucket is then.
-    pub(super) fn check_detailed(&self, ask: &Ask<'_>) -> Answer<(Verdict, Snapshot)> {
-        if let Err(error) = check_weight(ask.weight) {
-            return Answer::Ready(Err(error));
-        }
-        let look = Operation { action: Action::Peek { quota: &ask.quota }, ..ask.operation() };
-        Answer::Submitted(self.store.submit(Batch::new(&[ask.operation(), look])), verdict_and_snapshot)
-    }
-
-    /// Waits for a permit, blocking.
-    pub(super) fn acquire<'a>(&self, ask: Ask<'a>, timeout: Option<Duration>) -> Result<Permit<'a>> {
-        let started = self.timer.now();
-        let mut attempt = Attempt::new(&ask.quota, ask.weight, started, timeout);
-        let admission = loop {
-            match attempt.step() {
-                Step::Check => {
-                    let verdict = self.check(&self.later(&ask, started)).wait();
-                    attempt.checked(self.timer.now(), verdict);
-                }
-                Step::Sleep(until) => self.timer.sleep_until(until)?,
-                Step::Finish(admission) => break admission?,
-            }
-        };
-        Ok(Permit::new(ask.key, admission))
-    }
-
-    /// Waits for a permit, on any executor.
-    pub(super) async fn acquire_async<'a>(&self, ask: Ask<'a>, timeout: Option<Duration>) -> Result<Permit<'a>> {
-        let started = self.timer.now();
-        let mut attempt = Attempt::new(&ask.quota, ask.weight, started, timeout);
-        let admission = loop {
-            match attempt.step() {
-                Step::Check => {
-                    let verdict = self.check(&self.later(&ask, started)).get().await;
-                    attempt.checked(self.timer.now(), verdict);
-                }
-                Step::Sleep(until) => Sleep::until(&*self.timer, until).await?,
-                Step::Finish(admission) => break admission?,
-            }
-        };
-        Ok(Permit::new(ask.key, admission))
-    }
-
-    /// The same request now: a time that the caller brought goes on with the limiter's timer while it waits.
-    fn later<'b>(&self, ask: &'b Ask<'_>, started: Timestamp) -> Ask<'b> {
-        Ask {
-            key: Cow::Borrowed(&ask.key),
-            quota: Cow::Borrowed(&ask.quota),
-            shortcut: ask.shortcut,
-            weight: ask.weight,
-            at: ask.at.map(|at| at + self.timer.now().since(started)),
-        }
-    }
-
-    /// Has the store carry out one operation.
-    pub(super) fn submit<T>(&self, operation: &Operation<'_>, read: fn(Outcomes) -> Result<T>) -> Answer<T> {
-        Answer::Submitted(self.store.submit(Batch::from(operation)), read)
+        let Self { route, store, changed, is_closed, .. } = self;
+        f.debug_struct("Core")
+            .field("route", route)
+            .field("changed", changed)
+            .field("store", store)
+            .field("is_closed", is_closed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,13 +157,4 @@ fn wrong_weight(weight: u64) -> Error {
         ErrorKind::InvalidRequest,
         format!("the weight is {weight}; it must be at least 1 and at most {}", Rate::MAX_LIMIT),
     )
-}
-
-fn verdict_and_snapshot(outcomes: Outcomes) -> Result<(Verdict, Snapshot)> {
-    let mut outcomes = outcomes.into_iter();
-    let mut next = || outcomes.next().unwrap_or_else(|| Err(unexpected("nothing")));
-    match (next()?, next()?) {
-        (Reply::Acquired(verdict), Reply::Peeked(snapshot)) => Ok((verdict, snapshot)),
-        other => Err(unexpected(&format!("{other:?}"))),
-    }
 }

@@ -1,14 +1,16 @@
 use std::borrow::Cow;
 
-use crate::decision::{Decision, Detailed, Permit};
+use crate::decision::{Decision, Detailed};
 use crate::error::Result;
 use crate::limiter::bucket::Bucket;
-use crate::limiter::core::{Ask, Core};
+use crate::limiter::core::Core;
 use crate::limiter::request::{Request, Whom};
 use crate::limiter::shortcut::Shortcut;
+use crate::permit::Permit;
 use crate::quota::Quota;
 use crate::route::{Route, Routed};
 use crate::sync::Arc;
+use crate::waiting::Pass;
 
 /// Decides who may go now, who must wait, and for how long.
 ///
@@ -51,13 +53,12 @@ impl Limiter {
     /// ```
     pub fn try_acquire<'a>(&'a self, key: &'a str) -> Result<Decision<'a>> {
         if let (Some(memory), Route::PerKey(quota)) = (&self.core.memory, &self.core.route)
+            && self.core.gate.is_open(&self.core.pass)
             && let Some(verdict) = memory.acquire_one(key, quota)
         {
             return Ok(Decision::new(&verdict, Cow::Borrowed(key), quota, 1));
         }
-        let ask = Ask::new(self.core.route.find(key, 1)?, 1);
-        let verdict = self.core.check(&ask).wait()?;
-        Ok(ask.decision(&verdict))
+        self.request(key).try_acquire()
     }
 
     /// Decides on one unit for this key now, without blocking the executor while a remote store answers.
@@ -160,7 +161,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn bucket(&self, key: &str) -> Result<Bucket> {
-        self.pin(self.core.route.find(key, 1)?)
+        self.pin(self.core.find(key, 1)?)
     }
 
     /// A handle to the bucket of this very key, past the route: for keys that were listed, or that a permit names.
@@ -188,7 +189,18 @@ impl Limiter {
     }
 
     fn pin(&self, routed: Routed<'_>) -> Result<Bucket> {
-        let shortcut = self.core.store.pin(&routed.key, &routed.quota)?.map(Shortcut::new);
-        Ok(Bucket { core: Arc::clone(&self.core), key: routed.key.into(), quota: routed.quota.into_owned(), shortcut })
+        let core = &self.core;
+        let shortcut = core.store.store.pin(&routed.key, &routed.quota)?.map(Shortcut::new);
+        // What is seen now may be older than the quota, never newer: then the handle looks again.
+        let pass = Pass::default();
+        Ok(Bucket {
+            core: Arc::clone(core),
+            gate: Arc::clone(&core.room.gate),
+            key: routed.key.into(),
+            quota: routed.quota.into_owned(),
+            follows: routed.follows,
+            pass,
+            shortcut,
+        })
     }
 }

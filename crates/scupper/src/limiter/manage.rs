@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::decision::Permit;
 use crate::error::Result;
 use crate::limiter::facade::Limiter;
+use crate::permit::Permit;
 use crate::store::{Cursor, Page, Snapshot};
 use crate::time::Timestamp;
 
@@ -23,7 +23,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn peek(&self, key: &str) -> Result<Snapshot> {
-        self.core.look(&self.core.route.find(key, 1)?).wait()
+        self.core.look(&self.core.find(key, 1)?).wait()
     }
 
     /// [`peek`](Self::peek) without blocking the executor.
@@ -31,7 +31,7 @@ impl Limiter {
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
     pub async fn peek_async(&self, key: &str) -> Result<Snapshot> {
-        self.core.look(&self.core.route.find(key, 1)?).get().await
+        self.core.look(&self.core.find(key, 1)?).get().await
     }
 
     /// Gives back what a permit took; says how many units that still made a difference, a part of one counted as one. Zero if
@@ -78,7 +78,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn penalize(&self, key: &str, units: u64) -> Result<Timestamp> {
-        self.core.charge(&self.core.route.find(key, units)?, units)?.wait()
+        self.core.charge(&self.core.find(key, units)?, units)?.wait()
     }
 
     /// [`penalize`](Self::penalize) without blocking the executor.
@@ -86,7 +86,7 @@ impl Limiter {
     /// # Errors
     /// As for [`penalize`](Self::penalize).
     pub async fn penalize_async(&self, key: &str, units: u64) -> Result<Timestamp> {
-        self.core.charge(&self.core.route.find(key, units)?, units)?.get().await
+        self.core.charge(&self.core.find(key, units)?, units)?.get().await
     }
 
     /// Admits nobody on this key until `duration` has passed on the store's clock: what to do when a server said *come
@@ -107,7 +107,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn hold(&self, key: &str, duration: Duration) -> Result<Timestamp> {
-        self.core.hold_back(&self.core.route.find(key, 1)?, duration).wait()
+        self.core.hold_back(&self.core.find(key, 1)?, duration).wait()
     }
 
     /// [`hold`](Self::hold) without blocking the executor.
@@ -115,7 +115,7 @@ impl Limiter {
     /// # Errors
     /// As for [`hold`](Self::hold).
     pub async fn hold_async(&self, key: &str, duration: Duration) -> Result<Timestamp> {
-        self.core.hold_back(&self.core.route.find(key, 1)?, duration).get().await
+        self.core.hold_back(&self.core.find(key, 1)?, duration).get().await
     }
 
     /// Forgets all that was taken on this key, and any hold. Says whether there was anything. The empty bucket stays for one
@@ -133,7 +133,7 @@ impl Limiter {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn reset(&self, key: &str) -> Result<bool> {
-        self.core.forget(&self.core.route.find(key, 1)?).wait()
+        self.core.forget(&self.core.find(key, 1)?).wait()
     }
 
     /// [`reset`](Self::reset) without blocking the executor.
@@ -141,7 +141,7 @@ impl Limiter {
     /// # Errors
     /// As for [`reset`](Self::reset).
     pub async fn reset_async(&self, key: &str) -> Result<bool> {
-        self.core.forget(&self.core.route.find(key, 1)?).get().await
+        self.core.forget(&self.core.find(key, 1)?).get().await
     }
 
     /// Keys of buckets in the store, not of requests, that begin with `prefix` and owe something, `most` (at least 1) at a time and in no

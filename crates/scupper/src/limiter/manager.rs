@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::decision::Permit;
 use crate::error::Result;
-use crate::limiter::answer::{Answer, only, unexpected};
-use crate::limiter::core::{Core, check_weight};
+use crate::limiter::answer::{Answer, Effect, only};
+use crate::limiter::core::{Core, Demand, check_weight};
+use crate::permit::Permit;
+use crate::quota::Quota;
 use crate::route::Routed;
-use crate::store::{Action, Cursor, Operation, Page, Reply, Snapshot};
+use crate::store::{Action, Batch, Cursor, Operation, Outcomes, Page, Reply, Snapshot, unexpected};
 use crate::time::Timestamp;
 
 /// Reads the one reply of a batch, which a store that keeps the contract answers in this form.
@@ -23,29 +24,60 @@ macro_rules! read {
 /// What limiters and handles ask alike, of a bucket that was routed.
 impl Core {
     pub(super) fn look(&self, bucket: &Routed<'_>) -> Answer<Snapshot> {
-        self.submit(&Operation::new(&bucket.key, Action::Peek { quota: &bucket.quota }), read!(Reply::Peeked))
+        self.carry_out(
+            &Operation::new(&bucket.key, Action::Peek { quota: &bucket.quota }),
+            Effect::None,
+            read!(Reply::Peeked),
+        )
+    }
+
+    /// A look at the bucket that a request goes to.
+    pub(super) fn look_at(&self, demand: &Demand<'_>) -> Answer<Snapshot> {
+        let look = Operation { at: demand.at, ..Operation::new(&demand.key, Action::Peek { quota: &demand.quota }) };
+        self.carry_out(&look, Effect::None, read!(Reply::Peeked))
     }
 
     pub(super) fn give_back(&self, permit: &Permit<'_>) -> Answer<u64> {
-        self.submit(&Operation::new(permit.key(), Action::Refund(permit.admission())), read!(Reply::Refunded))
+        let refund = self.store.refund(permit.key(), permit.admission(), permit.source());
+        Answer::new(refund, read!(Reply::Refunded), &self.room, (permit.key(), Effect::Released))
     }
 
     pub(super) fn charge(&self, bucket: &Routed<'_>, units: u64) -> Result<Answer<Timestamp>> {
         check_weight(units)?;
         let penalty = Action::Penalize { quota: &bucket.quota, units };
-        Ok(self.submit(&Operation::new(&bucket.key, penalty), read!(Reply::Penalized)))
+        Ok(self.carry_out(&Operation::new(&bucket.key, penalty), Effect::Changed, read!(Reply::Penalized)))
     }
 
     pub(super) fn hold_back(&self, bucket: &Routed<'_>, duration: Duration) -> Answer<Timestamp> {
         let hold = Action::Hold { quota: &bucket.quota, duration };
-        self.submit(&Operation::new(&bucket.key, hold), read!(Reply::Held))
+        self.carry_out(&Operation::new(&bucket.key, hold), Effect::Changed, read!(Reply::Held))
     }
 
     pub(super) fn forget(&self, bucket: &Routed<'_>) -> Answer<bool> {
-        self.submit(&Operation::new(&bucket.key, Action::Reset), read!(Reply::Reset))
+        self.carry_out(&Operation::new(&bucket.key, Action::Reset), Effect::Released, read!(Reply::Reset))
     }
 
     pub(super) fn page(&self, prefix: &str, after: Option<&Cursor>, most: usize) -> Answer<Page> {
-        self.submit(&Operation::new(prefix, Action::List { after, most: most.max(1) }), read!(Reply::Listed))
+        let list = Operation::new(prefix, Action::List { after, most: most.max(1) });
+        self.carry_out(&list, Effect::None, read!(Reply::Listed))
+    }
+
+    /// Counts so many units for what was admitted, in place of its weight; nothing where it was counted nowhere.
+    pub(super) fn settle(&self, permit: &Permit<'_>, quota: &Quota, units: u64) -> Option<Answer<()>> {
+        let submission = self.store.settle(permit.key(), permit.admission(), permit.source(), quota, units)?;
+        let effect = if units < permit.weight() { Effect::Released } else { Effect::Changed };
+        Some(Answer::new(submission, settled, &self.room, (permit.key(), effect)))
+    }
+
+    fn carry_out<T>(&self, operation: &Operation<'_>, effect: Effect, read: fn(Outcomes) -> Result<T>) -> Answer<T> {
+        let submission = self.store.submit(Batch::from(operation));
+        Answer::new(submission, read, &self.room, (operation.key, effect))
+    }
+}
+
+fn settled(outcomes: Outcomes) -> Result<()> {
+    match only(outcomes)? {
+        Reply::Refunded(_) | Reply::Penalized(_) => Ok(()),
+        other => Err(unexpected(&format!("{other:?}"))),
     }
 }

@@ -6,7 +6,11 @@ mod shortcut;
 
 mod core;
 
+mod admission;
+
 mod manager;
+
+mod reservation;
 
 mod request;
 
@@ -16,9 +20,12 @@ mod facade;
 
 mod manage;
 
+mod control;
+
 mod builder;
 
 pub use bucket::Bucket;
 pub use builder::LimiterBuilder;
 pub use facade::Limiter;
 pub use request::Request;
+pub use reservation::Reservation;

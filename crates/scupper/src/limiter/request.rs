@@ -1,8 +1,12 @@
 use std::time::Duration;
 
-use crate::decision::{Decision, Detailed, Permit};
+use crate::decision::{Decision, Detailed};
 use crate::error::Result;
-use crate::limiter::core::{Ask, Core};
+use crate::limiter::admission::Patience;
+use crate::limiter::core::{Core, Demand};
+use crate::limiter::reservation::Reservation;
+use crate::permit::Permit;
+use crate::sync::Arc;
 use crate::time::Timestamp;
 
 /// A request that says more than its key: made by [`Limiter::request`](crate::Limiter::request) and
@@ -25,7 +29,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 #[must_use = "a request is made when it is ended with acquire or try_acquire"]
 pub struct Request<'a> {
-    pub(super) core: &'a Core,
+    pub(super) core: &'a Arc<Core>,
     pub(super) whom: Whom<'a>,
     pub(super) weight: u64,
     pub(super) timeout: Option<Duration>,
@@ -36,11 +40,11 @@ pub struct Request<'a> {
 #[derive(Debug)]
 pub(super) enum Whom<'a> {
     Key(&'a str),
-    Bucket(Ask<'a>),
+    Bucket(Demand<'a>),
 }
 
 impl<'a> Request<'a> {
-    pub(super) const fn new(core: &'a Core, whom: Whom<'a>) -> Self {
+    pub(super) const fn new(core: &'a Arc<Core>, whom: Whom<'a>) -> Self {
         Self { core, whom, weight: 1, timeout: None, at: None }
     }
 
@@ -57,8 +61,12 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Waits no longer than this, and not at all if that would be too short; without limit unless set. Only
-    /// [`acquire`](Self::acquire) and [`acquire_async`](Self::acquire_async) wait.
+    /// Waits no longer than this, and not at all if that would be too short, as the line stands; without limit unless set.
+    /// With zero it does not wait, as by [`try_acquire`](Self::try_acquire), and is in time if it is admitted then. Only
+    /// [`acquire`](Self::acquire), [`reserve`](Self::reserve) and their asynchronous forms wait.
+    ///
+    /// A time that passes while a remote store is being asked ends the wait with [`ErrorKind::Unknown`](crate::ErrorKind::Unknown);
+    /// what the store admits yet is given back.
     ///
     /// # Examples
     /// ```
@@ -100,13 +108,13 @@ impl<'a> Request<'a> {
         self
     }
 
-    fn ask(self) -> Result<Ask<'a>> {
-        let (weight, at) = (self.weight, self.at);
-        let ask = match self.whom {
-            Whom::Key(key) => Ask::new(self.core.route.find(key, weight)?, weight),
-            Whom::Bucket(ask) => ask,
+    fn demand(self) -> Result<Demand<'a>> {
+        let Self { core, weight, at, timeout, .. } = self;
+        let demand = match self.whom {
+            Whom::Key(key) => Demand::new(core.find(key, weight)?, weight),
+            Whom::Bucket(demand) => demand,
         };
-        Ok(Ask { weight, at, ..ask })
+        Ok(Demand { weight, at, timeout, ..demand })
     }
 
     /// Decides now.
@@ -124,9 +132,9 @@ impl<'a> Request<'a> {
     /// ```
     pub fn try_acquire(self) -> Result<Decision<'a>> {
         let core = self.core;
-        let ask = self.ask()?;
-        let verdict = core.check(&ask).wait()?;
-        Ok(ask.decision(&verdict))
+        let demand = self.demand()?;
+        let ruling = core.ask(&demand, Patience::None).wait(&*core.store.timer)?;
+        Ok(demand.decision(&ruling))
     }
 
     /// Decides now, without blocking the executor while a remote store answers.
@@ -144,9 +152,9 @@ impl<'a> Request<'a> {
     /// ```
     pub async fn try_acquire_async(self) -> Result<Decision<'a>> {
         let core = self.core;
-        let ask = self.ask()?;
-        let verdict = core.check(&ask).get().await?;
-        Ok(ask.decision(&verdict))
+        let demand = self.demand()?;
+        let ruling = core.ask(&demand, Patience::None).get().await?;
+        Ok(demand.decision(&ruling))
     }
 
     /// Decides now, and says how the bucket is left: used, remaining and reset of every rate.
@@ -163,9 +171,13 @@ impl<'a> Request<'a> {
     /// ```
     pub fn detailed(self) -> Result<Detailed<'a>> {
         let core = self.core;
-        let ask = self.ask()?;
-        let (verdict, snapshot) = core.check_detailed(&ask).wait()?;
-        Ok(Detailed { decision: ask.decision(&verdict), snapshot })
+        let demand = self.demand()?;
+        let mut ruling = core.ask(&demand, Patience::NoneButDetails).wait(&*core.store.timer)?;
+        let snapshot = match ruling.snapshot.take() {
+            Some(snapshot) => *snapshot,
+            None => core.look_at(&demand).wait()?,
+        };
+        Ok(Detailed { decision: demand.decision(&ruling), snapshot })
     }
 
     /// [`detailed`](Self::detailed) without blocking the executor.
@@ -183,17 +195,23 @@ impl<'a> Request<'a> {
     /// ```
     pub async fn detailed_async(self) -> Result<Detailed<'a>> {
         let core = self.core;
-        let ask = self.ask()?;
-        let (verdict, snapshot) = core.check_detailed(&ask).get().await?;
-        Ok(Detailed { decision: ask.decision(&verdict), snapshot })
+        let demand = self.demand()?;
+        let mut ruling = core.ask(&demand, Patience::NoneButDetails).get().await?;
+        let snapshot = match ruling.snapshot.take() {
+            Some(snapshot) => *snapshot,
+            None => core.look_at(&demand).get().await?,
+        };
+        Ok(Detailed { decision: demand.decision(&ruling), snapshot })
     }
 
-    /// Waits until it is admitted, blocking the calling thread.
+    /// Waits until it is admitted, blocking the calling thread. Requests on one key are served in the order in which they came,
+    /// and who does not wait does not pass them.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) as soon as the deadline cannot be met,
     /// [`ErrorKind::NeverFits`](crate::ErrorKind::NeverFits) at once for a request heavier than its rates ever allow,
-    /// and those of [`try_acquire`](Self::try_acquire). None of these has taken anything, save
+    /// [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull), [`ErrorKind::Closed`](crate::ErrorKind::Closed), and those of
+    /// [`try_acquire`](Self::try_acquire). None of these has taken anything, save
     /// [`ErrorKind::Unknown`](crate::ErrorKind::Unknown).
     ///
     /// # Examples
@@ -208,14 +226,16 @@ impl<'a> Request<'a> {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn acquire(self) -> Result<Permit<'a>> {
-        let (core, timeout) = (self.core, self.timeout);
-        core.acquire(self.ask()?, timeout)
+        let core = self.core;
+        let demand = self.demand()?;
+        let ruling = core.ask(&demand, Patience::Waits).wait(&*core.store.timer)?;
+        demand.permit(&ruling)
     }
 
     /// Waits until it is admitted, on any executor.
     ///
-    /// Dropping the future while it sleeps takes nothing, nor does dropping it on a store that answers at once. A call
-    /// that was sent to a remote store goes on, and its units may be taken.
+    /// It makes progress whether or not it is polled. Dropping the future leaves the line; what was admitted meanwhile, or by a
+    /// call that was under way, is given back. If that fails, its units stay charged for their window.
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
@@ -230,7 +250,32 @@ impl<'a> Request<'a> {
     /// # }).unwrap();
     /// ```
     pub async fn acquire_async(self) -> Result<Permit<'a>> {
-        let (core, timeout) = (self.core, self.timeout);
-        core.acquire_async(self.ask()?, timeout).await
+        let core = self.core;
+        let demand = self.demand()?;
+        let ruling = core.ask(&demand, Patience::Waits).get().await?;
+        demand.permit(&ruling)
+    }
+
+    /// Waits until it is admitted, blocking the calling thread, for something whose cost is known only afterwards: see
+    /// [`Reservation`].
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire).
+    pub fn reserve(self) -> Result<Reservation<'a>> {
+        let core = self.core;
+        let demand = self.demand()?;
+        let ruling = core.ask(&demand, Patience::Waits).wait(&*core.store.timer)?;
+        demand.reservation(core, &ruling)
+    }
+
+    /// [`reserve`](Self::reserve) on any executor.
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire).
+    pub async fn reserve_async(self) -> Result<Reservation<'a>> {
+        let core = self.core;
+        let demand = self.demand()?;
+        let ruling = core.ask(&demand, Patience::Waits).get().await?;
+        demand.reservation(core, &ruling)
     }
 }

@@ -73,7 +73,7 @@ pub enum Action<'a> {
         /// The rates and the algorithm to look with.
         quota: &'a Quota,
     },
-    /// Give back what an acquire took.
+    /// Give back what an acquire took, or with less weight than it took the last of its units.
     Refund(Admission),
     /// Take units whether or not there is room for them.
     Penalize {

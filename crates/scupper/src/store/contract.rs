@@ -41,6 +41,13 @@ pub trait Store: Any + fmt::Debug + Send + Sync {
     /// error.
     fn submit(&self, batch: Batch<'_>) -> Submission;
 
+    /// Which buckets these are. Stores that answer the same here keep the same buckets, and requests of this process that
+    /// wait for them stand in one line, whichever limiter they come from. Where a store is a handle that is cloned, the
+    /// address of what the clones share will do; without an implementation of its own, each value is a store for itself.
+    fn identity(&self) -> usize {
+        std::ptr::from_ref(self).cast::<()>().addr()
+    }
+
     /// A short cut to one bucket, for stores that decide at memory speed. A store without one gives none, and every
     /// decision goes through [`submit`](Self::submit).
     ///

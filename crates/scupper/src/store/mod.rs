@@ -21,4 +21,5 @@ pub use line::Line;
 pub(crate) use memory::Handle as MemoryHandle;
 pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapshot, Usage, Verdict};
+pub(crate) use submission::unexpected;
 pub use submission::{Outcomes, Submission, SubmissionFuture};

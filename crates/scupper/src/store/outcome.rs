@@ -160,10 +160,12 @@ pub struct Denial {
 pub enum Cause {
     /// A rate has no room for it.
     Full,
-    /// Earlier requests in line on the same key wait; said to operations of a batch that are in line.
+    /// Earlier requests on the same key wait in line, and this one does not pass them.
     Queued,
     /// The bucket is held: nobody is admitted before a certain time.
     Held,
+    /// The store could not be asked, and the limiter fails closed.
+    Outage,
 }
 
 /// A bucket as it is now: nothing is consumed by looking.

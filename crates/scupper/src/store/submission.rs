@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use smallvec::SmallVec;
 
+use crate::error::{Error, ErrorKind};
 use crate::store::outcome::Outcome;
-use crate::sync::Arc;
-use crate::timer::ThreadSignal;
+use crate::timer::block_on;
 
 /// The outcomes of a batch, one an operation, in their order.
 ///
@@ -75,7 +75,7 @@ impl Submission {
     pub fn wait(self) -> Outcomes {
         match self {
             Self::Ready(outcomes) => outcomes,
-            Self::Pending(future) => block_on(future),
+            Self::Pending(future) => block_on(future, |_| false),
         }
     }
 }
@@ -129,15 +129,8 @@ impl fmt::Debug for Submission {
     }
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let signal = ThreadSignal::for_this_thread();
-    let waker = Waker::from(Arc::clone(&signal));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => signal.wait(),
-        }
-    }
+/// A store that does not keep the contract.
+#[cold]
+pub(crate) fn unexpected(reply: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("the store answered {reply}, which is no answer to this operation"))
 }

@@ -1,17 +1,17 @@
 use std::any::Any;
 use std::fmt;
-use std::task::Waker;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
 
 use crate::error::Result;
-use crate::sync::Arc;
 use crate::time::Timestamp;
-use crate::timer::signal::ThreadSignal;
+use crate::timer::signal::block_on;
 
 /// A clock with an alarm: where a store in this process reads the time, and what waiting callers sleep on.
 ///
 /// [`SystemTimer`](crate::SystemTimer) is the one to use; [`WallTimer`](crate::WallTimer) follows the calendar,
-/// [`ManualTimer`](crate::ManualTimer) moves when a test says so. An implementation needs two methods. Blocking and
-/// asynchronous sleep are both made of [`wake_at`](Timer::wake_at).
+/// [`ManualTimer`](crate::ManualTimer) moves when a test says so. An implementation needs two methods:
+/// [`now`](Timer::now) and [`wake_at`](Timer::wake_at), which all waiting is made of.
 ///
 /// # Examples
 /// ```
@@ -58,6 +58,42 @@ pub trait Timer: Any + fmt::Debug + Send + Sync {
     /// ```
     fn wake_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm>;
 
+    /// As [`wake_at`](Timer::wake_at), for what is to be done by then if nothing else has happened before: the end of the
+    /// time that a call may take, or housekeeping. A clock that moves by itself while everybody waits moves for alarms, but
+    /// not for these. Without an implementation of its own, the same as [`wake_at`](Timer::wake_at).
+    ///
+    /// # Errors
+    /// Those of [`wake_at`](Timer::wake_at).
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{ManualTimer, Timer, Timestamp};
+    /// use std::task::Waker;
+    ///
+    /// let timer = ManualTimer::new();
+    /// let _reminder = timer.remind_at(Timestamp::from_micros(5), Waker::noop().clone())?;
+    /// assert_eq!((timer.alarms(), timer.next_alarm()), (0, None));
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
+    fn remind_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm> {
+        self.wake_at(at, waker)
+    }
+
+    /// Said by a thread that has nothing left to do but wait. A clock that moves by itself moves on here, and says whether
+    /// it did; where it has nowhere to go, it may wake `waker` once it has. Other clocks do nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use scupper::{SystemTimer, Timer};
+    /// use std::task::Waker;
+    ///
+    /// assert!(!SystemTimer::new().idle(Waker::noop()));
+    /// ```
+    fn idle(&self, waker: &Waker) -> bool {
+        let _ = waker;
+        false
+    }
+
     /// Blocks the calling thread until the clock reads `at` or later.
     ///
     /// # Errors
@@ -75,17 +111,22 @@ pub trait Timer: Any + fmt::Debug + Send + Sync {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     fn sleep_until(&self, at: Timestamp) -> Result<()> {
-        block_until(self, at)
+        let mut _alarm = Alarm::gone_off();
+        let due = poll_fn(|context| {
+            if self.now() >= at {
+                return Poll::Ready(Ok(()));
+            }
+            // Set anew each time: a timer may go off early, and an alarm goes off once.
+            match self.wake_at(at, context.waker().clone()) {
+                Ok(alarm) => {
+                    _alarm = alarm;
+                    Poll::Pending
+                }
+                Err(error) => Poll::Ready(Err(error)),
+            }
+        });
+        block_on(due, |waker| self.idle(waker))
     }
-}
-
-pub(super) fn block_until(timer: &(impl Timer + ?Sized), at: Timestamp) -> Result<()> {
-    while timer.now() < at {
-        let signal = ThreadSignal::for_this_thread();
-        let _alarm = timer.wake_at(at, Waker::from(Arc::clone(&signal)))?;
-        signal.wait();
-    }
-    Ok(())
 }
 
 /// An alarm that is set; dropping it calls it off. It says nothing about whether the alarm has gone off already.

@@ -1,23 +1,20 @@
 use std::collections::BTreeMap;
-use std::collections::btree_map::OccupiedEntry;
 use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::sync::{Arc, Mutex, Weak, lock};
+use crate::sync::{Arc, Mutex, Weak, lock, thread};
 use crate::time::Timestamp;
-use crate::timer::contract::{Alarm, Timer, block_until};
-use crate::timer::signal::ThreadSignal;
+use crate::timer::contract::{Alarm, Timer};
+use crate::timer::signal::block_on;
 
 /// A clock that moves only when it is told to, for tests.
 ///
 /// Clones share one time. Alarms that fall due go off inside [`advance`](Self::advance) and [`set`](Self::set), on the
-/// thread that calls them; a blocking sleep ends when another thread moves the clock. A timer made by
-/// [`auto_advancing`](Self::auto_advancing) moves itself to the end of every blocking sleep, so that a single thread
-/// can wait for hours in no time.
+/// thread that calls them; a blocked thread goes on when another one moves the clock. A timer made by
+/// [`auto_advancing`](Self::auto_advancing) moves itself to the next alarm whenever a thread blocks to wait for it, so that
+/// a single thread can wait for hours in no time.
 ///
 /// # Examples
 /// ```
@@ -39,7 +36,11 @@ pub struct ManualTimer {
 struct State {
     now: Timestamp,
     alarms: BTreeMap<AlarmKey, Waker>,
+    /// Alarms that the clock does not move for by itself.
+    reminders: BTreeMap<AlarmKey, Waker>,
     asked: u64,
+    /// Who would move the clock if there were an alarm to move to.
+    idle: Vec<Waker>,
     /// How many calls let alarms go off now: one that is set meanwhile and due at once waits for its turn.
     going_off: usize,
 }
@@ -60,7 +61,7 @@ impl ManualTimer {
         Self::default()
     }
 
-    /// A clock that stands at [`Timestamp::ZERO`] and moves to the end of every blocking sleep.
+    /// A clock that stands at [`Timestamp::ZERO`] and moves to the next alarm whenever a thread blocks to wait for it.
     ///
     /// # Examples
     /// ```
@@ -128,24 +129,11 @@ impl ManualTimer {
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let signal = ThreadSignal::for_this_thread();
-        let waker = Waker::from(Arc::clone(&signal));
-        let mut future = pin!(future);
-        loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                return output;
-            }
-            while !signal.is_woken() {
-                match self.next_alarm() {
-                    Some(at) => self.set(at),
-                    None => break,
-                }
-            }
-            signal.wait();
-        }
+        block_on(future, |waker| self.move_on(waker))
     }
 
-    /// When the next alarm goes off, if anyone has set one: a waiting request, or a store that looks for idle buckets.
+    /// When the next alarm goes off, if anyone has set one: a waiting request, say. Those set by
+    /// [`remind_at`](Timer::remind_at) do not count.
     ///
     /// # Examples
     /// ```
@@ -163,7 +151,7 @@ impl ManualTimer {
         lock(&self.state).alarms.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// How many alarms are set, by waiting requests and by stores.
+    /// How many alarms are set, by lines of waiting requests. Those set by [`remind_at`](Timer::remind_at) do not count.
     ///
     /// # Examples
     /// ```
@@ -196,8 +184,51 @@ impl ManualTimer {
 
     fn next_due(&self) -> Option<Waker> {
         let mut state = lock(&self.state);
-        let now = state.now;
-        state.alarms.first_entry().filter(|first| first.key().0 <= now).map(OccupiedEntry::remove)
+        let State { now, alarms, reminders, .. } = &mut *state;
+        let first = |alarms: &BTreeMap<AlarmKey, Waker>| alarms.first_key_value().map(|(key, _)| *key);
+        let comes_first = match (first(alarms), first(reminders)) {
+            (Some(alarm), Some(reminder)) if reminder < alarm => reminders,
+            (None, Some(_)) => reminders,
+            _ => alarms,
+        };
+        let due = first(comes_first).filter(|(at, _)| at <= now)?;
+        comes_first.remove(&due)
+    }
+
+    /// Moves the clock to the next alarm, if there is one; if not, `waker` is woken when one is set.
+    fn move_on(&self, waker: &Waker) -> bool {
+        let mut state = lock(&self.state);
+        let Some(((at, _), _)) = state.alarms.first_key_value() else {
+            if !state.idle.iter().any(|other| other.will_wake(waker)) {
+                state.idle.push(waker.clone());
+            }
+            return false;
+        };
+        let at = *at;
+        drop(state);
+        self.go_to(|now| now.max(at));
+        true
+    }
+
+    fn set_alarm(
+        &self,
+        at: Timestamp,
+        waker: Waker,
+        alarms: fn(&mut State) -> &mut BTreeMap<AlarmKey, Waker>,
+    ) -> Alarm {
+        let mut state = lock(&self.state);
+        if at <= state.now && state.going_off == 0 {
+            drop(state);
+            waker.wake();
+            return Alarm::gone_off();
+        }
+        let key = (at, state.asked);
+        state.asked += 1;
+        alarms(&mut state).insert(key, waker);
+        let idle = if state.alarms.is_empty() { Vec::new() } else { std::mem::take(&mut state.idle) };
+        drop(state);
+        idle.into_iter().for_each(Waker::wake);
+        Alarm::new(CallOff { state: Arc::downgrade(&self.state), key })
     }
 }
 
@@ -223,24 +254,15 @@ impl Timer for ManualTimer {
     }
 
     fn wake_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm> {
-        let mut state = lock(&self.state);
-        if at <= state.now && state.going_off == 0 {
-            drop(state);
-            waker.wake();
-            return Ok(Alarm::gone_off());
-        }
-        let key = (at, state.asked);
-        state.asked += 1;
-        state.alarms.insert(key, waker);
-        Ok(Alarm::new(CallOff { state: Arc::downgrade(&self.state), key }))
+        Ok(self.set_alarm(at, waker, |state| &mut state.alarms))
     }
 
-    fn sleep_until(&self, at: Timestamp) -> Result<()> {
-        if self.auto_advancing {
-            self.go_to(|now| now.max(at));
-            return Ok(());
-        }
-        block_until(self, at)
+    fn remind_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm> {
+        Ok(self.set_alarm(at, waker, |state| &mut state.reminders))
+    }
+
+    fn idle(&self, waker: &Waker) -> bool {
+        self.auto_advancing && self.move_on(waker)
     }
 }
 
@@ -252,7 +274,10 @@ struct CallOff {
 
 impl Drop for CallOff {
     fn drop(&mut self) {
-        let called_off = self.state.upgrade().and_then(|state| lock(&state).alarms.remove(&self.key));
+        let Some(state) = self.state.upgrade() else { return };
+        let mut state = lock(&state);
+        let called_off = (state.alarms.remove(&self.key), state.reminders.remove(&self.key));
+        drop(state);
         drop(called_off);
     }
 }

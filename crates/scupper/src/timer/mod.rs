@@ -6,13 +6,11 @@ mod contract;
 
 mod alarms;
 mod manual;
-mod sleep;
 mod system;
 mod wall;
 
 pub use contract::{Alarm, Timer};
 pub use manual::ManualTimer;
-pub(crate) use signal::ThreadSignal;
-pub(crate) use sleep::Sleep;
+pub(crate) use signal::block_on;
 pub use system::SystemTimer;
 pub use wall::WallTimer;

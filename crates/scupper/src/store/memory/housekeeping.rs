@@ -79,7 +79,7 @@ impl Table {
         sweep.plan += 1;
         let plan = sweep.plan;
         drop(sweep);
-        let alarm = self.clock.timer().wake_at(at, Waker::from(Arc::new(Sweeper(Arc::downgrade(self)))));
+        let alarm = self.clock.timer().remind_at(at, Waker::from(Arc::new(Sweeper(Arc::downgrade(self)))));
         let mut sweep = lock(&self.sweep);
         if sweep.plan != plan {
             drop(sweep);

@@ -144,6 +144,10 @@ impl Store for MemoryStore {
         Submission::Ready(outcomes)
     }
 
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.table).addr()
+    }
+
     fn pin(&self, key: &str, quota: &Quota) -> Result<Option<Arc<dyn PinnedBucket>>> {
         let (bucket, hash) = self.table.pin(key, quota)?;
         Ok(Some(Arc::new(Handle::new(bucket, &self.table, hash))))

@@ -1,0 +1,114 @@
+use crate::error::{Error, ErrorKind, Result};
+use crate::guard::ask::Ask;
+use crate::guard::breaker::Breaker;
+use crate::guard::policy::OutagePolicy;
+use crate::quota::Quota;
+use crate::ruling::Ruling;
+use crate::source::Source;
+use crate::store::{Admission, Batch, Cause, Denial, MemoryStore, Snapshot, Standing, Store, Verdict};
+use crate::sync::Arc;
+use crate::time::Timestamp;
+use crate::timer::Timer;
+
+/// A policy at work: it notices when the store cannot tell, and rules in its place.
+#[derive(Debug)]
+pub(super) enum Outage {
+    Reported,
+    FailOpen(Breaker),
+    FailClosed(Breaker),
+    Fallback(Breaker, Quota, MemoryStore),
+}
+
+impl Outage {
+    pub(super) fn new(policy: OutagePolicy, timer: &Arc<dyn Timer>) -> Self {
+        let breaker = Breaker::default();
+        match policy {
+            OutagePolicy::Error => Self::Reported,
+            OutagePolicy::FailOpen => Self::FailOpen(breaker),
+            OutagePolicy::FailClosed => Self::FailClosed(breaker),
+            OutagePolicy::Fallback(quota) => {
+                Self::Fallback(breaker, quota, MemoryStore::builder().shared_timer(Arc::clone(timer)).build())
+            }
+        }
+    }
+
+    fn breaker(&self) -> Option<&Breaker> {
+        match self {
+            Self::Reported => None,
+            Self::FailOpen(breaker) | Self::FailClosed(breaker) | Self::Fallback(breaker, ..) => Some(breaker),
+        }
+    }
+
+    /// Where the policy's own rates are held to.
+    pub(super) fn fallback(&self) -> Option<&MemoryStore> {
+        if let Self::Fallback(_, _, store) = self { Some(store) } else { None }
+    }
+
+    /// The rulings of the policy, if the store need not be asked now.
+    pub(super) fn rule_at_once(&self, key: &str, asks: &[Ask], now: Timestamp) -> Option<Vec<Result<Ruling>>> {
+        if self.breaker().is_none_or(|breaker| breaker.lets_through(now)) {
+            return None;
+        }
+        Some(self.rule(key, &asks.iter().collect::<Vec<_>>(), now))
+    }
+
+    /// Puts the policy's rulings in place of those that say that the store could not tell.
+    pub(super) fn replace(&self, key: &str, asks: &[Ask], rulings: &mut [Result<Ruling>], now: Timestamp) {
+        let Some(breaker) = self.breaker() else { return };
+        let affected: Vec<usize> = (0..asks.len()).filter(|place| is_outage(&rulings[*place])).collect();
+        if affected.is_empty() {
+            breaker.note_answer();
+            return;
+        }
+        breaker.note_outage(now);
+        let asks: Vec<&Ask> = affected.iter().map(|place| &asks[*place]).collect();
+        for (place, ruling) in affected.into_iter().zip(self.rule(key, &asks, now)) {
+            rulings[place] = ruling;
+        }
+    }
+
+    fn rule(&self, key: &str, asks: &[&Ask], now: Timestamp) -> Vec<Result<Ruling>> {
+        let unseen = |ask: &Ask| ask.detailed.then(|| Snapshot::new(now, None, Vec::new()));
+        let mut is_held_up = false;
+        let mut rule = |ask: &Ask| match self {
+            Self::Fallback(..) | Self::Reported => Err(Error::new(ErrorKind::Unavailable, "the store is away")),
+            Self::FailOpen(_) => {
+                let verdict = Verdict::Admitted(Admission { tick: now, weight: ask.weight, sequence: 0 });
+                Ok(Ruling::new(verdict, Source::FailOpen, &ask.quota).with_snapshot(unseen(ask)))
+            }
+            Self::FailClosed(_) => {
+                let is_behind = is_held_up && ask.standing != Standing::Alone;
+                is_held_up |= ask.standing == Standing::Waiting;
+                let verdict = denied(now, if is_behind { Cause::Queued } else { Cause::Outage });
+                Ok(Ruling::new(verdict, Source::FailClosed, &ask.quota).with_snapshot(unseen(ask)))
+            }
+        };
+        match self {
+            Self::Fallback(_, quota, store) => rule_locally(store, quota, key, asks, now),
+            _ => asks.iter().map(|ask| rule(ask)).collect(),
+        }
+    }
+}
+
+fn rule_locally(store: &MemoryStore, quota: &Quota, key: &str, asks: &[&Ask], now: Timestamp) -> Vec<Result<Ruling>> {
+    let asks: Vec<Ask> = asks.iter().map(|ask| Ask { quota: quota.clone(), ..(*ask).clone() }).collect();
+    let operations: Vec<_> = asks.iter().flat_map(|ask| ask.operations(key, now)).collect();
+    let mut outcomes = store.submit(Batch::new(&operations)).wait().into_iter();
+    let mut read = |ask: &Ask| {
+        let mut ruling = ask.read(Source::Fallback, &mut outcomes)?;
+        if matches!(ruling.verdict, Verdict::NeverFits { .. }) {
+            // The rates that count may allow it, once the store is back.
+            (ruling.verdict, ruling.rate) = (denied(now, Cause::Outage), None);
+        }
+        Ok(ruling)
+    };
+    asks.iter().map(|ask| read(ask)).collect()
+}
+
+fn denied(now: Timestamp, cause: Cause) -> Verdict {
+    Verdict::Denied(Denial { now, retry_at: now + Breaker::PAUSE, rate: None, cause })
+}
+
+fn is_outage(ruling: &Result<Ruling>) -> bool {
+    matches!(ruling, Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown))
+}

@@ -1,0 +1,35 @@
+use crate::quota::Quota;
+
+/// What becomes of requests when the store cannot tell: it is away, or did not answer in time.
+///
+/// An outage is an error of kind [`Unavailable`](crate::ErrorKind::Unavailable) or [`Unknown`](crate::ErrorKind::Unknown)
+/// to an acquire. Other errors, such as a full table or a mismatch of algorithms, are always reported, and so are those of
+/// looking, giving back, penalizing, holding, resetting and listing.
+///
+/// With all but [`Error`](Self::Error), the store is left alone for a second after an outage was noticed; then one request
+/// tries it, and if it is answered, all go to the store again.
+///
+/// # Examples
+/// ```
+/// use scupper::{Algorithm, Limiter, OutagePolicy, Quota};
+///
+/// // While the store is away, each process goes on by itself, at a tenth of the rates.
+/// let local = Quota::new(Algorithm::SlidingWindowLog, "10/s")?;
+/// let limiter = Limiter::builder().rates(["100/s".parse()?]).on_outage(OutagePolicy::Fallback(local)).build()?;
+/// assert!(limiter.try_acquire("user:42")?.is_admitted());
+/// # Ok::<(), scupper::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutagePolicy {
+    /// The error is reported: the caller decides. The default.
+    #[default]
+    Error,
+    /// Requests pass, counted nowhere: more than the rates allow may come through.
+    FailOpen,
+    /// Requests are denied, with cause [`Outage`](crate::Cause::Outage); those that may wait do.
+    FailClosed,
+    /// This process decides by itself, in its memory and under these rates, beginning with empty buckets. What the store
+    /// counted before and what is admitted meanwhile do not know of each other.
+    Fallback(Quota),
+}

@@ -1,0 +1,161 @@
+//! How a request comes to its ruling: straight from the store where nobody waits, in line where somebody does.
+
+use crate::decision::Decision;
+use crate::error::{Error, ErrorKind, Result};
+use crate::guard::read_ruling;
+use crate::limiter::core::{Core, Demand, check_weight};
+use crate::limiter::reservation::Reservation;
+use crate::permit::Permit;
+use crate::ruling::Ruling;
+use crate::source::Source;
+use crate::store::{Action, Batch, BucketState, Operation, Store, Verdict};
+use crate::sync::Arc;
+use crate::timer::Timer;
+use crate::waiting::{Claim, Joined, Ticket};
+
+/// A ruling, there or on its way: blocking and asynchronous callers differ in how they wait for it, and in nothing else.
+#[must_use]
+pub(super) enum Asked {
+    Ruled(Result<Ruling>),
+    Waits(Ticket),
+}
+
+impl Asked {
+    pub(super) fn wait(self, timer: &dyn Timer) -> Result<Ruling> {
+        match self {
+            Self::Ruled(ruling) => ruling,
+            Self::Waits(ticket) => ticket.wait(timer),
+        }
+    }
+
+    pub(super) async fn get(self) -> Result<Ruling> {
+        match self {
+            Self::Ruled(ruling) => ruling,
+            Self::Waits(ticket) => ticket.await,
+        }
+    }
+}
+
+/// How a request takes a denial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It goes.
+    None,
+    /// It goes, and wants to know how the bucket is left.
+    NoneButDetails,
+    /// It waits its turn.
+    Waits,
+}
+
+impl Core {
+    pub(super) fn ask(&self, demand: &Demand<'_>, patience: Patience) -> Asked {
+        let seen = self.gate.look();
+        if let Err(error) = self.check(demand) {
+            return Asked::Ruled(Err(error));
+        }
+        if !self.is_changed() {
+            self.pass.renew(seen);
+        }
+        let detailed = patience == Patience::NoneButDetails;
+        // Without time to wait, it is no use to stand in line.
+        let waits = patience == Patience::Waits && demand.timeout.is_none_or(|timeout| !timeout.is_zero());
+        if let Some(direct) = self.direct(demand, detailed)
+            && !self.room.has_line(&demand.key)
+        {
+            let ruling = direct();
+            let goes = !waits || !matches!(ruling, Ok(Ruling { verdict: Verdict::Denied(_), .. }));
+            if goes {
+                return Asked::Ruled(ruling);
+            }
+        }
+        self.join(demand, waits, detailed)
+    }
+
+    fn check(&self, demand: &Demand<'_>) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "the limiter was closed"));
+        }
+        check_weight(demand.weight)?;
+        if demand.at.is_some_and(|at| at > BucketState::LATEST) {
+            let wrong = format!("the time is later than {}", BucketState::LATEST);
+            return Err(Error::new(ErrorKind::InvalidRequest, wrong));
+        }
+        Ok(())
+    }
+
+    /// How to decide at once, where that takes no call.
+    fn direct<'b>(&'b self, demand: &'b Demand<'_>, detailed: bool) -> Option<impl FnOnce() -> Result<Ruling> + 'b> {
+        let Demand { key, quota, shortcut, weight, at, .. } = demand;
+        let shortcut = shortcut.filter(|_| at.is_none() && !detailed);
+        let memory = self.memory.as_ref();
+        if shortcut.is_none() && memory.is_none() {
+            return None;
+        }
+        Some(move || {
+            if let Some(shortcut) = shortcut {
+                return Ok(Ruling::new(shortcut.acquire(quota, *weight)?, Source::Store, quota));
+            }
+            let acquire = Operation { at: *at, ..Operation::acquire(key, quota, *weight) };
+            let look = Operation { action: Action::Peek { quota }, ..acquire };
+            let both = [acquire, look];
+            let operations = if detailed { &both[..] } else { &both[..1] };
+            let outcomes = memory.map(|memory| memory.submit(Batch::new(operations)).wait()).unwrap_or_default();
+            read_ruling(quota, detailed, Source::Store, &mut outcomes.into_iter())
+        })
+    }
+
+    fn join(&self, demand: &Demand<'_>, waits: bool, detailed: bool) -> Asked {
+        let Demand { key, quota, follows, weight, at, timeout, .. } = demand;
+        if *weight > quota.capacity() {
+            let never = Verdict::NeverFits { rate: quota.tightest() };
+            return Asked::Ruled(Ok(Ruling::new(never, Source::Store, quota)));
+        }
+        if !waits && let Some(known) = self.room.known_denial(key, &self.store, quota, *weight) {
+            return Asked::Ruled(Ok(known));
+        }
+        let quota = quota.clone().into_owned();
+        let timeout = timeout.filter(|_| waits);
+        let claim = Claim { quota, follows: *follows, weight: *weight, at: *at, waits, timeout, detailed };
+        match self.room.join(key, &self.store, claim, self.most_waiting, || self.is_closed()) {
+            Ok(Joined::Ruled(ruling)) => Asked::Ruled(Ok(ruling)),
+            Ok(Joined::Waits(ticket)) => Asked::Waits(ticket),
+            Err(error) => Asked::Ruled(Err(error)),
+        }
+    }
+}
+
+impl<'a> Demand<'a> {
+    pub(super) fn decision(self, ruling: &Ruling) -> Decision<'a> {
+        Decision::ruled(ruling, self.key, &self.quota, self.weight)
+    }
+
+    /// The permit of one who waited.
+    pub(super) fn permit(self, ruling: &Ruling) -> Result<Permit<'a>> {
+        match &ruling.verdict {
+            Verdict::Admitted(admission) => Ok(Permit::by(ruling.source, self.key, *admission)),
+            Verdict::Denied(denial) => {
+                let pause = denial.retry_at.since(denial.now);
+                Err(Error::new(
+                    ErrorKind::Timeout,
+                    format!("the request would have to wait {pause:?}, and has no time to"),
+                ))
+            }
+            Verdict::NeverFits { .. } => Err(self.never_fits(ruling)),
+        }
+    }
+
+    /// The reservation of one who waited.
+    pub(super) fn reservation(self, core: &Arc<Core>, ruling: &Ruling) -> Result<Reservation<'a>> {
+        let quota = self.quota.clone().into_owned();
+        Ok(Reservation::new(core, quota, self.permit(ruling)?))
+    }
+
+    fn never_fits(&self, ruling: &Ruling) -> Error {
+        let rate = ruling.rate.map(|rate| rate.to_string()).unwrap_or_default();
+        let (weight, most) = (self.weight, ruling.rate.map_or(self.quota.capacity(), |rate| rate.burst()));
+        Error::new(
+            ErrorKind::NeverFits,
+            format!("the request weighs {weight} units, and {rate} never allows more than {most} at once; split it"),
+        )
+    }
+}

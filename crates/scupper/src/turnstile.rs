@@ -1,0 +1,41 @@
+//! One at a time: who comes while another is inside has that one go round once more.
+
+use crate::sync::{AtomicU8, Ordering};
+
+/// Lets one at a time do a piece of work that anybody may ask for, and loses no request: work that is asked for while it is
+/// being done is done once more.
+#[derive(Debug, Default)]
+pub(crate) struct Turnstile(AtomicU8);
+
+const FREE: u8 = 0;
+const TAKEN: u8 = 1;
+const ASKED_AGAIN: u8 = 2;
+
+impl Turnstile {
+    /// Whether to do the work. If not, whoever is doing it learns that it must be done again.
+    pub(crate) fn enter(&self) -> bool {
+        let next = |now| Some(if now == FREE { TAKEN } else { ASKED_AGAIN });
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(FREE)
+    }
+
+    /// Ends the work; says whether somebody asked for it meanwhile, so that it must be entered again.
+    #[must_use = "if somebody asked meanwhile, the work must be done again"]
+    pub(crate) fn leave(&self) -> bool {
+        self.0.swap(FREE, Ordering::AcqRel) == ASKED_AGAIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_and_no_request_is_lost() {
+        let turnstile = Turnstile::default();
+        assert!(turnstile.enter());
+        assert!(!turnstile.enter() && !turnstile.enter(), "somebody is inside");
+        assert!(turnstile.leave(), "somebody asked meanwhile");
+        assert!(turnstile.enter());
+        assert!(!turnstile.leave(), "nobody asked");
+    }
+}

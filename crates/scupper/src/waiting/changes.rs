@@ -1,0 +1,45 @@
+//! What happens to a line from outside: one leaves it, room is given back, its limiter changes or ends.
+
+use std::task::Waker;
+
+use crate::guard::GuardedStore;
+use crate::quota::Quota;
+use crate::sync::{Arc, lock};
+use crate::waiting::answers::closed;
+use crate::waiting::queue::Number;
+use crate::waiting::server::Server;
+use crate::waiting::waiter::Waiter;
+
+impl Server {
+    /// One who waited goes away.
+    pub(super) fn leave(self: &Arc<Self>, number: Number, waiter: &Arc<Waiter>) {
+        if let Some(ruling) = waiter.go() {
+            return self.take_back(&waiter.store, ruling);
+        }
+        let mut line = lock(&self.line);
+        let gone = line.queue.leave(number);
+        let is_at_rest = line.queue.is_at_rest();
+        drop(line);
+        drop(gone);
+        if !is_at_rest {
+            self.run();
+        }
+    }
+
+    /// Sends all who wait for this store away with an error.
+    pub(super) fn close(self: &Arc<Self>, store: &Arc<GuardedStore>) {
+        let step = self.turn_out(|waiter| Arc::ptr_eq(&waiter.store, store), closed);
+        step.wakers.into_iter().for_each(Waker::wake);
+        self.run();
+    }
+
+    /// Holds all who wait for this store, and follow its limiter, to another quota from now on.
+    pub(super) fn hold_to(self: &Arc<Self>, store: &Arc<GuardedStore>, quota: &Quota) {
+        let mut line = lock(&self.line);
+        let of_store = line.queue.entries_mut().filter(|entry| Arc::ptr_eq(&entry.who.store, store));
+        of_store.filter(|entry| entry.claim.follows).for_each(|entry| entry.claim.quota = quota.clone());
+        line.queue.release();
+        drop(line);
+        self.run();
+    }
+}

@@ -1,0 +1,32 @@
+//! Waiting in line: one queue per key and process, served first come, first served, on the limiter's timer.
+
+mod gate;
+
+mod forecast;
+
+mod claim;
+
+mod entry;
+
+mod queue;
+
+mod waiter;
+
+mod answers;
+
+mod denials;
+
+mod directory;
+
+mod server;
+
+mod changes;
+
+mod ticket;
+
+mod room;
+
+pub(crate) use claim::Claim;
+pub(crate) use gate::{Gate, Pass};
+pub(crate) use room::{Joined, Room};
+pub(crate) use ticket::Ticket;

@@ -1,0 +1,238 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::quota::Quota;
+use crate::time::Timestamp;
+use crate::waiting::entry::Entry;
+use crate::waiting::forecast;
+
+/// The line on one key, without clock, lock, store or waker: who stands where, whom to ask for next and when.
+///
+/// It is served in prefixes. A call carries the first few; those behind wait until it is answered. When the first one that
+/// waits does not fit, the line rests until it does.
+#[derive(Debug)]
+pub(super) struct Queue<W> {
+    entries: BTreeMap<Number, Entry<W>>,
+    deadlines: BTreeSet<(Timestamp, Number)>,
+    /// What all that stand in line weigh together.
+    units: u64,
+    /// How many of them do not wait.
+    passing: usize,
+    next: Number,
+    /// Who is in the call that is under way, in order. Some may have left meanwhile.
+    sent: Vec<Number>,
+    /// How many to ask for in the next call.
+    reach: usize,
+    /// The line rests until then: the first one in it does not fit before.
+    due: Option<Timestamp>,
+}
+
+/// The finest difference that a decision can see.
+const TICK: Duration = Duration::from_micros(1);
+
+/// A place in line; later ones are higher.
+pub(super) type Number = u64;
+
+/// What to do next for a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing: nobody stands in line.
+    Rest,
+    /// Nothing before this time.
+    Sleep(Timestamp),
+    /// Ask for those that [`Queue::sent`] tells.
+    Ask,
+    /// Wait for the call that is under way; look again at this time, if there is one.
+    Await(Option<Timestamp>),
+}
+
+/// What the store said to one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It is over: admitted, never fits, or an error.
+    Final,
+    /// It does not fit for so long.
+    Denied(Duration),
+    /// One before it does not fit for so long.
+    Queued(Duration),
+}
+
+/// What becomes of one that was asked for.
+#[derive(Debug)]
+pub(super) enum Fate<W> {
+    /// The answer is this one's.
+    Answered(Entry<W>),
+    /// It stays in line.
+    Stays,
+    /// It went away before the answer came.
+    Gone,
+}
+
+/// Why one leaves the line without an answer from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dismissal {
+    /// Its deadline is before this time, and it cannot be admitted earlier.
+    TooLate(Timestamp),
+    /// Its deadline passed while it was being asked for.
+    Unknown,
+    /// It does not wait, and those before it do; it cannot be admitted before this time.
+    Behind(Timestamp),
+}
+
+impl<W> Default for Queue<W> {
+    fn default() -> Self {
+        let (entries, deadlines) = (BTreeMap::new(), BTreeSet::new());
+        Self { entries, deadlines, units: 0, passing: 0, next: 0, sent: Vec::new(), reach: Self::LEAST, due: None }
+    }
+}
+
+impl<W> Queue<W> {
+    /// The one that is expected to fit and the one that tells when to come back.
+    const LEAST: usize = 2;
+    /// The most that one call asks for.
+    const MOST: usize = 256;
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is something to be done now.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.due.is_some() && !self.entries.is_empty()
+    }
+
+    /// Whether nobody stands in line and no call is under way.
+    pub(super) fn is_over(&self) -> bool {
+        self.entries.is_empty() && self.sent.is_empty()
+    }
+
+    /// Who is in the call that is under way or about to be made, those who left excepted.
+    pub(super) fn sent(&self) -> impl Iterator<Item = &Entry<W>> {
+        self.sent.iter().filter_map(|number| self.entries.get(number))
+    }
+
+    /// If the line rests: when a request that joined now could be admitted at the earliest, as the line stands.
+    pub(super) fn earliest(&self, now: Timestamp, quota: &Quota, weight: u64) -> Option<Timestamp> {
+        let due = self.due.filter(|due| *due > now && self.sent.is_empty() && !self.entries.is_empty())?;
+        Some(forecast::earliest(quota, due, self.units.saturating_add(weight)))
+    }
+
+    pub(super) fn join(&mut self, entry: Entry<W>) -> Number {
+        let number = self.next;
+        self.next += 1;
+        self.units = self.units.saturating_add(entry.claim.weight);
+        self.passing += usize::from(!entry.claim.waits);
+        self.deadlines.extend(entry.deadline.map(|deadline| (deadline, number)));
+        self.entries.insert(number, entry);
+        number
+    }
+
+    /// One goes away. If it was the first, the next one may fit at once.
+    pub(super) fn leave(&mut self, number: Number) -> Option<Entry<W>> {
+        let was_first = self.entries.first_key_value().is_some_and(|(first, _)| *first == number);
+        let entry = self.entries.remove(&number)?;
+        self.units = self.units.saturating_sub(entry.claim.weight);
+        self.passing -= usize::from(!entry.claim.waits);
+        entry.deadline.map(|deadline| self.deadlines.remove(&(deadline, number)));
+        if was_first {
+            self.due = None;
+        }
+        Some(entry)
+    }
+
+    /// Something was given back: the first one may fit at once.
+    pub(super) fn release(&mut self) {
+        self.due = None;
+    }
+
+    /// All that stand in line and are such.
+    pub(super) fn numbers(&self, is_such: impl Fn(&Entry<W>) -> bool) -> Vec<Number> {
+        self.entries.iter().filter(|(_, entry)| is_such(entry)).map(|(number, _)| *number).collect()
+    }
+
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry<W>> {
+        self.entries.values_mut()
+    }
+
+    /// What to do now. Those that `go_together` with the first may be asked for in one call with it.
+    pub(super) fn next(&mut self, now: Timestamp, go_together: impl Fn(&W, &W) -> bool) -> Next {
+        if !self.sent.is_empty() {
+            // A deadline is over a tick later.
+            return Next::Await(self.deadlines.first().map(|(deadline, _)| *deadline + TICK));
+        }
+        let Some((_, first)) = self.entries.first_key_value() else {
+            self.due = None;
+            return Next::Rest;
+        };
+        if let Some(due) = self.due.filter(|due| *due > now) {
+            return Next::Sleep(due);
+        }
+        self.due = None;
+        // No more fit at once than the capacity; one more tells when to come back.
+        let (mut before, capacity) = (0_u64, first.claim.quota.capacity());
+        let fits_in = |(_, entry): &(&Number, &Entry<W>)| {
+            let is_in = before <= capacity && go_together(&first.who, &entry.who);
+            before = before.saturating_add(entry.claim.weight);
+            is_in
+        };
+        let prefix = self.entries.iter().take(self.reach).take_while(fits_in).map(|(number, _)| *number);
+        self.sent = prefix.collect();
+        Next::Ask
+    }
+
+    /// The call is answered: what becomes of those that were sent, in order.
+    pub(super) fn answered(&mut self, now: Timestamp, said: &[Said]) -> Vec<Fate<W>> {
+        let sent = std::mem::take(&mut self.sent);
+        let served = said.iter().filter(|said| **said == Said::Final).count();
+        self.reach = if served == sent.len() { self.reach * 2 } else { served * 2 }.clamp(Self::LEAST, Self::MOST);
+        // Behind one that left meanwhile, the next one may fit at once. A store that holds up everybody behind nobody is
+        // not asked again at once.
+        let has_reason = said.iter().any(|said| !matches!(said, Said::Queued(_)));
+        let mut fate = |number, said: &Said| {
+            let waits = self.entries.get(&number).is_some_and(|entry| entry.claim.waits);
+            match said {
+                Said::Denied(pause) | Said::Queued(pause) if waits => {
+                    if matches!(said, Said::Denied(_)) || !has_reason {
+                        // At least a tick, so that a store that says now is not asked without end.
+                        self.due.get_or_insert(now + (*pause).max(TICK));
+                    }
+                    Fate::Stays
+                }
+                _ => self.leave(number).map_or(Fate::Gone, Fate::Answered),
+            }
+        };
+        sent.into_iter().zip(said).map(|(number, said)| fate(number, said)).collect()
+    }
+
+    /// Takes out who cannot be served in time as the line stands, and who does not wait behind those that do.
+    pub(super) fn dismiss(&mut self, now: Timestamp) -> Vec<(Entry<W>, Dismissal)> {
+        let mut dismissed = Vec::new();
+        if !self.sent.is_empty() {
+            while let Some(number) = self.late(now) {
+                let why = if self.sent.contains(&number) { Dismissal::Unknown } else { Dismissal::TooLate(now) };
+                dismissed.extend(self.leave(number).map(|entry| (entry, why)));
+            }
+        } else if let Some(due) = self.due.filter(|due| *due > now) {
+            let first = self.entries.first_key_value().filter(|(_, first)| first.deadline.is_some_and(|it| it < due));
+            if let Some(first) = first.map(|(number, _)| *number) {
+                // Those behind it were held up by it alone.
+                dismissed.extend(self.leave(first).map(|entry| (entry, Dismissal::TooLate(due))));
+                return dismissed;
+            }
+            while let Some(number) = self.late(due) {
+                dismissed.extend(self.leave(number).map(|entry| (entry, Dismissal::TooLate(due))));
+            }
+            if self.passing > 0 {
+                for number in self.numbers(|entry| !entry.claim.waits) {
+                    dismissed.extend(self.leave(number).map(|entry| (entry, Dismissal::Behind(due))));
+                }
+            }
+        }
+        dismissed
+    }
+
+    /// One whose deadline is before this time.
+    fn late(&self, time: Timestamp) -> Option<Number> {
+        self.deadlines.first().filter(|(deadline, _)| *deadline < time).map(|(_, number)| *number)
+    }
+}

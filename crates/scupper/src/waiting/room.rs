@@ -1,0 +1,133 @@
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::guard::GuardedStore;
+use crate::quota::Quota;
+use crate::ruling::Ruling;
+use crate::store::Store;
+use crate::sync::{Arc, Mutex, OnceLock, Weak, lock};
+use crate::waiting::answers::{behind, closed, queue_full, too_late};
+use crate::waiting::claim::Claim;
+use crate::waiting::denials::Denials;
+use crate::waiting::directory::Directory;
+use crate::waiting::entry::Entry;
+use crate::waiting::gate::Gate;
+use crate::waiting::server::Server;
+use crate::waiting::ticket::Ticket;
+use crate::waiting::waiter::Waiter;
+
+/// All lines of this process for the buckets of one store, whichever limiter the requests come from.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) gate: Arc<Gate>,
+    directory: Arc<Directory<Server>>,
+    denials: Arc<Denials>,
+}
+
+/// A request that has come to a line.
+#[derive(Debug)]
+pub(crate) enum Joined {
+    /// It was answered at once.
+    Ruled(Ruling),
+    /// It stands in line.
+    Waits(Ticket),
+}
+
+type Rooms = Mutex<HashMap<usize, Weak<Room>>>;
+
+static ROOMS: OnceLock<Rooms> = OnceLock::new();
+
+impl Room {
+    /// The room of this store, by what it says is its identity.
+    pub(crate) fn of(store: &dyn Store) -> Arc<Self> {
+        let mut rooms = lock(ROOMS.get_or_init(Rooms::default));
+        if let Some(room) = rooms.get(&store.identity()).and_then(Weak::upgrade) {
+            return room;
+        }
+        rooms.retain(|_, room| room.strong_count() > 0);
+        let gate = Arc::<Gate>::default();
+        let directory = Arc::new(Directory::new(Arc::clone(&gate)));
+        let room = Arc::new(Self { gate, directory, denials: Arc::default() });
+        rooms.insert(store.identity(), Arc::downgrade(&room));
+        room
+    }
+
+    /// Whether somebody stands in line on this key.
+    pub(crate) fn has_line(&self, key: &str) -> bool {
+        self.directory.find(key).is_some()
+    }
+
+    /// What is known of such a request without asking the store.
+    pub(crate) fn known_denial(&self, key: &str, store: &GuardedStore, quota: &Quota, weight: u64) -> Option<Ruling> {
+        if store.keep_denials.is_zero() {
+            return None;
+        }
+        self.denials.find(key, quota, weight, store.timer.now())
+    }
+
+    /// Puts a request in line, unless it can be answered as the line stands. No more than `most` may stand there, and nobody
+    /// once it `is_closed`.
+    pub(crate) fn join(
+        &self,
+        key: &str,
+        store: &Arc<GuardedStore>,
+        claim: Claim,
+        most: usize,
+        is_closed: impl Fn() -> bool,
+    ) -> Result<Joined> {
+        let now = store.timer.now();
+        let waiter = Arc::new(Waiter::new(Arc::clone(store)));
+        let entry = Entry::new(claim, now, Arc::clone(&waiter));
+        let mut part = self.directory.part(key);
+        // Asked with the lock held: whoever closes comes through here afterwards.
+        if is_closed() {
+            return Err(closed());
+        }
+        let server = part.open(key, || Server::new(key, &self.directory, &self.denials, &store.timer));
+        let mut line = lock(&server.line);
+        let earliest = line.queue.earliest(now, &entry.claim.quota, entry.claim.weight);
+        match earliest {
+            Some(earliest) if !entry.claim.waits => {
+                return Ok(Joined::Ruled(behind(&entry.claim.quota, now, earliest)));
+            }
+            Some(earliest) if entry.deadline.is_some_and(|deadline| deadline < earliest) => {
+                return Err(too_late(entry.deadline, now, earliest));
+            }
+            _ => {}
+        }
+        let is_full = line.queue.len() >= most;
+        let number = (!is_full).then(|| line.queue.join(entry));
+        drop(line);
+        drop(part);
+        if earliest.is_none() {
+            server.run();
+        }
+        match number {
+            Some(number) => Ok(Joined::Waits(Ticket::new(server, number, waiter))),
+            None => Err(queue_full(most)),
+        }
+    }
+
+    /// The bucket of this key has changed by what was done in this process; it may have room.
+    pub(crate) fn released(&self, key: &str) {
+        self.denials.forget(key);
+        if let Some(server) = self.directory.find(key) {
+            server.release();
+        }
+    }
+
+    /// The bucket of this key has changed, and has no more room than before.
+    pub(crate) fn changed(&self, key: &str) {
+        self.denials.forget(key);
+    }
+
+    /// Sends all who wait for this store away.
+    pub(crate) fn close(&self, store: &Arc<GuardedStore>) {
+        self.directory.each(|server| server.close(store));
+    }
+
+    /// Holds those who wait for this store, and follow its limiter, to another quota from now on.
+    pub(crate) fn hold_to(&self, store: &Arc<GuardedStore>, quota: &Quota) {
+        self.directory.each(|server| server.hold_to(store, quota));
+    }
+}

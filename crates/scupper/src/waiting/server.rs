@@ -1,0 +1,287 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::error::{Error, Result};
+use crate::guard::{Answered, Call, GuardedStore, Late, detach};
+use crate::ruling::Ruling;
+use crate::source::Source;
+use crate::store::{Cause, Verdict};
+use crate::sync::{Arc, Mutex, MutexGuard, Weak, lock};
+use crate::time::Timestamp;
+use crate::timer::{Alarm, Timer};
+use crate::turnstile::Turnstile;
+use crate::waiting::answers::{behind, too_late, unknown};
+use crate::waiting::denials::Denials;
+use crate::waiting::directory::Directory;
+use crate::waiting::entry::Entry;
+use crate::waiting::queue::{Dismissal, Fate, Next, Queue, Said};
+use crate::waiting::waiter::Waiter;
+
+/// Serves the line on one key: asks the store for the first few, and rests until the first one fits.
+///
+/// It is driven by whoever wakes it: an alarm, an answer of the store, one who joins or leaves. No waiter's thread or executor
+/// is needed for it, and no lock is held while foreign code runs.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) key: Box<str>,
+    directory: Weak<Directory<Self>>,
+    denials: Arc<Denials>,
+    timer: Arc<dyn Timer>,
+    turnstile: Turnstile,
+    pub(super) line: Mutex<Line>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub(super) queue: Queue<Arc<Waiter>>,
+    under_way: Option<UnderWay>,
+    alarm: Option<Alarm>,
+}
+
+/// A call to the store.
+struct UnderWay {
+    call: Pin<Box<dyn Future<Output = Answered> + Send>>,
+    store: Arc<GuardedStore>,
+    sent: Timestamp,
+}
+
+/// What a step of the work came to.
+#[derive(Default)]
+pub(super) struct Step {
+    /// Whom to wake, once others may do the work.
+    pub(super) wakers: Vec<Waker>,
+    /// Whether there is nothing to do until somebody wakes the server.
+    rests: bool,
+}
+
+impl Server {
+    pub(super) fn new(
+        key: &str,
+        directory: &Arc<Directory<Self>>,
+        denials: &Arc<Denials>,
+        timer: &Arc<dyn Timer>,
+    ) -> Self {
+        Self {
+            key: key.into(),
+            directory: Arc::downgrade(directory),
+            denials: Arc::clone(denials),
+            timer: Arc::clone(timer),
+            turnstile: Turnstile::default(),
+            line: Mutex::default(),
+        }
+    }
+
+    /// Does what there is to do.
+    pub(super) fn run(self: &Arc<Self>) {
+        while self.turnstile.enter() {
+            let Step { wakers, rests } = self.step();
+            let must_go_on = self.turnstile.leave() || !rests;
+            // Whom it wakes may ask for this key at once, on this thread.
+            wakers.into_iter().for_each(Waker::wake);
+            if !must_go_on {
+                break;
+            }
+        }
+    }
+
+    fn step(self: &Arc<Self>) -> Step {
+        if let Some(step) = self.hear() {
+            return step;
+        }
+        let now = self.timer.now();
+        let mut line = lock(&self.line);
+        let dismissed = line.queue.dismiss(now);
+        if !dismissed.is_empty() {
+            drop(line);
+            return self.dismiss(dismissed, now);
+        }
+        match line.queue.next(now, |first, other| Arc::ptr_eq(&first.store, &other.store)) {
+            Next::Ask => self.ask(line, now),
+            Next::Sleep(at) => {
+                drop(line);
+                self.keep(self.timer.wake_at(at, Waker::from(Arc::clone(self))))
+            }
+            Next::Await(at) => {
+                drop(line);
+                // Without a reminder, the limit of the call's own time still ends it.
+                let reminder = at.and_then(|at| self.timer.remind_at(at, Waker::from(Arc::clone(self))).ok());
+                self.keep(Ok(reminder.unwrap_or(Alarm::gone_off())))
+            }
+            Next::Rest => {
+                let alarm = line.alarm.take();
+                drop(line);
+                drop(alarm);
+                self.retire();
+                Step { rests: true, ..Step::default() }
+            }
+        }
+    }
+
+    /// Looks whether the call that is under way has been answered.
+    fn hear(self: &Arc<Self>) -> Option<Step> {
+        let mut under_way = lock(&self.line).under_way.take()?;
+        let waker = Waker::from(Arc::clone(self));
+        match under_way.call.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(answered) => Some(self.settle(&under_way.store, answered, Some(under_way.sent))),
+            Poll::Pending => {
+                lock(&self.line).under_way = Some(under_way);
+                None
+            }
+        }
+    }
+
+    /// Asks the store for those whose turn it is.
+    fn ask(self: &Arc<Self>, line: MutexGuard<'_, Line>, now: Timestamp) -> Step {
+        let asks: Vec<_> = line.queue.sent().map(Entry::ask).collect();
+        let Some(store) = line.queue.sent().next().map(|first| Arc::clone(&first.who.store)) else {
+            return Step::default();
+        };
+        drop(line);
+        match store.acquire(&self.key, asks) {
+            Call::Ready(answered) => self.settle(&store, answered, None),
+            Call::Pending(call) => {
+                lock(&self.line).under_way = Some(UnderWay { call, store, sent: now });
+                Step::default()
+            }
+        }
+    }
+
+    /// Hands out the answers of a call, which was under way since `sent` if it was a remote one.
+    fn settle(self: &Arc<Self>, store: &Arc<GuardedStore>, answered: Answered, sent: Option<Timestamp>) -> Step {
+        let now = self.timer.now();
+        let Answered { rulings, late } = answered;
+        let said: Vec<Said> = rulings.iter().map(said).collect();
+        let fates = lock(&self.line).queue.answered(now, &said);
+        let mut step = Step::default();
+        for (fate, ruling) in fates.into_iter().zip(rulings) {
+            match fate {
+                Fate::Answered(entry) => {
+                    if let (Some(sent), Ok(ruling)) = (sent, &ruling) {
+                        let asked = (&entry.claim.quota, entry.claim.weight);
+                        self.denials.learn(&self.key, asked, ruling, (sent, now), store.keep_denials);
+                    }
+                    self.rule(&entry.who, ruling, &mut step);
+                }
+                Fate::Stays => {}
+                Fate::Gone => self.take_back(store, ruling),
+            }
+        }
+        late.into_iter().for_each(|late| self.take_back_late(store, late));
+        step
+    }
+
+    fn dismiss(self: &Arc<Self>, dismissed: Vec<(Entry<Arc<Waiter>>, Dismissal)>, now: Timestamp) -> Step {
+        let mut step = Step::default();
+        for (entry, why) in dismissed {
+            let ruling = match why {
+                Dismissal::TooLate(due) => Err(too_late(entry.deadline, now, due)),
+                Dismissal::Unknown => Err(unknown(entry.joined, now)),
+                Dismissal::Behind(due) => Ok(behind(&entry.claim.quota, now, due)),
+            };
+            self.rule(&entry.who, ruling, &mut step);
+        }
+        step
+    }
+
+    /// Keeps the alarm that ends the rest. Where the timer has none, nobody would ever be served: all are told.
+    fn keep(self: &Arc<Self>, alarm: Result<Alarm>) -> Step {
+        match alarm {
+            Ok(alarm) => {
+                let last = lock(&self.line).alarm.replace(alarm);
+                drop(last);
+                Step { rests: true, ..Step::default() }
+            }
+            Err(error) => self.turn_out(|_| true, || error.again()),
+        }
+    }
+
+    pub(super) fn turn_out(self: &Arc<Self>, is_such: impl Fn(&Waiter) -> bool, why: impl Fn() -> Error) -> Step {
+        let mut step = Step::default();
+        let mut line = lock(&self.line);
+        let numbers = line.queue.numbers(|entry| is_such(&entry.who));
+        let entries: Vec<_> = numbers.into_iter().filter_map(|number| line.queue.leave(number)).collect();
+        drop(line);
+        for entry in entries {
+            self.rule(&entry.who, Err(why()), &mut step);
+        }
+        step
+    }
+
+    fn rule(self: &Arc<Self>, who: &Waiter, ruling: Result<Ruling>, step: &mut Step) {
+        match who.rule(ruling) {
+            Ok(waker) => step.wakers.extend(waker),
+            Err(unwanted) => self.take_back(&who.store, unwanted),
+        }
+    }
+
+    /// Gives back what was admitted for one who has gone.
+    pub(super) fn take_back(self: &Arc<Self>, store: &Arc<GuardedStore>, ruling: Result<Ruling>) {
+        if let Ok(Ruling { verdict: Verdict::Admitted(admission), source, .. }) = ruling {
+            let refunded = store.refund(&self.key, admission, source);
+            let this = Arc::clone(self);
+            detach(async move {
+                // If it fails, the units stay charged for their window.
+                let _ = refunded.await;
+                this.bucket_released();
+            });
+        }
+    }
+
+    pub(super) fn take_back_late(self: &Arc<Self>, store: &Arc<GuardedStore>, late: Late) {
+        let (this, store) = (Arc::clone(self), Arc::clone(store));
+        detach(async move {
+            for admission in late.unused().await {
+                let _ = store.refund(&this.key, admission, Source::Store).await;
+            }
+            this.bucket_released();
+        });
+    }
+
+    /// Something was given back to the bucket, whoever serves the line on it now.
+    fn bucket_released(self: &Arc<Self>) {
+        self.denials.forget(&self.key);
+        let current = self.directory.upgrade().and_then(|directory| directory.find(&self.key));
+        current.iter().for_each(Self::release);
+    }
+
+    /// The first in line may fit at once.
+    pub(super) fn release(self: &Arc<Self>) {
+        lock(&self.line).queue.release();
+        self.run();
+    }
+
+    /// Nobody stands in line: the next one who comes opens another.
+    fn retire(self: &Arc<Self>) {
+        let Some(directory) = self.directory.upgrade() else { return };
+        let part = directory.part(&self.key);
+        // Looked at once more: one may have joined before the part was locked, and none can now.
+        let is_over = lock(&self.line).queue.is_over();
+        if is_over {
+            part.close(&self.key, self);
+        }
+    }
+}
+
+impl Wake for Server {
+    fn wake(self: Arc<Self>) {
+        self.run();
+    }
+}
+
+impl fmt::Debug for UnderWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnderWay").field("sent", &self.sent).finish_non_exhaustive()
+    }
+}
+
+fn said(ruling: &Result<Ruling>) -> Said {
+    match ruling {
+        Ok(Ruling { verdict: Verdict::Denied(denial), .. }) => {
+            let pause = denial.retry_at.since(denial.now);
+            if denial.cause == Cause::Queued { Said::Queued(pause) } else { Said::Denied(pause) }
+        }
+        _ => Said::Final,
+    }
+}

@@ -1,0 +1,55 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::error::Result;
+use crate::ruling::Ruling;
+use crate::sync::Arc;
+use crate::timer::{Timer, block_on};
+use crate::waiting::queue::Number;
+use crate::waiting::server::Server;
+use crate::waiting::waiter::Waiter;
+
+/// A place in line: the ruling, once it is there. Who drops it before leaves the line, and what was admitted meanwhile is given
+/// back.
+#[derive(Debug)]
+#[must_use = "a ticket that is dropped leaves the line"]
+pub(crate) struct Ticket {
+    server: Arc<Server>,
+    number: Number,
+    waiter: Arc<Waiter>,
+    is_over: bool,
+}
+
+impl Ticket {
+    pub(super) fn new(server: Arc<Server>, number: Number, waiter: Arc<Waiter>) -> Self {
+        Self { server, number, waiter, is_over: false }
+    }
+
+    /// Blocks the calling thread until the ruling is there.
+    pub(crate) fn wait(self, timer: &dyn Timer) -> Result<Ruling> {
+        block_on(self, |waker| timer.idle(waker))
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<Ruling>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.waiter.poll(context.waker()) {
+            Some(ruling) => {
+                self.is_over = true;
+                Poll::Ready(ruling)
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.server.leave(self.number, &self.waiter);
+        }
+    }
+}
