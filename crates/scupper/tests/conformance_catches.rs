@@ -34,6 +34,7 @@ enum Flaw {
     ForgetsWhatOwesLong,
     ForgetsHolds,
     BelievesTheClock,
+    ForgetsTheFloor,
     CountsMilliseconds,
     CountsInHalfWords,
     IgnoresTheCallersTime,
@@ -69,6 +70,12 @@ impl Plain {
         let now = self.timer.now();
         match self.flaw {
             Flaw::NeverForgets => {}
+            // As if it were not among what is stored.
+            Flaw::ForgetsTheFloor => buckets.values_mut().for_each(|bucket| {
+                let mut stored = bucket.to_bytes();
+                stored[43..51].fill(0);
+                *bucket = BucketState::from_bytes(&stored).unwrap();
+            }),
             Flaw::ForgetsWhatOwesLong => {
                 buckets.retain(|_, bucket| (1..1_000_000).contains(&bucket.idle_from().since(now).as_secs()));
             }
@@ -112,7 +119,11 @@ impl Plain {
         let Some(quota) = operation.quota() else {
             let Some(bucket) = buckets.get_mut(&key) else { return operation.without_bucket() };
             let outcome = bucket.apply(&operation, now);
-            return self.twice(bucket, &operation, outcome, now);
+            if let (Flaw::RefundsTwice, Action::Refund(admission)) = (self.flaw, operation.action) {
+                operation.action = Action::Refund(Admission { weight: 1, ..admission });
+                let _ = bucket.apply(&operation, now);
+            }
+            return outcome;
         };
         if matches!(self.flaw, Flaw::RefusesNoAlgorithm)
             && buckets.get(&key).is_some_and(|bucket| bucket.quota().algorithm() != quota.algorithm())
@@ -134,17 +145,6 @@ impl Plain {
             *bucket = fresh();
         }
         outcome
-    }
-
-    fn twice(&self, bucket: &mut BucketState, operation: &Operation<'_>, outcome: Outcome, now: Timestamp) -> Outcome {
-        match (self.flaw, operation.action, outcome) {
-            (Flaw::RefundsTwice, Action::Refund(admission), Ok(Reply::Refunded(first))) => {
-                let again = Operation { action: Action::Refund(Admission { weight: 1, ..admission }), ..*operation };
-                let _ = bucket.apply(&again, now);
-                Ok(Reply::Refunded(first))
-            }
-            (_, _, outcome) => outcome,
-        }
     }
 
     fn spoiled(
@@ -204,6 +204,11 @@ fn waiting<'a>(operation: &Operation<'a>) -> Operation<'a> {
     }
 }
 
+/// Has others come meanwhile, on however few processors.
+fn nap() {
+    std::thread::sleep(std::time::Duration::from_nanos(1));
+}
+
 impl Store for Plain {
     fn submit(&self, batch: Batch<'_>) -> Submission {
         let (mut line, mut outcomes) = (Line::default(), Outcomes::new());
@@ -218,10 +223,13 @@ impl Store for Plain {
                 continue;
             }
             let mut buckets = self.lock();
+            if self.flaw == Flaw::DeniesWhenBusy {
+                nap();
+            }
             for operation in run {
                 if self.flaw == Flaw::LetsOthersBetween {
                     drop(buckets);
-                    std::thread::yield_now();
+                    nap();
                     buckets = self.lock();
                 }
                 let outcome = match self.flaw {
@@ -243,11 +251,7 @@ impl Store for Plain {
     }
 }
 
-fn plain() -> Opened {
-    Plain::open(Flaw::None)
-}
-
-scupper::conformance_tests!(plain);
+scupper::conformance_tests!(|| Plain::open(Flaw::None));
 
 #[track_caller]
 fn is_caught(flaw: Flaw, check: fn(&Subject)) {
@@ -296,6 +300,7 @@ fn what_is_kept_for_ever_or_not_kept_is_caught() {
 #[test]
 fn clocks_that_are_misread_are_caught() {
     is_caught(Flaw::BelievesTheClock, clock::promise_6_a_step_back_of_an_hour_frees_nothing_and_costs_no_hour);
+    is_caught(Flaw::ForgetsTheFloor, clock::promise_6_a_permit_from_before_a_step_back_gives_nothing_back);
     is_caught(Flaw::IgnoresTheCallersTime, decisions::the_callers_time_need_not_be_near_the_stores);
 }
 

@@ -92,6 +92,7 @@ macro_rules! conformance_checks {
                 promise_2_a_step_back_to_the_origin_brings_nothing_back,
                 promise_6_a_step_forward_ages_by_its_size,
                 promise_3_what_changes_nothing_does_not_turn_the_clock_back,
+                promise_6_a_permit_from_before_a_step_back_gives_nothing_back,
                 promise_6_a_refund_at_a_late_reading_frees_only_itself,
             }
             limiter {

@@ -116,6 +116,26 @@ pub fn promise_3_what_changes_nothing_does_not_turn_the_clock_back(subject: &Sub
     }
 }
 
+/// A permit from before a step back gives nothing back, neither at once nor when its tick comes again, as long as the bucket
+/// owes anything: what is taken at that tick then is another's.
+pub fn promise_6_a_permit_from_before_a_step_back_gives_nothing_back(subject: &Subject) {
+    for quota in under_each("2/s, 9/min") {
+        let key = subject.fresh_key();
+        let permit = admitted(subject.acquire(&take(&key, &quota, 1, TEN)));
+        let hold = Action::Hold { quota: &quota, duration: Duration::from_hours(2) };
+        assert_eq!(subject.reply(&Operation::new(&key, hold).at(tick(TEN - HOUR))), Reply::Held(tick(TEN + HOUR)));
+        let penalize = Action::Penalize { quota: &quota, units: 1 };
+        for at in [TEN - HOUR, TEN] {
+            if at == TEN {
+                assert_eq!(subject.reply(&Operation::new(&key, penalize).at(tick(at))), Reply::Penalized(tick(at)));
+            }
+            let refund = Operation::new(&key, Action::Refund(permit)).at(tick(at));
+            assert_eq!(subject.reply(&refund), Reply::Refunded(0), "at {at} under {quota}");
+            assert_eq!(subject.look(&key, &quota, Some(tick(at))).usage[0].used, 1, "at {at} under {quota}");
+        }
+    }
+}
+
 /// A refund at a late reading of the clock does not free what an earlier reading still counts.
 pub fn promise_6_a_refund_at_a_late_reading_frees_only_itself(subject: &Subject) {
     let quota = log("3/s");

@@ -21,7 +21,7 @@ pub(super) struct Replay<'a> {
 }
 
 /// An operation that waits to be sent, what is expected of it, and the bucket's age at it.
-type Waiting<'b> = (Operation<'b>, Expected, u64);
+type Waiting<'b> = (Operation<'b>, Expected, usize);
 
 impl<'a> Replay<'a> {
     pub(super) fn new(subject: &'a Subject, trace: &'a Trace, key: &'a str) -> Self {
@@ -98,6 +98,9 @@ impl<'a> Replay<'a> {
             What::Refund(_) if self.given.is_empty() => return None,
             What::Refund(which) => {
                 let given = self.given.remove(which % self.given.len());
+                if self.oracle.is_ambiguous(self.clock, &given) {
+                    return None;
+                }
                 return Some((Action::Refund(given.admission), self.oracle.refund(self.clock, given)));
             }
             What::Penalize(weight) => Action::Penalize { quota, units: weight.units(quota) },

@@ -1,5 +1,6 @@
 use crate::conformance::oracle::expected::Expected;
 use crate::conformance::oracle::history::{Back, History};
+use crate::conformance::oracle::turns::{Turn, Turns};
 use crate::quota::Quota;
 use crate::store::{Action, Admission, Cause, Snapshot, Usage};
 use crate::time::Timestamp;
@@ -16,22 +17,22 @@ pub(in crate::conformance) struct Oracle {
     sequence: Option<u64>,
     /// The longest time for which any list of rates wanted to know.
     retention: u64,
-    /// How often all earlier permits have become worthless.
-    ages: u64,
+    /// What has made all earlier permits worthless.
+    turns: Turns,
 }
 
-/// What was admitted, with the age of the bucket in which it was.
+/// What was admitted, with the bucket's age when it was.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conformance) struct Given {
     pub(in crate::conformance) admission: Admission,
-    pub(in crate::conformance) age: u64,
+    pub(in crate::conformance) age: usize,
 }
 
 impl Oracle {
     pub(in crate::conformance) fn new(quota: &Quota) -> Self {
         let history = History::new(quota);
-        let retention = retention(quota);
-        Self { quota: quota.clone(), history, newest: 0, held_until: 0, sequence: None, retention, ages: 0 }
+        let (retention, turns) = (retention(quota), Turns::default());
+        Self { quota: quota.clone(), history, newest: 0, held_until: 0, sequence: None, retention, turns }
     }
 
     /// Whether the bucket owes nothing, so that its store may have forgotten it.
@@ -65,8 +66,8 @@ impl Oracle {
     }
 
     /// How often all earlier permits have become worthless: to be remembered with each permit.
-    pub(in crate::conformance) fn age(&self) -> u64 {
-        self.ages
+    pub(in crate::conformance) fn age(&self) -> usize {
+        self.turns.count()
     }
 
     /// Tells what the store answered to the last change, an acquire, if its number could not be known.
@@ -74,10 +75,17 @@ impl Oracle {
         self.sequence.get_or_insert(admission.sequence);
     }
 
+    /// Whether a store may take this permit for one of a bucket that it made since: it has nothing to tell them apart by.
+    pub(in crate::conformance) fn is_ambiguous(&self, clock: u64, given: &Given) -> bool {
+        let Admission { tick, sequence, .. } = given.admission;
+        let is_to_come = tick.as_micros() > clock.max(self.newest) || self.sequence.is_some_and(|all| all < sequence);
+        !is_to_come && self.turns.may_repeat(given.age, tick.as_micros())
+    }
+
     pub(in crate::conformance) fn refund(&mut self, clock: u64, given: Given) -> Expected {
         let now = self.time(clock);
         let Admission { tick, weight, sequence } = given.admission;
-        if given.age != self.ages || tick.as_micros() + self.retention < now {
+        if given.age != self.age() || tick.as_micros() + self.retention < now {
             return Expected::Refunded(0);
         }
         let later = self.sequence.map_or(u64::MAX, |all| all - sequence);
@@ -108,7 +116,7 @@ impl Oracle {
                 let owed = !self.is_idle(now);
                 self.history = History::new(&self.quota);
                 (self.held_until, self.newest) = (0, now);
-                self.ages += 1;
+                self.turns.push(Turn::Reset);
                 Expected::Reset(owed)
             }
             Action::Hold { duration, .. } => {
@@ -175,7 +183,7 @@ impl Oracle {
         if self.is_idle(now) {
             // The store may have forgotten it, and may count from the beginning.
             self.sequence = None;
-            self.ages += 1;
+            self.turns.push(Turn::Idle { at: now, soon: now < self.newest + self.retention });
         }
         now
     }
@@ -191,7 +199,7 @@ impl Oracle {
         self.history.rebase(&self.quota, self.newest, clock);
         self.held_until = self.held_until.saturating_sub(self.newest - clock);
         self.newest = clock;
-        self.ages += 1;
+        self.turns.push(Turn::Back(clock));
         clock
     }
 }

@@ -5,6 +5,8 @@ mod drains;
 mod log;
 mod windows;
 
+mod turns;
+
 mod history;
 
 mod expected;

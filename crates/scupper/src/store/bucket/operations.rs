@@ -26,7 +26,8 @@ impl BucketState {
         check(operation)?;
         let clock = operation.at.unwrap_or(now).as_micros();
         if operation.at.is_some() && self.sequence == 0 {
-            self.since = clock;
+            // Not before what the bucket has seen: nothing can have been admitted earlier.
+            self.since = clock.max(self.high_water);
         }
         let reply = match operation.action {
             Action::Acquire { quota, weight, .. } => Reply::Acquired(self.acquire(quota, clock, weight)?),

@@ -195,3 +195,17 @@ fn promise_1_what_was_sure_under_other_rates_is_looked_at_again() {
         assert_eq!(admitted, changed_at.max(20), "changed at {changed_at}");
     }
 }
+
+#[test]
+fn a_permit_of_an_earlier_bucket_gives_nothing_back_to_one_whose_time_stands_still() {
+    for algorithm in Algorithm::ALL {
+        let quota = Quota::new(algorithm, "1/2us").unwrap();
+        let at = |micros, action| Operation::new("key", action).at(Timestamp::from_micros(micros));
+        let old = Admission { tick: Timestamp::from_micros(27), weight: 1, sequence: 1 };
+        let mut bucket = BucketState::new(&quota, Timestamp::from_micros(29));
+        let mut apply = |operation: Operation<'_>| bucket.apply(&operation, Timestamp::from_micros(29)).unwrap();
+        apply(at(29, Action::Hold { quota: &quota, duration: std::time::Duration::from_micros(6) }));
+        apply(at(27, Action::Penalize { quota: &quota, units: 1 }));
+        assert_eq!(apply(at(29, Action::Refund(old))), Reply::Refunded(0), "under {algorithm}");
+    }
+}
