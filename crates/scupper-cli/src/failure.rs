@@ -40,3 +40,12 @@ impl Failure {
 pub(crate) fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "scupper: {message}");
 }
+
+/// The message of an error without the number that the system gives it.
+pub(crate) fn bare(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}

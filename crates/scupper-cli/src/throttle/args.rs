@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
@@ -35,6 +35,11 @@ pub(crate) enum WeightBy {
     Lines,
     /// A byte, newlines included; a line that is heavier than the rates ever allow at once passes in pieces
     Bytes,
+}
+
+/// Whether this FILE is not a file.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 const HELP: &str = "\

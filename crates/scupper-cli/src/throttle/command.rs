@@ -5,25 +5,26 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+
+use scupper::Bucket;
 
 use crate::ending::{die_of_closed_output, prepare_for_signals, when_nobody_reads_stdout};
-use crate::failure::{Failure, complain};
-use crate::throttle::args::Args;
+use crate::failure::{Failure, bare, complain};
+use crate::throttle::args::{Args, is_stdin};
 use crate::throttle::copier::{Copier, Stopped};
 use crate::throttle::progress::Progress;
 use crate::throttle::stage::Stage;
 
-/// How long a line that is being written may take to its end after an interrupt, and wiping the display as well.
-const PATIENCE: Duration = Duration::from_millis(200);
-
-/// Copies what the arguments say.
+/// Does what the arguments say.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let usage = |message: String| Failure::Usage { command: "throttle", message };
     let limiter = args.limits.limiter().map_err(usage)?.single_bucket("throttle").build();
     let limiter = limiter.map_err(|error| usage(error.to_string()))?;
     let bucket = limiter.bucket("throttle").map_err(|error| Failure::Work(error.to_string()))?;
+    copy(args, &bucket)
+}
 
+fn copy(args: &Args, bucket: &Bucket) -> Result<ExitCode, Failure> {
     let setup = |error: io::Error| Failure::Work(format!("cannot set up: {error}"));
     let progress = if shows_progress(args) {
         Progress::on_stderr(args.weight_by, io::stdout().is_terminal()).map_err(setup)?
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     prepare_endings(&stage, &progress).map_err(setup)?;
 
     let (weight_by, output) = (args.weight_by, io::stdout().lock());
-    let mut copier = Copier { bucket: &bucket, weight_by, output, stage: &stage, progress: &progress };
+    let mut copier = Copier { bucket, weight_by, output, stage: &stage, progress: &progress };
     let done = copy_all(&mut copier, args);
     progress.end();
     done
@@ -70,10 +71,6 @@ fn copy_file(copier: &mut Copier<'_, StdoutLock<'_>>, path: &Path) -> Result<(),
     copier.copy(BufReader::with_capacity(Copier::<StdoutLock<'_>>::LONGEST, file))
 }
 
-fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
 /// What is typed on the terminal would end up behind what is drawn there.
 fn shows_progress(args: &Args) -> bool {
     let typed = io::stdin().is_terminal() && args.files.iter().any(|path| is_stdin(path));
@@ -84,20 +81,20 @@ fn shows_progress(args: &Args) -> bool {
 fn prepare_endings(stage: &Arc<Stage>, progress: &Progress) -> io::Result<()> {
     let (interrupted, shown) = (Arc::clone(stage), progress.clone());
     prepare_for_signals(move || {
-        interrupted.stop_after_line(PATIENCE);
-        end_within(PATIENCE, &shown);
+        interrupted.stop_after_line(Stage::PATIENCE);
+        end(&shown);
     })?;
     let (closed, shown) = (Arc::clone(stage), progress.clone());
     // While it reads, closing the output changes nothing: it may be that there is nothing left to write.
     when_nobody_reads_stdout(move || {
         closed.stop_when_waiting();
-        end_within(PATIENCE, &shown);
+        end(&shown);
         die_of_closed_output();
     })
 }
 
 /// Wipes the display, unless its terminal takes nothing.
-fn end_within(patience: Duration, progress: &Progress) {
+fn end(progress: &Progress) {
     let (wiped, end) = channel();
     let progress = progress.clone();
     let wiping = thread::Builder::new().spawn(move || {
@@ -107,15 +104,6 @@ fn end_within(patience: Duration, progress: &Progress) {
     });
     if wiping.is_ok() {
         // Too late or not, the process ends now.
-        let _ = end.recv_timeout(patience);
-    }
-}
-
-/// The message of an error without the number that the system gives it.
-fn bare(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
+        let _ = end.recv_timeout(Stage::PATIENCE);
     }
 }

@@ -30,6 +30,9 @@ pub(super) enum Phase {
 }
 
 impl Stage {
+    /// How long what has begun may take to its end after an interrupt, and wiping the display as well.
+    pub(super) const PATIENCE: Duration = Duration::from_millis(200);
+
     /// The copying thread goes on to the next phase. Does not return if the process is about to end.
     pub(super) fn enter(&self, phase: Phase) {
         let mut state = self.lock();
