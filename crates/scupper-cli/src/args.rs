@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::throttle;
 
-/// Pace lines with an exact rate limiter
+/// Pace lines and commands with an exact rate limiter
 #[derive(Debug, Parser)]
 #[command(name = "scupper", version)]
 pub(crate) struct Cli {

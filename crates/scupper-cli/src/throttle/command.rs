@@ -12,16 +12,21 @@ use crate::ending::{die_of_closed_output, prepare_for_signals, when_nobody_reads
 use crate::failure::{Failure, bare, complain};
 use crate::throttle::args::{Args, is_stdin};
 use crate::throttle::copier::{Copier, Stopped};
+use crate::throttle::jobs;
 use crate::throttle::progress::Progress;
 use crate::throttle::stage::Stage;
 
 /// Does what the arguments say.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let usage = |message: String| Failure::Usage { command: "throttle", message };
+    args.check().map_err(usage)?;
     let limiter = args.limits.limiter().map_err(usage)?.single_bucket("throttle").build();
     let limiter = limiter.map_err(|error| usage(error.to_string()))?;
     let bucket = limiter.bucket("throttle").map_err(|error| Failure::Work(error.to_string()))?;
-    copy(args, &bucket)
+    match args.command.first() {
+        Some(program) => jobs::run(args, program, bucket),
+        None => copy(args, &bucket),
+    }
 }
 
 fn copy(args: &Args, bucket: &Bucket) -> Result<ExitCode, Failure> {

@@ -1,4 +1,4 @@
-//! `scupper throttle`: copies lines no faster than the given rates.
+//! `scupper throttle`: copies lines, or runs a command for each, no faster than the given rates.
 
 mod args;
 
@@ -13,6 +13,8 @@ mod progress;
 mod stage;
 
 mod copier;
+
+mod jobs;
 
 mod command;
 

@@ -1,7 +1,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Where the copying thread is, so that another one can choose when to end the process.
+/// Where the thread that copies lines or starts runs is, so that another one can choose when to end the process.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
     state: Mutex<State>,
@@ -25,7 +25,7 @@ pub(super) enum Phase {
     Reading,
     /// It has something to write, and waits for its permit.
     Waiting,
-    /// It writes, or is in the middle of a line.
+    /// It writes, is in the middle of a line, or starts a run.
     Writing,
 }
 

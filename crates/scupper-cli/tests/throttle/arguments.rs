@@ -61,6 +61,20 @@ fn other_options() {
 }
 
 #[test]
+fn jobs_without_a_command_or_out_of_range() {
+    refused("--rate 5/s --jobs 2", &["--jobs is for running a command", "write -- COMMAND", "Usage: scupper throttle"]);
+    refused("--rate 5/s --jobs 2 --", &["--jobs is for running a command"]);
+    for jobs in ["0", "-1", "many", "1025", "99999999999999999999999"] {
+        refused(&format!("--rate 5/s --jobs={jobs} -- echo"), &[&format!("'{jobs}'"), "a whole number from 1 to 1024"]);
+    }
+}
+
+#[test]
+fn a_command_that_is_weighed_by_bytes() {
+    refused("--rate 5/s --weight-by bytes -- echo", &["--weight-by bytes is for copying", "leave it out"]);
+}
+
+#[test]
 fn a_burst_goes_to_the_first_of_several_rates() {
     // Were it the second, it could only be reached once an hour.
     let ended = run("--rate 1/h --rate 20/w --algorithm token-bucket --burst 3", "1\n2\n3\n");
@@ -71,7 +85,19 @@ fn a_burst_goes_to_the_first_of_several_rates() {
 fn help_tells_the_exit_statuses() {
     let ended = run("--help", "");
     let text = String::from_utf8(ended.output).unwrap();
-    for status in ["Exit status:", "  0  ", "  1  ", "  2  ", "  130  ", "  141  "] {
+    for status in [
+        "Exit status:",
+        "  0  ",
+        "  1  ",
+        "  2  ",
+        "  123  ",
+        "  124  ",
+        "  125  ",
+        "  126  ",
+        "  127  ",
+        "  130  ",
+        "  141  ",
+    ] {
         assert!(text.contains(status), "{status:?} in {text}");
     }
 }

@@ -101,3 +101,18 @@ fn quiet_shows_nothing() {
     read_until(&mut seen, &mut text, |_| false);
     assert_eq!(text, "");
 }
+
+#[test]
+fn a_command_has_the_terminal_to_itself() {
+    let (mut seen, drawn) = terminal();
+    let mut command = throttle(&format!("{FAST} -- echo"));
+    let mut running = Running::new(command.env("TERM", "xterm").stderr(drawn));
+    drop(command);
+    running.send("1\n2\n");
+    running.expect("1\n2\n");
+    drop(running.stdin.take());
+    assert_eq!(running.end().code(), Some(0));
+    let mut text = String::new();
+    read_until(&mut seen, &mut text, |_| false);
+    assert_eq!(text, "");
+}

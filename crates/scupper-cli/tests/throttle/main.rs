@@ -11,3 +11,7 @@ mod copying;
 mod display;
 #[cfg(test)]
 mod endings;
+#[cfg(test)]
+mod jobs;
+#[cfg(test)]
+mod statuses;

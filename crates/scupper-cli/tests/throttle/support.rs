@@ -1,6 +1,6 @@
 //! Runs the command; what hangs is killed and so fails its test.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -55,6 +55,16 @@ impl Running {
         assert_eq!(String::from_utf8(seen).unwrap(), expected);
     }
 
+    /// A line of stdout, with its newline.
+    pub(crate) fn read_line(&mut self) -> String {
+        read_line(self.child.stdout.as_mut().unwrap())
+    }
+
+    /// A line of stderr, with its newline.
+    pub(crate) fn read_error(&mut self) -> String {
+        read_line(self.child.stderr.as_mut().unwrap())
+    }
+
     /// Leaves stdin open and waits for the end.
     pub(crate) fn end(mut self) -> Ended {
         let (mut output, mut errors) = (Vec::new(), String::new());
@@ -69,6 +79,17 @@ impl Running {
         drop(stdin);
         Ended { status, output, errors }
     }
+}
+
+/// Reads no further than the line, so that the rest is there for others.
+fn read_line(from: &mut impl Read) -> String {
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        let mut byte = [0];
+        from.read_exact(&mut byte).unwrap();
+        line.extend(byte);
+    }
+    String::from_utf8(line).unwrap()
 }
 
 impl Deref for Running {
@@ -138,5 +159,29 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Where processes wait, each by reading a line from it, until they are let through.
+pub(crate) struct Gate {
+    path: PathBuf,
+    // Open for both, so that nothing blocks here, and whoever waits goes on when a test fails.
+    fifo: File,
+}
+
+impl Gate {
+    pub(crate) fn new(folder: &Folder) -> Self {
+        let path = folder.path().join("gate");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let fifo = File::options().read(true).write(true).open(&path).unwrap();
+        Self { path, fifo }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn let_one_through(&self) {
+        (&self.fifo).write_all(b"\n").unwrap();
     }
 }
