@@ -21,6 +21,17 @@ pub(crate) struct GuardSettings {
     pub(crate) policy: OutagePolicy,
 }
 
+impl GuardSettings {
+    pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(1);
+    pub(crate) const KEEP_DENIALS: Duration = Duration::from_millis(100);
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        Self { call_limit: Some(Self::CALL_LIMIT), keep_denials: Self::KEEP_DENIALS, policy: OutagePolicy::default() }
+    }
+}
+
 /// A store with a limit to the time of each call, and a policy for when there is no answer.
 #[derive(Debug)]
 pub(crate) struct GuardedStore {

@@ -94,7 +94,7 @@ fn rule_locally(store: &MemoryStore, quota: &Quota, key: &str, asks: &[&Ask], no
     let asks: Vec<Ask> = asks.iter().map(|ask| Ask { quota: quota.clone(), ..(*ask).clone() }).collect();
     let operations: Vec<_> = asks.iter().flat_map(|ask| ask.operations(key, now)).collect();
     let mut outcomes = store.submit(Batch::new(&operations)).wait().into_iter();
-    let mut read = |ask: &Ask| {
+    let read = |ask: &Ask| {
         let mut ruling = ask.read(Source::Fallback, &mut outcomes)?;
         if matches!(ruling.verdict, Verdict::NeverFits { .. }) {
             // The rates that count may allow it, once the store is back.
@@ -102,7 +102,7 @@ fn rule_locally(store: &MemoryStore, quota: &Quota, key: &str, asks: &[&Ask], no
         }
         Ok(ruling)
     };
-    asks.iter().map(|ask| read(ask)).collect()
+    asks.iter().map(read).collect()
 }
 
 fn denied(now: Timestamp, cause: Cause) -> Verdict {

@@ -88,7 +88,8 @@ impl Bucket {
     #[cold]
     fn decide_with_care(&self) -> Result<Decision<'_>> {
         let seen = self.gate.look();
-        if !self.core.is_closed() && !(self.follows && self.core.changed_quota().is_some_and(|now| now != self.quota)) {
+        let is_as_it_was = *self.routed().quota == self.quota;
+        if is_as_it_was && !self.core.is_closed() {
             self.pass.renew(seen);
         }
         self.request().try_acquire()

@@ -39,9 +39,7 @@ pub struct LimiterBuilder {
     store: Option<Arc<dyn Store>>,
     timer: Option<Arc<dyn Timer>>,
     most_waiting: Option<usize>,
-    call_timeout: Option<Option<Duration>>,
-    denial_cache: Option<Duration>,
-    policy: OutagePolicy,
+    guard: GuardSettings,
 }
 
 #[derive(Default)]
@@ -73,9 +71,9 @@ impl LimiterBuilder {
     /// How many requests may stand in line on one key unless another maximum is set.
     pub const MAX_WAITING: usize = 65_536;
     /// How long a call to a remote store may take unless another limit is set.
-    pub const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+    pub const CALL_TIMEOUT: Duration = GuardSettings::CALL_LIMIT;
     /// For how long a denial of a remote store is believed unless another time is set.
-    pub const DENIAL_CACHE: Duration = Duration::from_millis(100);
+    pub const DENIAL_CACHE: Duration = GuardSettings::KEEP_DENIALS;
 
     /// Adds a rate. Together, rates must make a list that [`Rates`] accepts: in order of their interval.
     pub fn rate(mut self, rate: Rate) -> Self {
@@ -162,13 +160,13 @@ impl LimiterBuilder {
     /// One that took longer is an outage: see [`on_outage`](Self::on_outage). What it admits yet is given back, unless the
     /// policy let the request pass.
     pub fn call_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.call_timeout = Some(limit.into());
+        self.guard.call_limit = limit.into();
         self
     }
 
     /// What becomes of requests when the store cannot tell; an error unless set.
     pub fn on_outage(mut self, policy: OutagePolicy) -> Self {
-        self.policy = policy;
+        self.guard.policy = policy;
         self
     }
 
@@ -178,7 +176,7 @@ impl LimiterBuilder {
     ///
     /// It is for requests that do not wait, on the same key and of the same weight.
     pub fn denial_cache(mut self, keep: Duration) -> Self {
-        self.denial_cache = Some(keep);
+        self.guard.keep_denials = keep;
         self
     }
 
@@ -207,12 +205,7 @@ impl LimiterBuilder {
         let any: &dyn Any = &*store;
         let memory = any.downcast_ref().cloned();
         let room = Room::of(&*store);
-        let settings = GuardSettings {
-            call_limit: self.call_timeout.unwrap_or(Some(Self::CALL_TIMEOUT)),
-            keep_denials: self.denial_cache.unwrap_or(Self::DENIAL_CACHE),
-            policy: self.policy,
-        };
-        let store = Arc::new(GuardedStore::new(store, timer, settings));
+        let store = Arc::new(GuardedStore::new(store, timer, self.guard));
         let most_waiting = self.most_waiting.unwrap_or(Self::MAX_WAITING);
         Ok(Limiter { core: Arc::new(Core::new(route, store, memory, room, most_waiting)) })
     }

@@ -118,7 +118,9 @@ impl Core {
             if now == held_to {
                 return Ok(());
             }
-            now.iter().for_each(|quota| self.room.hold_to(&self.store, quota));
+            if let Some(quota) = &now {
+                self.room.hold_to(&self.store, quota);
+            }
             held_to = now;
         }
     }

@@ -40,9 +40,9 @@ impl<'a> Line<'a> {
     /// # Errors
     /// Those of `decide`.
     pub fn pass(&mut self, operation: &Operation<'a>, decide: impl FnOnce() -> Outcome) -> Outcome {
-        let standing = match operation.action {
-            Action::Acquire { standing: standing @ (Standing::Passing | Standing::Waiting), .. } => standing,
-            _ => return decide(),
+        let Action::Acquire { standing: standing @ (Standing::Passing | Standing::Waiting), .. } = operation.action
+        else {
+            return decide();
         };
         if let Some(denial) = self.denied.get(operation.key) {
             return Ok(Reply::Acquired(Verdict::Denied(Denial { cause: Cause::Queued, ..*denial })));

@@ -42,7 +42,10 @@ pub(crate) fn block_on<F: Future>(future: F, mut idle: impl FnMut(&Waker) -> boo
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
-        while !signal.woken.load(Ordering::Acquire) && idle(&waker) {}
+        let mut goes_on = true;
+        while goes_on {
+            goes_on = !signal.woken.load(Ordering::Acquire) && idle(&waker);
+        }
         signal.wait();
     }
 }

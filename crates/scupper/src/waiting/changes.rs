@@ -14,7 +14,7 @@ impl Server {
     /// One who waited goes away.
     pub(super) fn leave(self: &Arc<Self>, number: Number, waiter: &Arc<Waiter>) {
         if let Some(ruling) = waiter.go() {
-            return self.take_back(&waiter.store, ruling);
+            return self.take_back(&waiter.store, &ruling);
         }
         let mut line = lock(&self.line);
         let gone = line.queue.leave(number);

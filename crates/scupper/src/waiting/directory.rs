@@ -54,11 +54,11 @@ pub(super) struct Part<'a, S> {
 
 impl<S> Part<'_, S> {
     /// The one that serves this key, made for the purpose if there is none.
-    pub(super) fn open(&mut self, key: &str, make: impl FnOnce() -> S) -> Arc<S> {
+    pub(super) fn open(&mut self, key: &str, build: impl FnOnce() -> S) -> Arc<S> {
         if let Some(known) = self.shard.get(key) {
             return Arc::clone(known);
         }
-        let made = Arc::new(make());
+        let made = Arc::new(build());
         self.shard.insert(key.into(), Arc::clone(&made));
         self.gate.line_opened();
         made

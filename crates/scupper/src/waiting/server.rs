@@ -165,10 +165,12 @@ impl Server {
                     self.rule(&entry.who, ruling, &mut step);
                 }
                 Fate::Stays => {}
-                Fate::Gone => self.take_back(store, ruling),
+                Fate::Gone => self.take_back(store, &ruling),
             }
         }
-        late.into_iter().for_each(|late| self.take_back_late(store, late));
+        if let Some(late) = late {
+            self.take_back_late(store, late);
+        }
         step
     }
 
@@ -212,14 +214,14 @@ impl Server {
     fn rule(self: &Arc<Self>, who: &Waiter, ruling: Result<Ruling>, step: &mut Step) {
         match who.rule(ruling) {
             Ok(waker) => step.wakers.extend(waker),
-            Err(unwanted) => self.take_back(&who.store, unwanted),
+            Err(unwanted) => self.take_back(&who.store, &unwanted),
         }
     }
 
     /// Gives back what was admitted for one who has gone.
-    pub(super) fn take_back(self: &Arc<Self>, store: &Arc<GuardedStore>, ruling: Result<Ruling>) {
+    pub(super) fn take_back(self: &Arc<Self>, store: &Arc<GuardedStore>, ruling: &Result<Ruling>) {
         if let Ok(Ruling { verdict: Verdict::Admitted(admission), source, .. }) = ruling {
-            let refunded = store.refund(&self.key, admission, source);
+            let refunded = store.refund(&self.key, *admission, *source);
             let this = Arc::clone(self);
             detach(async move {
                 // If it fails, the units stay charged for their window.
