@@ -15,17 +15,19 @@ use crate::time::Timestamp;
 use crate::waiting::{Gate, Pass, Room};
 
 /// What all clones of a limiter share.
+// What every decision reads comes first, in one cache line.
+#[repr(C, align(64))]
 pub(super) struct Core {
     /// As it was built.
     pub(super) route: Route,
-    pub(super) store: Arc<GuardedStore>,
     /// The store once more if it is the one of this process: known to the compiler, it decides in half the time.
     pub(super) memory: Option<MemoryStore>,
-    pub(super) room: Arc<Room>,
     /// The room's, at hand.
     pub(super) gate: Arc<Gate>,
-    /// Opens the room's gate for as long as the limiter is as it was built.
+    /// Opens the gate for as long as the limiter is as it was built.
     pub(super) pass: Pass,
+    pub(super) store: Arc<GuardedStore>,
+    pub(super) room: Arc<Room>,
     pub(super) most_waiting: usize,
     is_changed: AtomicBool,
     changed: RwLock<Option<Quota>>,

@@ -51,6 +51,7 @@ impl Limiter {
     /// assert!(!limiter.try_acquire("user:42")?.is_admitted());
     /// # Ok::<(), scupper::Error>(())
     /// ```
+    #[inline(never)]
     pub fn try_acquire<'a>(&'a self, key: &'a str) -> Result<Decision<'a>> {
         if let (Some(memory), Route::PerKey(quota)) = (&self.core.memory, &self.core.route)
             && self.core.gate.is_open(&self.core.pass)
@@ -58,6 +59,12 @@ impl Limiter {
         {
             return Ok(Decision::new(&verdict, Cow::Borrowed(key), quota, 1));
         }
+        self.decide(key)
+    }
+
+    /// Apart from the usual way: what it needs of the stack would be set up there as well.
+    #[inline(never)]
+    fn decide<'a>(&'a self, key: &'a str) -> Result<Decision<'a>> {
         self.request(key).try_acquire()
     }
 
