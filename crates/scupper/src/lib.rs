@@ -30,7 +30,8 @@
 //!
 //! # Features
 //!
-//! `serde`: rates, quotas and what is counted can be serialized. `conformance`: the test suite for stores.
+//! `serde`: rates, quotas and what is counted can be serialized. `tokio`: the clock of a Tokio runtime, for tests under its
+//! paused time. `conformance`: the test suite for stores.
 
 mod sync;
 
@@ -90,4 +91,6 @@ pub use time::Timestamp;
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+#[cfg(feature = "tokio")]
+pub use timer::TokioTimer;
 pub use timer::{Alarm, ManualTimer, SystemTimer, Timer, WallTimer};

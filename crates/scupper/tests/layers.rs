@@ -17,6 +17,7 @@ const LAYERS: &[&str] = &[
     "timer::alarms",
     "timer::manual",
     "timer::system",
+    "timer::tokio_timer",
     "timer::wall",
     "timer",
     "rate",

@@ -7,10 +7,14 @@ mod contract;
 mod alarms;
 mod manual;
 mod system;
+#[cfg(feature = "tokio")]
+mod tokio_timer;
 mod wall;
 
 pub use contract::{Alarm, Timer};
 pub use manual::ManualTimer;
 pub(crate) use signal::block_on;
 pub use system::SystemTimer;
+#[cfg(feature = "tokio")]
+pub use tokio_timer::TokioTimer;
 pub use wall::WallTimer;
