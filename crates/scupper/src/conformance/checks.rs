@@ -98,6 +98,7 @@ macro_rules! conformance_checks {
             limiter {
                 decisions_and_looks_agree,
                 refund_and_reset_give_back,
+                a_part_of_a_permit_can_be_given_back,
                 penalties_and_holds_deny,
                 promise_4_waiting_ends_at_the_first_tick_with_room,
                 promise_4_a_deadline_that_just_suffices_is_met,

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::conformance::kit::{log, micros, quota, under_each};
+use crate::conformance::kit::{admitted, denied, log, micros, quota, under_each};
 use crate::conformance::subject::{Subject, at_once};
 use crate::decision::{Decision, Denied};
 use crate::error::ErrorKind;
@@ -13,7 +13,7 @@ use crate::limiter::Limiter;
 use crate::permit::Permit;
 use crate::quota::Algorithm;
 use crate::rate::Rate;
-use crate::store::Cause;
+use crate::store::{Action, Admission, Cause, Operation, Reply};
 
 fn permit<'a>(subject: &Subject, limiter: &'a Limiter, key: &'a str, weight: u64) -> Permit<'a> {
     match subject.try_now(limiter.request(key).weight(weight)).unwrap() {
@@ -62,6 +62,21 @@ pub fn refund_and_reset_give_back(subject: &Subject) {
         assert!(limiter.reset(&key).unwrap());
         assert_eq!(subject.refund(&limiter, first), 0, "under {quota}");
         permit(subject, &limiter, &key, 5);
+    }
+}
+
+/// The last units of a permit can be given back without the others.
+pub fn a_part_of_a_permit_can_be_given_back(subject: &Subject) {
+    for quota in under_each("9/4w") {
+        let key = subject.fresh_key();
+        let admission = admitted(subject.acquire(&Operation::acquire(&key, &quota, 7)));
+        let _later = admitted(subject.acquire(&Operation::acquire(&key, &quota, 1)));
+        let part = Operation::new(&key, Action::Refund(Admission { weight: 5, ..admission }));
+        assert_eq!(subject.reply(&part), Reply::Refunded(5), "under {quota}");
+        // What drains meanwhile under GCRA is a part of a unit, and a part is counted as one.
+        assert_eq!(subject.look(&key, &quota, None).usage[0].used, 3, "under {quota}");
+        admitted(subject.acquire(&Operation::acquire(&key, &quota, 6)));
+        denied(subject.acquire(&Operation::acquire(&key, &quota, 1)));
     }
 }
 
