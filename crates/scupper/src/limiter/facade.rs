@@ -51,10 +51,10 @@ impl Limiter {
     /// assert!(!limiter.try_acquire("user:42")?.is_admitted());
     /// # Ok::<(), scupper::Error>(())
     /// ```
-    #[inline(never)]
     pub fn try_acquire<'a>(&'a self, key: &'a str) -> Result<Decision<'a>> {
-        if let (Some(memory), Route::PerKey(quota)) = (&self.core.memory, &self.core.route)
-            && self.core.gate.is_open(&self.core.pass)
+        let core = &*self.core;
+        if core.gate.is_open(&core.pass)
+            && let (Some(memory), Route::PerKey(quota)) = (&core.memory, &core.route)
             && let Some(verdict) = memory.acquire_one(key, quota)
         {
             return Ok(Decision::new(&verdict, Cow::Borrowed(key), quota, 1));
