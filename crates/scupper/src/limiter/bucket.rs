@@ -65,18 +65,19 @@ impl Bucket {
     /// As for [`Limiter::try_acquire`](crate::Limiter::try_acquire).
     #[inline(always)]
     pub fn try_acquire(&self) -> Result<Decision<'_>> {
-        if self.gate.is_open(&self.pass)
-            && let Some(admission) = self.shortcut.as_ref().and_then(|shortcut| shortcut.admit_one(&self.quota))
-        {
-            return Ok(Decision::Admitted(Permit::new(Cow::Borrowed(&self.key), admission)));
+        match &self.shortcut {
+            Some(shortcut) if self.gate.is_open(&self.pass) => {
+                if let Some(admission) = shortcut.admit_one(&self.quota) {
+                    return Ok(Decision::Admitted(Permit::new(Cow::Borrowed(&self.key), admission)));
+                }
+                self.decide(shortcut)
+            }
+            _ => self.decide_with_care(),
         }
-        self.decide()
     }
 
     #[inline(never)]
-    fn decide(&self) -> Result<Decision<'_>> {
-        let shortcut = self.shortcut.as_ref().filter(|_| self.gate.is_open(&self.pass));
-        let Some(shortcut) = shortcut else { return self.decide_with_care() };
+    fn decide(&self, shortcut: &Shortcut) -> Result<Decision<'_>> {
         if let Some(denial) = shortcut.known_denial(&self.quota) {
             return Ok(Decision::Denied(Denied::new(&denial, &self.quota)));
         }
