@@ -74,6 +74,7 @@ const LAYERS: &[&str] = &[
     "waiting::waiter",
     "waiting::answers",
     "waiting::denials",
+    "waiting::line",
     "waiting::directory",
     "waiting::server",
     "waiting::changes",

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use scupper::store::{Batch, BucketState, Store, Submission};
 use scupper::{
-    Algorithm, Cause, Decision, Error, ErrorKind, Limiter, LimiterBuilder, ManualTimer, MemoryStore, OutagePolicy, Quota,
-    Source,
+    Algorithm, Cause, Decision, Error, ErrorKind, Limiter, LimiterBuilder, ManualTimer, MemoryStore, OutagePolicy,
+    Quota, Source,
 };
 
 fn builder() -> LimiterBuilder {

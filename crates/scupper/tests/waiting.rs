@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -415,4 +415,85 @@ fn a_waker_may_use_the_limiter() {
     timer.advance(SECOND + TICK);
     timer.advance(SECOND + TICK);
     assert_eq!((tick(&mut one), tick(&mut two)), (1_000_001, 2_000_002));
+}
+
+/// Panics when it is woken.
+struct Bomb;
+
+impl Wake for Bomb {
+    fn wake(self: Arc<Self>) {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_is_its_owners_loss_alone() {
+    let timer = ManualTimer::new();
+    let limiter = limiter("2/s", &timer);
+    limiter.request("key").weight(2).acquire().unwrap();
+    let woken = Arc::default();
+    let (mut one, mut two) = (queued(&limiter, 1), queued(&limiter, 1));
+    assert!(one.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(Bomb)))).is_pending());
+    let bell = Waker::from(Arc::new(Bell(2, Arc::clone(&woken))));
+    assert!(two.as_mut().poll(&mut Context::from_waker(&bell)).is_pending());
+    timer.advance(SECOND + TICK);
+    assert_eq!(*woken.lock().unwrap(), [2]);
+    assert_eq!((tick(&mut one), tick(&mut two)), (1_000_001, 1_000_001));
+}
+
+/// Panics once there is something to wait for.
+#[derive(Debug)]
+struct Fragile(MemoryStore, AtomicUsize);
+
+impl Store for Fragile {
+    fn submit(&self, batch: Batch<'_>) -> Submission {
+        assert!(self.1.fetch_add(1, Ordering::Relaxed) != 1, "on purpose");
+        self.0.submit(batch)
+    }
+}
+
+#[test]
+fn a_store_that_panics_keeps_nobody_waiting() {
+    let timer = ManualTimer::new();
+    let store = Fragile(MemoryStore::builder().timer(timer.clone()).build(), AtomicUsize::new(0));
+    let limiter = builder("1/s", &timer).store(store).build().unwrap();
+    let _first = limiter.acquire("key").unwrap();
+    let error = limiter.acquire("key").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.message().contains("panicked"), "{error}");
+    let mut waiting = queued(&limiter, 1);
+    timer.advance(SECOND + TICK);
+    tick(&mut waiting);
+}
+
+/// A wall clock that can be set back; alarms go by how long they were to be.
+#[derive(Clone, Debug)]
+struct Wall(ManualTimer, Arc<AtomicU64>);
+
+impl Timer for Wall {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.now().as_micros() - self.1.load(Ordering::Relaxed))
+    }
+
+    fn wake_at(&self, at: Timestamp, waker: Waker) -> scupper::Result<Alarm> {
+        self.0.wake_at(self.0.now() + at.since(self.now()), waker)
+    }
+}
+
+#[test]
+fn promise_6_a_clock_that_steps_back_an_hour_costs_those_who_wait_no_hour() {
+    let hour = Duration::from_hours(1);
+    let timer = Wall(ManualTimer::new(), Arc::default());
+    timer.0.set(Timestamp::ZERO + 5 * hour);
+    let limiter = Limiter::builder().rates(["1/s".parse().unwrap()]).timer(timer.clone()).build().unwrap();
+    let _first = limiter.acquire("key").unwrap();
+    let (mut one, mut two) = (queued(&limiter, 1), queued(&limiter, 1));
+    timer.1.store(u64::try_from(hour.as_micros()).unwrap(), Ordering::Relaxed);
+    // At the new time, what was admitted is as old as the last that was seen of the old one: not old at all.
+    for waiting in [&mut one, &mut two] {
+        timer.0.advance(SECOND + TICK);
+        timer.0.advance(SECOND + TICK);
+        let at = tick(waiting);
+        assert!(at < u64::try_from((5 * hour).as_micros()).unwrap(), "at {at}");
+    }
 }

@@ -25,7 +25,8 @@ pub type Outcomes = SmallVec<[Outcome; 1]>;
 /// A batch that was handed to a store.
 ///
 /// A pending one goes on without the caller's thread and whether or not it is polled: waiting for it with
-/// [`wait`](Self::wait) is safe anywhere, and dropping it does not stop what was sent.
+/// [`wait`](Self::wait) is safe anywhere, and dropping it does not stop what was sent. Its future is polled by whichever thread
+/// wakes it, also within the wake-up itself, so it must be woken without a lock that polling takes.
 ///
 /// # Examples
 /// ```

@@ -1,7 +1,6 @@
 //! The one helper thread of the process: it wakes who asked to be woken, and nothing else.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::thread;
 use std::time::Instant;
@@ -9,6 +8,7 @@ use std::time::Instant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Arc, Condvar, Mutex, PoisonError, Weak, lock};
 use crate::timer::contract::Alarm;
+use crate::timer::signal::wake;
 
 /// The helper thread as its users see it. It starts with the first alarm and stops when the last user drops this.
 #[derive(Debug)]
@@ -92,8 +92,7 @@ impl Drop for CallOff {
 impl Shared {
     fn run(&self) {
         while let Some(waker) = self.next() {
-            // A waker that panics is its owner's loss, not that of everyone else who waits.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            wake(waker);
         }
     }
 

@@ -13,7 +13,7 @@ mod wall;
 
 pub use contract::{Alarm, Timer};
 pub use manual::ManualTimer;
-pub(crate) use signal::block_on;
+pub(crate) use signal::{block_on, wake};
 pub use system::SystemTimer;
 #[cfg(feature = "tokio")]
 pub use tokio_timer::TokioTimer;

@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -30,6 +31,11 @@ impl Wake for ThreadSignal {
         self.woken.store(true, Ordering::Release);
         self.thread.unpark();
     }
+}
+
+/// Wakes one of several. A waker that panics is its owner's loss, not that of the others.
+pub(crate) fn wake(waker: Waker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 /// Runs a future to its end on this thread. Before it blocks, `idle` may bring about what the future waits for; it is asked

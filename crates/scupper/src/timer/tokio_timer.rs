@@ -1,4 +1,4 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::task::Waker;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 use crate::time::Timestamp;
 use crate::timer::contract::{Alarm, Timer};
+use crate::timer::signal::wake;
 
 /// The clock of a Tokio runtime, counted from the Unix epoch: for tests under Tokio's paused time, and where no other thread
 /// than the runtime's own should wake who waits.
@@ -119,10 +120,7 @@ impl Bell {
 
     fn ring(&self) {
         let waker = lock(&self.waker).take();
-        if let Some(waker) = waker {
-            // A waker that panics is its owner's loss, not the runtime's.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        }
+        waker.into_iter().for_each(wake);
     }
 }
 

@@ -1,10 +1,9 @@
 //! What happens to a line from outside: one leaves it, room is given back, its limiter changes or ends.
 
-use std::task::Waker;
-
 use crate::guard::GuardedStore;
 use crate::quota::Quota;
 use crate::sync::{Arc, lock};
+use crate::timer::wake;
 use crate::waiting::answers::closed;
 use crate::waiting::queue::Number;
 use crate::waiting::server::Server;
@@ -29,7 +28,7 @@ impl Server {
     /// Sends all who wait for this store away with an error.
     pub(super) fn close(self: &Arc<Self>, store: &Arc<GuardedStore>) {
         let step = self.turn_out(|waiter| Arc::ptr_eq(&waiter.store, store), closed);
-        step.wakers.into_iter().for_each(Waker::wake);
+        step.wakers.into_iter().for_each(wake);
         self.run();
     }
 

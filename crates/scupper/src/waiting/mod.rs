@@ -16,6 +16,8 @@ mod answers;
 
 mod denials;
 
+mod line;
+
 mod directory;
 
 mod server;

@@ -145,6 +145,11 @@ impl<W> Queue<W> {
         self.due = None;
     }
 
+    /// The call that is under way will not be answered.
+    pub(super) fn break_off(&mut self) {
+        self.sent.clear();
+    }
+
     /// All that stand in line and are such.
     pub(super) fn numbers(&self, is_such: impl Fn(&Entry<W>) -> bool) -> Vec<Number> {
         self.entries.iter().filter(|(_, entry)| is_such(entry)).map(|(number, _)| *number).collect()

@@ -1,22 +1,21 @@
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Answered, Call, GuardedStore, Late, detach};
 use crate::ruling::Ruling;
 use crate::source::Source;
 use crate::store::{Cause, Verdict};
 use crate::sync::{Arc, Mutex, MutexGuard, Weak, lock};
 use crate::time::Timestamp;
-use crate::timer::{Alarm, Timer};
+use crate::timer::{Alarm, Timer, wake};
 use crate::turnstile::Turnstile;
 use crate::waiting::answers::{behind, too_late, unknown};
 use crate::waiting::denials::Denials;
 use crate::waiting::directory::Directory;
 use crate::waiting::entry::Entry;
-use crate::waiting::queue::{Dismissal, Fate, Next, Queue, Said};
+use crate::waiting::line::{Line, UnderWay};
+use crate::waiting::queue::{Dismissal, Fate, Next, Said};
 use crate::waiting::waiter::Waiter;
 
 /// Serves the line on one key: asks the store for the first few, and rests until the first one fits.
@@ -31,20 +30,6 @@ pub(super) struct Server {
     timer: Arc<dyn Timer>,
     turnstile: Turnstile,
     pub(super) line: Mutex<Line>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    pub(super) queue: Queue<Arc<Waiter>>,
-    under_way: Option<UnderWay>,
-    alarm: Option<Alarm>,
-}
-
-/// A call to the store.
-struct UnderWay {
-    call: Pin<Box<dyn Future<Output = Answered> + Send>>,
-    store: Arc<GuardedStore>,
-    sent: Timestamp,
 }
 
 /// What a step of the work came to.
@@ -76,10 +61,11 @@ impl Server {
     /// Does what there is to do.
     pub(super) fn run(self: &Arc<Self>) {
         while self.turnstile.enter() {
-            let Step { wakers, rests } = self.step();
+            let step = catch_unwind(AssertUnwindSafe(|| self.step()));
+            let Step { wakers, rests } = step.unwrap_or_else(|_| self.break_off());
             let must_go_on = self.turnstile.leave() || !rests;
             // Whom it wakes may ask for this key at once, on this thread.
-            wakers.into_iter().for_each(Waker::wake);
+            wakers.into_iter().for_each(wake);
             if !must_go_on {
                 break;
             }
@@ -101,7 +87,7 @@ impl Server {
             Next::Ask => self.ask(line, now),
             Next::Sleep(at) => {
                 drop(line);
-                self.keep(self.timer.wake_at(at, Waker::from(Arc::clone(self))))
+                self.keep(self.timer.wake_at(at, Waker::from(Arc::new(Bell(Arc::clone(self))))))
             }
             Next::Await(at) => {
                 drop(line);
@@ -117,6 +103,13 @@ impl Server {
                 Step { rests: true, ..Step::default() }
             }
         }
+    }
+
+    /// The store or the timer panicked: nobody may wait for ever for what they were about.
+    fn break_off(self: &Arc<Self>) -> Step {
+        lock(&self.line).queue.break_off();
+        let panicked = "the store or the timer panicked while it was being asked";
+        self.turn_out(|_| true, || Error::new(ErrorKind::Unavailable, panicked))
     }
 
     /// Looks whether the call that is under way has been answered.
@@ -272,9 +265,13 @@ impl Wake for Server {
     }
 }
 
-impl fmt::Debug for UnderWay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnderWay").field("sent", &self.sent).finish_non_exhaustive()
+/// Goes off when the first in line should fit. It is asked for then, whatever the clock reads: one that was set back meanwhile
+/// took the bucket with it.
+struct Bell(Arc<Server>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.release();
     }
 }
 

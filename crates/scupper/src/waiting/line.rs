@@ -1,0 +1,31 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::guard::{Answered, GuardedStore};
+use crate::sync::Arc;
+use crate::time::Timestamp;
+use crate::timer::Alarm;
+use crate::waiting::queue::Queue;
+use crate::waiting::waiter::Waiter;
+
+/// A line with what goes on for it.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub(super) queue: Queue<Arc<Waiter>>,
+    pub(super) under_way: Option<UnderWay>,
+    pub(super) alarm: Option<Alarm>,
+}
+
+/// A call to the store.
+pub(super) struct UnderWay {
+    pub(super) call: Pin<Box<dyn Future<Output = Answered> + Send>>,
+    pub(super) store: Arc<GuardedStore>,
+    pub(super) sent: Timestamp,
+}
+
+impl fmt::Debug for UnderWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnderWay").field("sent", &self.sent).finish_non_exhaustive()
+    }
+}
