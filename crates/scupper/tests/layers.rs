@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 /// The modules of the crate in the order in which they build on each other. A folder's `mod.rs` is its map: it lists its
 /// children, in the order of this list, and re-exports them.
 const LAYERS: &[&str] = &[
+    "sync::system",
+    "sync::model",
     "sync",
     "turnstile",
     "error",

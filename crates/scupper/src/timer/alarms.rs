@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::task::Waker;
-use std::thread;
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sync::{Arc, Condvar, Mutex, PoisonError, Weak, lock};
+use crate::sync::{Arc, Condvar, Mutex, PoisonError, StaticMutex, Weak, lock, lock_static, thread};
 use crate::timer::contract::Alarm;
 use crate::timer::signal::wake;
 
@@ -33,12 +32,12 @@ struct State {
 
 type AlarmKey = (Instant, u64);
 
-static SHARED_BY_ALL: Mutex<Weak<AlarmThread>> = Mutex::new(Weak::new());
+static SHARED_BY_ALL: StaticMutex<Weak<AlarmThread>> = StaticMutex::new(Weak::new());
 
 impl AlarmThread {
     /// The thread of this process: the one that is in use, else a new one that has not started yet.
     pub(super) fn shared() -> Arc<Self> {
-        let mut current = lock(&SHARED_BY_ALL);
+        let mut current = lock_static(&SHARED_BY_ALL);
         current.upgrade().unwrap_or_else(|| {
             let fresh = Arc::new(Self { shared: Arc::default() });
             *current = Arc::downgrade(&fresh);

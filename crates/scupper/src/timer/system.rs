@@ -1,10 +1,9 @@
 use std::cell::Cell;
 use std::task::Waker;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::Result;
-use crate::sync::{Arc, OnceLock};
+use crate::sync::{Arc, OnceLock, thread};
 use crate::time::Timestamp;
 use crate::timer::alarms::AlarmThread;
 use crate::timer::contract::{Alarm, Timer};

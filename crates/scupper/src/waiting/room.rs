@@ -5,7 +5,7 @@ use crate::guard::GuardedStore;
 use crate::quota::Quota;
 use crate::ruling::Ruling;
 use crate::store::Store;
-use crate::sync::{Arc, Mutex, OnceLock, Weak, lock};
+use crate::sync::{Arc, OnceLock, StaticMutex, Weak, lock, lock_static};
 use crate::waiting::answers::{behind, closed, queue_full, too_late};
 use crate::waiting::claim::Claim;
 use crate::waiting::denials::Denials;
@@ -33,14 +33,14 @@ pub(crate) enum Joined {
     Waits(Ticket),
 }
 
-type Rooms = Mutex<HashMap<usize, Weak<Room>>>;
+type Rooms = StaticMutex<HashMap<usize, Weak<Room>>>;
 
 static ROOMS: OnceLock<Rooms> = OnceLock::new();
 
 impl Room {
     /// The room of this store, by what it says is its identity.
     pub(crate) fn of(store: &dyn Store) -> Arc<Self> {
-        let mut rooms = lock(ROOMS.get_or_init(Rooms::default));
+        let mut rooms = lock_static(ROOMS.get_or_init(Rooms::default));
         if let Some(room) = rooms.get(&store.identity()).and_then(Weak::upgrade) {
             return room;
         }

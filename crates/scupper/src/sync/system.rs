@@ -1,18 +1,13 @@
-//! The synchronisation primitives of the crate, in one place so that a model checker can stand in for them.
+//! What the system offers, and a lock of our own.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock};
 pub(crate) use std::thread;
 
 use std::hint;
 use std::time::Duration;
 
 use spin::mutex::{SpinMutex, SpinMutexGuard};
-
-/// Locks what no panic can leave half-written.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The lock around decisions. Its sections are a few nanoseconds of arithmetic, so its unlock is a plain store: the
 /// second atomic exchange of an ordinary mutex would cost as much as the decision itself.
@@ -22,12 +17,6 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// section.
 #[derive(Debug)]
 pub(crate) struct DecisionLock<T, const FIRST_PAUSE: u32>(SpinMutex<T>);
-
-/// For a lock that threads meet at by chance: the owner is gone in a moment.
-pub(crate) const BRIEFLY: u32 = 1;
-/// For a lock that threads fight for: a microsecond lets one of them get many decisions done before the state moves to
-/// another core.
-pub(crate) const IN_TURNS: u32 = 64;
 
 pub(crate) type DecisionGuard<'a, T> = SpinMutexGuard<'a, T>;
 

@@ -1,0 +1,36 @@
+//! The synchronisation primitives of the crate, in one place so that a model checker can stand in for them: under
+//! `--cfg scupper_shuttle` they are those of `shuttle`, which knows no other.
+
+#[cfg(not(scupper_shuttle))]
+mod system;
+#[cfg(not(scupper_shuttle))]
+pub(crate) use system::*;
+
+#[cfg(scupper_shuttle)]
+mod model;
+#[cfg(scupper_shuttle)]
+pub(crate) use model::*;
+
+pub(crate) use std::sync::atomic::Ordering;
+// No thread waits at these, and what they count is decided by what happens at the others.
+pub(crate) use std::sync::{Arc, OnceLock, PoisonError, Weak};
+
+// For a static. It outlives the runs of the model checker, so it is none of its locks; and what is done under it meets no
+// other, or a run would hang.
+pub(crate) use std::sync::{Mutex as StaticMutex, MutexGuard as StaticGuard};
+
+/// Locks what no panic can leave half-written.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`lock`], for a static.
+pub(crate) fn lock_static<T>(mutex: &StaticMutex<T>) -> StaticGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For a decision lock that threads meet at by chance: the owner is gone in a moment.
+pub(crate) const BRIEFLY: u32 = 1;
+/// For a decision lock that threads fight for: a microsecond lets one of them get many decisions done before the state moves
+/// to another core.
+pub(crate) const IN_TURNS: u32 = 64;

@@ -1,0 +1,31 @@
+//! What the model checker offers in place of the system: it decides at each of these who goes on.
+
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use shuttle::thread;
+
+use std::sync::PoisonError;
+
+/// The lock around decisions. Threads that the model checker runs one at a time must not spin.
+#[derive(Debug, Default)]
+pub(crate) struct DecisionLock<T, const FIRST_PAUSE: u32>(Mutex<T>);
+
+pub(crate) type DecisionGuard<'a, T> = MutexGuard<'a, T>;
+
+impl<T, const FIRST_PAUSE: u32> DecisionLock<T, FIRST_PAUSE> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<DecisionGuard<'_, T>> {
+        self.0.try_lock().ok()
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn lock(&self) -> DecisionGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
