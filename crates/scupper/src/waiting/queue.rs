@@ -21,6 +21,8 @@ pub(super) struct Queue<W> {
     next: Number,
     /// Who is in the call that is under way, in order. Some may have left meanwhile.
     sent: Vec<Number>,
+    /// Whether something was given back since that call was sent: how long it lets anybody wait may be too long.
+    is_outdated: bool,
     /// How many to ask for in the next call.
     reach: usize,
     /// The line rests until then: the first one in it does not fit before.
@@ -82,7 +84,17 @@ pub(super) enum Dismissal {
 impl<W> Default for Queue<W> {
     fn default() -> Self {
         let (entries, deadlines) = (BTreeMap::new(), BTreeSet::new());
-        Self { entries, deadlines, units: 0, passing: 0, next: 0, sent: Vec::new(), reach: Self::LEAST, due: None }
+        Self {
+            entries,
+            deadlines,
+            units: 0,
+            passing: 0,
+            next: 0,
+            sent: Vec::new(),
+            is_outdated: false,
+            reach: Self::LEAST,
+            due: None,
+        }
     }
 }
 
@@ -140,9 +152,10 @@ impl<W> Queue<W> {
         Some(entry)
     }
 
-    /// Something was given back: the first one may fit at once.
+    /// Something was given back: the first one may fit at once, whatever a call that is under way will say.
     pub(super) fn release(&mut self) {
         self.due = None;
+        self.is_outdated = !self.sent.is_empty();
     }
 
     /// The call that is under way will not be answered.
@@ -206,7 +219,11 @@ impl<W> Queue<W> {
                 _ => self.leave(number).map_or(Fate::Gone, Fate::Answered),
             }
         };
-        sent.into_iter().zip(said).map(|(number, said)| fate(number, said)).collect()
+        let fates = sent.into_iter().zip(said).map(|(number, said)| fate(number, said)).collect();
+        if std::mem::take(&mut self.is_outdated) {
+            self.due = None;
+        }
+        fates
     }
 
     /// Takes out who cannot be served in time as the line stands, and who does not wait behind those that do.
@@ -239,5 +256,34 @@ impl<W> Queue<W> {
     /// One whose deadline is before this time.
     fn late(&self, time: Timestamp) -> Option<Number> {
         self.deadlines.first().filter(|(deadline, _)| *deadline < time).map(|(_, number)| *number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::Algorithm;
+    use crate::waiting::claim::Claim;
+
+    const AT_ONCE: Timestamp = Timestamp::ZERO;
+
+    fn line_of_one() -> Queue<()> {
+        let quota = Quota::new(Algorithm::default(), "1/h").unwrap();
+        let (follows, waits, detailed) = (false, true, false);
+        let claim = Claim { quota, follows, weight: 1, at: None, waits, timeout: None, detailed };
+        let mut queue = Queue::default();
+        queue.join(Entry::new(claim, AT_ONCE, ()));
+        assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Ask);
+        queue
+    }
+
+    #[test]
+    fn a_denial_is_not_believed_if_something_was_given_back_meanwhile() {
+        let mut queue = line_of_one();
+        queue.release();
+        queue.answered(AT_ONCE, &[Said::Denied(Duration::from_hours(1))]);
+        assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Ask);
+        queue.answered(AT_ONCE, &[Said::Denied(TICK)]);
+        assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Sleep(AT_ONCE + TICK));
     }
 }
