@@ -39,3 +39,52 @@ mod tests {
         assert!(!turnstile.leave(), "nobody asked");
     }
 }
+
+#[cfg(all(test, scupper_shuttle))]
+mod model {
+    use shuttle::sync::atomic::{AtomicBool, AtomicUsize};
+    use shuttle::{check_dfs, check_random, thread};
+
+    use super::*;
+    use crate::sync::Arc;
+
+    #[derive(Default)]
+    struct Work {
+        turnstile: Turnstile,
+        is_inside: AtomicBool,
+        asked: AtomicUsize,
+        seen: AtomicUsize,
+    }
+
+    /// Each of these threads asks for the work once; then nothing that was asked for is left undone.
+    fn ask_from(threads: usize) {
+        let work = Arc::<Work>::default();
+        let asking = || {
+            let work = Arc::clone(&work);
+            thread::spawn(move || {
+                work.asked.fetch_add(1, Ordering::AcqRel);
+                while work.turnstile.enter() {
+                    assert!(!work.is_inside.swap(true, Ordering::AcqRel), "two are inside");
+                    work.seen.store(work.asked.load(Ordering::Acquire), Ordering::Release);
+                    work.is_inside.store(false, Ordering::Release);
+                    if !work.turnstile.leave() {
+                        break;
+                    }
+                }
+            })
+        };
+        let asking: Vec<_> = (0..threads).map(|_| asking()).collect();
+        asking.into_iter().for_each(|asking| asking.join().unwrap());
+        assert_eq!(work.seen.load(Ordering::Acquire), threads, "a request was lost");
+    }
+
+    #[test]
+    fn no_request_is_lost_in_any_order_of_two() {
+        check_dfs(|| ask_from(2), None);
+    }
+
+    #[test]
+    fn no_request_of_many_is_lost() {
+        check_random(|| ask_from(4), 5_000);
+    }
+}

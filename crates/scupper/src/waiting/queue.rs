@@ -198,8 +198,8 @@ impl<W> Queue<W> {
         Next::Ask
     }
 
-    /// The call is answered: what becomes of those that were sent, in order.
-    pub(super) fn answered(&mut self, now: Timestamp, said: &[Said]) -> Vec<Fate<W>> {
+    /// The call that began at one time is answered at another: what becomes of those that were sent, in order.
+    pub(super) fn answered(&mut self, (began, now): (Timestamp, Timestamp), said: &[Said]) -> Vec<Fate<W>> {
         let sent = std::mem::take(&mut self.sent);
         let served = said.iter().filter(|said| **said == Said::Final).count();
         self.reach = if served == sent.len() { self.reach * 2 } else { served * 2 }.clamp(Self::LEAST, Self::MOST);
@@ -211,8 +211,10 @@ impl<W> Queue<W> {
             match said {
                 Said::Denied(pause) | Said::Queued(pause) if waits => {
                     if matches!(said, Said::Denied(_)) || !has_reason {
-                        // At least a tick, so that a store that says now is not asked without end.
-                        self.due.get_or_insert(now + (*pause).max(TICK));
+                        // The store may have decided as soon as it was asked. But one that says now is not asked without
+                        // end: a tick passes first.
+                        let due = if *pause > TICK { began + *pause } else { now + TICK };
+                        self.due.get_or_insert(due);
                     }
                     Fate::Stays
                 }
@@ -281,9 +283,19 @@ mod tests {
     fn a_denial_is_not_believed_if_something_was_given_back_meanwhile() {
         let mut queue = line_of_one();
         queue.release();
-        queue.answered(AT_ONCE, &[Said::Denied(Duration::from_hours(1))]);
+        queue.answered((AT_ONCE, AT_ONCE), &[Said::Denied(Duration::from_hours(1))]);
         assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Ask);
-        queue.answered(AT_ONCE, &[Said::Denied(TICK)]);
+        queue.answered((AT_ONCE, AT_ONCE), &[Said::Denied(TICK)]);
         assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Sleep(AT_ONCE + TICK));
+    }
+
+    #[test]
+    fn a_pause_begins_when_the_store_is_asked_and_takes_a_tick_at_least() {
+        let at = Timestamp::from_micros;
+        for (pause, due) in [(7, 7), (3, 3), (1, 6), (0, 6)] {
+            let mut queue = line_of_one();
+            queue.answered((AT_ONCE, at(5)), &[Said::Denied(Duration::from_micros(pause))]);
+            assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Sleep(at(due)), "after {pause}");
+        }
     }
 }

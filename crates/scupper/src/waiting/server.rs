@@ -117,7 +117,7 @@ impl Server {
         let mut under_way = lock(&self.line).under_way.take()?;
         let waker = Waker::from(Arc::clone(self));
         match under_way.call.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(answered) => Some(self.settle(&under_way.store, answered, Some(under_way.sent))),
+            Poll::Ready(answered) => Some(self.settle(&under_way.store, answered, under_way.sent, true)),
             Poll::Pending => {
                 lock(&self.line).under_way = Some(under_way);
                 None
@@ -133,7 +133,7 @@ impl Server {
         };
         drop(line);
         match store.acquire(&self.key, asks) {
-            Call::Ready(answered) => self.settle(&store, answered, None),
+            Call::Ready(answered) => self.settle(&store, answered, now, false),
             Call::Pending(call) => {
                 lock(&self.line).under_way = Some(UnderWay { call, store, sent: now });
                 Step::default()
@@ -141,17 +141,23 @@ impl Server {
         }
     }
 
-    /// Hands out the answers of a call, which was under way since `sent` if it was a remote one.
-    fn settle(self: &Arc<Self>, store: &Arc<GuardedStore>, answered: Answered, sent: Option<Timestamp>) -> Step {
+    /// Hands out the answers of a call; those of a remote one are worth remembering.
+    fn settle(
+        self: &Arc<Self>,
+        store: &Arc<GuardedStore>,
+        answered: Answered,
+        sent: Timestamp,
+        is_remote: bool,
+    ) -> Step {
         let now = self.timer.now();
         let Answered { rulings, late } = answered;
         let said: Vec<Said> = rulings.iter().map(said).collect();
-        let fates = lock(&self.line).queue.answered(now, &said);
+        let fates = lock(&self.line).queue.answered((sent, now), &said);
         let mut step = Step::default();
         for (fate, ruling) in fates.into_iter().zip(rulings) {
             match fate {
                 Fate::Answered(entry) => {
-                    if let (Some(sent), Ok(ruling)) = (sent, &ruling) {
+                    if let (true, Ok(ruling)) = (is_remote, &ruling) {
                         let asked = (&entry.claim.quota, entry.claim.weight);
                         self.denials.learn(&self.key, asked, ruling, (sent, now), store.keep_denials);
                     }
