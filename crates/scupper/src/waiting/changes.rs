@@ -25,6 +25,21 @@ impl Server {
         }
     }
 
+    /// Something was given back to the bucket, whoever serves the line on it now.
+    pub(super) fn bucket_released(&self) {
+        match self.directory.upgrade().and_then(|directory| directory.find(&self.key)) {
+            Some(current) => current.release(),
+            None => self.denials.forget(&self.key),
+        }
+    }
+
+    /// Something was given back: the first in line may fit at once, and no denial from before is believed.
+    pub(super) fn release(self: &Arc<Self>) {
+        lock(&self.line).queue.release();
+        self.denials.forget(&self.key);
+        self.run();
+    }
+
     /// Sends all who wait for this store away with an error.
     pub(super) fn close(self: &Arc<Self>, store: &Arc<GuardedStore>) {
         let step = self.turn_out(|waiter| Arc::ptr_eq(&waiter.store, store), closed);

@@ -22,7 +22,7 @@ pub(super) struct Queue<W> {
     /// Who is in the call that is under way, in order. Some may have left meanwhile.
     sent: Vec<Number>,
     /// Whether something was given back since that call was sent: how long it lets anybody wait may be too long.
-    is_outdated: bool,
+    pub(super) is_outdated: bool,
     /// How many to ask for in the next call.
     reach: usize,
     /// The line rests until then: the first one in it does not fit before.

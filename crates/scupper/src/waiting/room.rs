@@ -110,9 +110,9 @@ impl Room {
 
     /// The bucket of this key has changed by what was done in this process; it may have room.
     pub(crate) fn released(&self, key: &str) {
-        self.denials.forget(key);
-        if let Some(server) = self.directory.find(key) {
-            server.release();
+        match self.directory.find(key) {
+            Some(server) => server.release(),
+            None => self.denials.forget(key),
         }
     }
 

@@ -25,8 +25,8 @@ use crate::waiting::waiter::Waiter;
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) key: Box<str>,
-    directory: Weak<Directory<Self>>,
-    denials: Arc<Denials>,
+    pub(super) directory: Weak<Directory<Self>>,
+    pub(super) denials: Arc<Denials>,
     timer: Arc<dyn Timer>,
     turnstile: Turnstile,
     pub(super) line: Mutex<Line>,
@@ -152,17 +152,20 @@ impl Server {
         let now = self.timer.now();
         let Answered { rulings, late } = answered;
         let said: Vec<Said> = rulings.iter().map(said).collect();
-        let fates = lock(&self.line).queue.answered((sent, now), &said);
+        let mut line = lock(&self.line);
+        let learns = is_remote && !line.queue.is_outdated;
+        let fates = line.queue.answered((sent, now), &said);
+        // Under the lock of the line: whoever gives something back comes through here before it has denials forgotten.
+        for (fate, ruling) in fates.iter().zip(&rulings).filter(|_| learns) {
+            if let (Fate::Answered(Entry { claim, .. }), Ok(ruling)) = (fate, ruling) {
+                self.denials.learn(&self.key, (&claim.quota, claim.weight), ruling, (sent, now), store.keep_denials);
+            }
+        }
+        drop(line);
         let mut step = Step::default();
         for (fate, ruling) in fates.into_iter().zip(rulings) {
             match fate {
-                Fate::Answered(entry) => {
-                    if let (true, Ok(ruling)) = (is_remote, &ruling) {
-                        let asked = (&entry.claim.quota, entry.claim.weight);
-                        self.denials.learn(&self.key, asked, ruling, (sent, now), store.keep_denials);
-                    }
-                    self.rule(&entry.who, ruling, &mut step);
-                }
+                Fate::Answered(entry) => self.rule(&entry.who, ruling, &mut step),
                 Fate::Stays => {}
                 Fate::Gone => self.take_back(store, &ruling),
             }
@@ -238,19 +241,6 @@ impl Server {
             }
             this.bucket_released();
         });
-    }
-
-    /// Something was given back to the bucket, whoever serves the line on it now.
-    fn bucket_released(self: &Arc<Self>) {
-        self.denials.forget(&self.key);
-        let current = self.directory.upgrade().and_then(|directory| directory.find(&self.key));
-        current.iter().for_each(Self::release);
-    }
-
-    /// The first in line may fit at once.
-    pub(super) fn release(self: &Arc<Self>) {
-        lock(&self.line).queue.release();
-        self.run();
     }
 
     /// Nobody stands in line: the next one who comes opens another.
