@@ -33,7 +33,7 @@ impl Table {
         for shard in &self.shards {
             let (mut walk, mut left, mut is_done) = (Walk::default(), 0, shard.0.lock().idle_from() > now);
             while !is_done {
-                let (here, end) = shard.0.lock().sweep(&mut walk, now, Self::STRIDE);
+                let (here, end) = shard.0.lock().sweep(&mut walk, &self.clock, Self::STRIDE);
                 (left, is_done) = (left + here, end);
             }
             self.keys.fetch_sub(left as u64, Ordering::Relaxed);
@@ -105,7 +105,7 @@ impl Table {
             let mut shard = self.shards[sweep.shard].0.lock();
             let (left, is_done) = if sweep.looks_everywhere || shard.idle_from() <= now || sweep.walk.is_under_way() {
                 looked_at += Self::STRIDE;
-                shard.sweep(&mut sweep.walk, now, Self::STRIDE)
+                shard.sweep(&mut sweep.walk, &self.clock, Self::STRIDE)
             } else {
                 (0, true)
             };

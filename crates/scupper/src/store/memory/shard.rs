@@ -46,18 +46,19 @@ impl Slot {
         }
     }
 
-    /// From when on the slot may be given up. A bucket to which there is no handle any more comes back into the slot, and
-    /// one that lies in the future of a clock that stepped back follows it.
-    fn settle(&mut self, now: Timestamp) -> Timestamp {
+    /// From when on the slot may be given up, unless that is now. A bucket to which there is no handle any more comes back
+    /// into the slot, and one that lies in the future of a clock that stepped back follows it.
+    fn settle(&mut self, clock: &Clock) -> Option<Timestamp> {
         if let Place::Pinned(pinned) = &mut self.place
             && let Some(pinned) = Arc::get_mut(pinned)
         {
             self.place = Place::Here(pinned.take());
         }
-        match &mut self.place {
-            Place::Here(state) => state.idle_from_at(now),
-            Place::Pinned(_) => Timestamp::MAX,
-        }
+        let Place::Here(state) = &mut self.place else { return Some(Timestamp::MAX) };
+        // Read while nobody else has the bucket: an older reading would look like a clock that stepped back.
+        let now = clock.now();
+        let idle_from = state.idle_from_at(now);
+        (idle_from > now).then_some(idle_from)
     }
 
     fn settled_from(&self) -> Timestamp {
@@ -152,7 +153,7 @@ impl Shard {
     /// Gives up idle buckets among the next `most` slots; says how many left and whether the walk is at its end.
     ///
     /// A bucket with a handle stays, and is not waited for: dropping the handle hastens the shard.
-    pub(super) fn sweep(&mut self, walk: &mut Walk, now: Timestamp, most: usize) -> (usize, bool) {
+    pub(super) fn sweep(&mut self, walk: &mut Walk, clock: &Clock, most: usize) -> (usize, bool) {
         if walk.started != Some((self.walks, self.slots.num_buckets())) {
             // A new walk, or one that another walk or a growing table has overtaken.
             self.walks += 1;
@@ -170,12 +171,11 @@ impl Shard {
             if entry.get().has_handles() {
                 continue;
             }
-            let idle_from = entry.get_mut().settle(now);
-            if idle_from <= now {
+            if let Some(idle_from) = entry.get_mut().settle(clock) {
+                walk.idle_from = Some(walk.idle_from.map_or(idle_from, |earliest| earliest.min(idle_from)));
+            } else {
                 entry.remove();
                 left += 1;
-            } else {
-                walk.idle_from = Some(walk.idle_from.map_or(idle_from, |earliest| earliest.min(idle_from)));
             }
         }
         walk.next = end;
@@ -184,7 +184,7 @@ impl Shard {
             self.idle_from = walk.idle_from.unwrap_or(Timestamp::MAX);
             if walk.inserts != self.inserts {
                 // What was put in meanwhile may have moved others past the walk.
-                self.hasten(now);
+                self.hasten(clock.now());
             }
             if self.slots.len() < self.slots.capacity() / 4 {
                 self.slots.shrink_to_fit(|slot| slot.hash);
