@@ -7,15 +7,24 @@
 //! one where we are faster. Every timed request is also counted as admitted or denied, and a side
 //! that decided other than its case says is an error rather than a figure.
 //!
+//! `scupper-bench waiting` has waiters wait: it holds the time to the ideal schedule, counts who
+//! got how much, and weighs and times the line of ten thousand.
+//!
 //! | module | what it is |
 //! |---|---|
-//! | `memory`, `sizes` | the cases of the suite and their targets |
+//! | `memory`, `sizes` | the cases of that suite and their targets |
+//! | `waiting`, `crowds` | the same for the other |
 //! | `ours`, `peers` | the sides: each crate's API behind one closure |
 //! | `harness`, `crew` | rounds, warm-up, threads |
 //! | `side`, `keys`, `limit` | what a case is made of |
+//! | `queue`, `waiters`, `visits` | those who wait for real, and the record of it |
+//! | `crowd`, `counted` | lines on a clock that stands; calls and alarms counted |
 //! | `row`, `table`, `json` | the result and how it is shown |
 
+mod counted;
 mod crew;
+mod crowd;
+mod crowds;
 mod harness;
 mod json;
 mod keys;
@@ -23,10 +32,14 @@ mod limit;
 mod memory;
 mod ours;
 mod peers;
+mod queue;
 mod row;
 mod side;
 mod sizes;
 mod table;
+mod visits;
+mod waiters;
+mod waiting;
 
 use std::path::PathBuf;
 
@@ -50,6 +63,8 @@ struct Command {
 enum Suite {
     /// Decisions in memory: one bucket, many keys, several threads, bytes per key.
     Memory(Options),
+    /// Waiting on one key: time beside the ideal schedule, fairness, a line of ten thousand.
+    Waiting(Options),
 }
 
 #[derive(Debug, Args)]
@@ -63,9 +78,12 @@ struct Options {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Command { suite: Suite::Memory(options) } = Command::parse();
+    let (options, run): (_, fn(&harness::Plan) -> anyhow::Result<Vec<row::Row>>) = match Command::parse().suite {
+        Suite::Memory(options) => (options, memory::run),
+        Suite::Waiting(options) => (options, waiting::run),
+    };
     let plan = if options.quick { harness::Plan::quick() } else { harness::Plan::full() };
-    let rows = memory::run(&plan)?;
+    let rows = run(&plan)?;
     print!("{}", table::render(&rows));
     if let Some(path) = &options.json {
         json::write(path, &rows)?;

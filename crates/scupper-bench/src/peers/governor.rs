@@ -9,9 +9,10 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::keys::Keys;
 use crate::limit::{Limit, Outcome};
+use crate::queue::{Ask, Queue, Refill};
 use crate::side::Side;
 
-const NAME: &str = "governor";
+pub(crate) const NAME: &str = "governor";
 
 /// One limiter without keys.
 pub(crate) fn one_bucket(limit: Limit, outcome: Outcome) -> Result<Side> {
@@ -39,6 +40,19 @@ pub(crate) fn keyed(limit: Limit, keys: Arc<Keys>, outcome: Outcome) -> Result<S
 pub(crate) fn weighed(limit: Limit) -> Result<impl Fn(&String) -> Result<bool>> {
     let limiter: DefaultKeyedRateLimiter<String> = RateLimiter::keyed(quota(limit)?);
     Ok(move |key: &String| Ok(limiter.check_key(key).is_ok()))
+}
+
+/// One limiter for tasks that wait, full at first, and then refilled one by one.
+pub(crate) fn in_line(limit: Limit) -> Result<Queue> {
+    let limiter = Arc::new(RateLimiter::direct(quota(limit)?));
+    let ask = Ask::Task(Arc::new(move || {
+        let limiter = Arc::clone(&limiter);
+        Box::pin(async move {
+            limiter.until_ready().await;
+            Ok(())
+        })
+    }));
+    Ok(Queue { name: NAME, ask, refill: Refill::OneEach(limit.spacing()), close: Box::new(|| ()) })
 }
 
 fn quota(limit: Limit) -> Result<Quota> {

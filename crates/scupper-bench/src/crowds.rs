@@ -1,0 +1,160 @@
+//! Ten thousand who wait on one key: what each of them takes, and whether the line bears its length.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use crate::crowd::Crowd;
+use crate::harness::Plan;
+use crate::limit::Limit;
+use crate::ours::in_line::Halted;
+use crate::peers::leaky_bucket::{self, Starved};
+use crate::row::{Row, Spread};
+use crate::waiters::runtime;
+
+const FEW: usize = 100;
+const MANY: usize = 10_000;
+/// How much longer one grant may take with many in line than with few.
+const BEARS: f64 = 2.0;
+
+/// What one of a crowd took, in nanoseconds where it is time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Costs {
+    bytes: f64,
+    join: f64,
+    grant: f64,
+    leave_first: f64,
+    leave_last: f64,
+}
+
+/// # Errors
+///
+/// If one was served before its turn, or not at all, or left a trace.
+pub(crate) fn run(limit: Limit, plan: &Plan) -> Result<Vec<Row>> {
+    let (rounds, grants) = if plan.is_quick() { (3, 2_000) } else { (9, MANY) };
+    let runtime = runtime()?;
+    // Its futures set a timer when they are polled.
+    let _inside = runtime.enter();
+    let (mut few, mut many, mut peer) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        few.push(ours(limit, FEW, grants)?);
+        many.push(ours(limit, MANY, grants)?);
+        peer.push(theirs(limit, MANY)?);
+    }
+    let beside = |what: &str, unit, cost: fn(&Costs) -> f64| {
+        row(format!("{MANY} wait, {what}"), unit, (&many, cost), (leaky_bucket::NAME, &peer), None)
+    };
+    let (calls_of_few, calls_of_many) = (calls(limit, FEW, grants)?, calls(limit, MANY, grants)?);
+    Ok(vec![
+        beside("size of one", "B", |costs| costs.bytes)?,
+        beside("joining", "ns", |costs| costs.join)?,
+        beside("leaving, the first first", "ns", |costs| costs.leave_first)?,
+        beside("leaving, the last first", "ns", |costs| costs.leave_last)?,
+        row(format!("{MANY} wait, one grant"), "ns", (&many, |costs| costs.grant), ("100 wait", &few), Some(BEARS))?,
+        Row {
+            suite: "waiting",
+            case: format!("{MANY} wait, store calls for {grants} grants"),
+            ours: Spread::exactly(calls_of_many),
+            peer_name: "100 wait",
+            peer: Spread::exactly(calls_of_few),
+            unit: "calls",
+            ratio: Spread::exactly(calls_of_many / calls_of_few),
+            target: Some(1.0),
+        },
+    ])
+}
+
+fn row(
+    case: String,
+    unit: &'static str,
+    (ours, cost): (&[Costs], fn(&Costs) -> f64),
+    (peer_name, peer): (&'static str, &[Costs]),
+    target: Option<f64>,
+) -> Result<Row> {
+    let ratios = ours.iter().zip(peer).map(|(ours, peer)| cost(ours) / cost(peer));
+    Ok(Row {
+        suite: "waiting",
+        case,
+        ours: Spread::of(ours.iter().map(cost))?,
+        peer_name,
+        peer: Spread::of(peer.iter().map(cost))?,
+        unit,
+        ratio: Spread::of(ratios)?,
+        target,
+    })
+}
+
+/// Serves so many of a line that is as long at any time, then lets everybody go.
+fn ours(limit: Limit, waiters: usize, grants: usize) -> Result<Costs> {
+    let halted = Halted::full(limit)?;
+    let (mut crowd, mut costs) = joined(waiters, || halted.ask())?;
+    let (mut given, mut took, mut last) = (0, Duration::ZERO, None);
+    while given < grants {
+        let start = Instant::now();
+        halted.go_on()?;
+        let served = crowd.served(|permit| {
+            let tick = permit?.tick();
+            ensure!(last.replace(tick).is_none_or(|last| last <= tick), "one was counted before an earlier one");
+            Ok(())
+        })?;
+        took += start.elapsed();
+        ensure!(served > 0, "nobody was served");
+        given += served;
+        crowd.bring(served, || halted.ask());
+        crowd.join()?;
+    }
+    costs.grant = each(took, given);
+    let used = halted.used()?;
+    costs.leave_last = timed(waiters, || crowd.leave_last())?;
+    let (mut crowd, _) = joined(waiters, || halted.ask())?;
+    costs.leave_first = timed(waiters, || crowd.leave_first())?;
+    ensure!(halted.used()? == used, "one who left was counted");
+    Ok(costs)
+}
+
+fn theirs(limit: Limit, waiters: usize) -> Result<Costs> {
+    let starved = Starved::new(limit)?;
+    let (mut crowd, mut costs) = joined(waiters, || starved.ask())?;
+    costs.leave_last = timed(waiters, || crowd.leave_last())?;
+    let (mut crowd, _) = joined(waiters, || starved.ask())?;
+    costs.leave_first = timed(waiters, || crowd.leave_first())?;
+    Ok(costs)
+}
+
+/// Calls to the store for so many grants.
+fn calls(limit: Limit, waiters: usize, grants: usize) -> Result<f64> {
+    let (halted, counts) = Halted::full_and_counted(limit)?;
+    let (mut crowd, _) = joined(waiters, || halted.ask())?;
+    let (before, mut given) = (counts.calls(), 0);
+    while given < grants {
+        halted.go_on()?;
+        let served = crowd.served(|permit| Ok(drop(permit?)))?;
+        ensure!(served > 0, "nobody was served");
+        given += served;
+        crowd.bring(served, || halted.ask());
+        crowd.join()?;
+    }
+    Ok(f64::from(counts.calls() - before))
+}
+
+fn joined<F: Future>(waiters: usize, ask: impl Fn() -> F) -> Result<(Crowd<F>, Costs)> {
+    let mut crowd = Crowd::new();
+    crowd.bring(waiters, ask);
+    let start = Instant::now();
+    let bytes = crowd.join()?;
+    let join = each(start.elapsed(), waiters);
+    Ok((crowd, Costs { bytes: f64::from(u32::try_from(bytes)?), join, ..Costs::default() }))
+}
+
+fn timed(waiters: usize, mut leave: impl FnMut() -> bool) -> Result<f64> {
+    let start = Instant::now();
+    let all_left = (0..waiters).all(|_| leave());
+    let took = start.elapsed();
+    ensure!(all_left, "fewer stood in line than should");
+    Ok(each(took, waiters))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are thousands")]
+fn each(took: Duration, waiters: usize) -> f64 {
+    took.as_secs_f64() * 1e9 / waiters as f64
+}
