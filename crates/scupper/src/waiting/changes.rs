@@ -16,7 +16,7 @@ impl Server {
             return self.take_back(&waiter.store, &ruling);
         }
         let mut line = lock(&self.line);
-        let gone = line.queue.leave(number);
+        let gone = line.queue.give_up(number, |next, gone| Arc::ptr_eq(&next.store, &gone.store));
         let is_at_rest = line.queue.is_at_rest();
         drop(line);
         drop(gone);

@@ -19,6 +19,12 @@ impl<W> Entry<W> {
         Self { claim, joined: now, deadline, who }
     }
 
+    /// Whether the same answer holds for both, at any time.
+    pub(super) fn asks_the_same(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.claim, &other.claim);
+        ours.weight == theirs.weight && ours.quota == theirs.quota && ours.at.or(theirs.at).is_none()
+    }
+
     /// What to ask the store.
     pub(super) fn ask(&self) -> Ask {
         let Claim { quota, weight, at, waits, detailed, .. } = &self.claim;

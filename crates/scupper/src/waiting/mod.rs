@@ -28,6 +28,9 @@ mod ticket;
 
 mod room;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use claim::Claim;
 pub(crate) use gate::{Gate, Pass};
 pub(crate) use room::{Joined, Room};

@@ -152,6 +152,18 @@ impl<W> Queue<W> {
         Some(entry)
     }
 
+    /// One goes away by itself. The next one still has to wait as long if it asks for the same of one with which it would
+    /// `go_together`: then a line from which all go is not asked for each time.
+    pub(super) fn give_up(&mut self, number: Number, go_together: impl Fn(&W, &W) -> bool) -> Option<Entry<W>> {
+        let due = self.due;
+        let gone = self.leave(number)?;
+        let next = self.entries.first_key_value().map(|(_, next)| next);
+        if next.is_some_and(|next| next.asks_the_same(&gone) && go_together(&next.who, &gone.who)) {
+            self.due = due;
+        }
+        Some(gone)
+    }
+
     /// Something was given back: the first one may fit at once, whatever a call that is under way will say.
     pub(super) fn release(&mut self) {
         self.due = None;
@@ -258,44 +270,5 @@ impl<W> Queue<W> {
     /// One whose deadline is before this time.
     fn late(&self, time: Timestamp) -> Option<Number> {
         self.deadlines.first().filter(|(deadline, _)| *deadline < time).map(|(_, number)| *number)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::quota::Algorithm;
-    use crate::waiting::claim::Claim;
-
-    const AT_ONCE: Timestamp = Timestamp::ZERO;
-
-    fn line_of_one() -> Queue<()> {
-        let quota = Quota::new(Algorithm::default(), "1/h").unwrap();
-        let (follows, waits, detailed) = (false, true, false);
-        let claim = Claim { quota, follows, weight: 1, at: None, waits, timeout: None, detailed };
-        let mut queue = Queue::default();
-        queue.join(Entry::new(claim, AT_ONCE, ()));
-        assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Ask);
-        queue
-    }
-
-    #[test]
-    fn a_denial_is_not_believed_if_something_was_given_back_meanwhile() {
-        let mut queue = line_of_one();
-        queue.release();
-        queue.answered((AT_ONCE, AT_ONCE), &[Said::Denied(Duration::from_hours(1))]);
-        assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Ask);
-        queue.answered((AT_ONCE, AT_ONCE), &[Said::Denied(TICK)]);
-        assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Sleep(AT_ONCE + TICK));
-    }
-
-    #[test]
-    fn a_pause_begins_when_the_store_is_asked_and_takes_a_tick_at_least() {
-        let at = Timestamp::from_micros;
-        for (pause, due) in [(7, 7), (3, 3), (1, 6), (0, 6)] {
-            let mut queue = line_of_one();
-            queue.answered((AT_ONCE, at(5)), &[Said::Denied(Duration::from_micros(pause))]);
-            assert_eq!(queue.next(AT_ONCE, |(), ()| true), Next::Sleep(at(due)), "after {pause}");
-        }
     }
 }
