@@ -25,12 +25,15 @@ pub(crate) struct Bench {
 enum Suite {
     /// Decisions in memory, by handle and by key, on one thread and on several
     Memory,
+    /// Waiting on one key: time beside the ideal schedule, fairness, a line of ten thousand
+    Waiting,
 }
 
 impl Suite {
     fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Waiting => "waiting",
         }
     }
 }

@@ -27,7 +27,7 @@ const STEPS: &[Step] = &[
     step("docs", 45, |workspace, _| docs(workspace)),
     step("features", 60, |workspace, _| features::check(workspace)),
     step("examples", 60, |workspace, _| examples::check(workspace)),
-    step("bench", 100, |workspace, _| Bench::smoke(workspace)),
+    step("bench", 110, |workspace, _| Bench::smoke(workspace)),
     step("test", 150, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
 ];
 

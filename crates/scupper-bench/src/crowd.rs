@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::ALLOCATOR;
 
@@ -72,7 +72,7 @@ impl<F: Future> Crowd<F> {
             (self.joined, self.next) = (self.joined - 1, self.next + 1);
             match first.future.as_mut().poll(&mut Context::from_waker(&first.waker)) {
                 Poll::Ready(output) => check(output)?,
-                Poll::Pending => anyhow::bail!("number {number} was woken for nothing"),
+                Poll::Pending => bail!("number {number} was woken for nothing"),
             }
         }
         Ok(rung.len())
@@ -91,11 +91,11 @@ impl<F: Future> Crowd<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::poll_fn;
     use std::cell::RefCell;
+    use std::future::poll_fn;
 
-    /// Futures that are ready once they are woken.
-    fn crowd(wakers: &RefCell<Vec<Waker>>) -> Crowd<impl Future<Output = ()>> {
+    /// Three futures that are ready once they are woken.
+    fn three(wakers: &RefCell<Vec<Waker>>) -> Result<Crowd<impl Future<Output = ()>>> {
         let mut crowd = Crowd::new();
         crowd.bring(3, || {
             let mut joined = false;
@@ -107,20 +107,23 @@ mod tests {
                 Poll::Pending
             })
         });
-        crowd
+        crowd.join()?;
+        Ok(crowd)
     }
 
     #[test]
-    fn who_is_served_in_order_is_counted_and_who_is_not_is_an_error() -> Result<()> {
+    fn those_who_are_served_in_order_are_counted() -> Result<()> {
         let wakers = RefCell::default();
-        let mut crowd = crowd(&wakers);
-        crowd.join()?;
+        let mut crowd = three(&wakers)?;
         wakers.borrow()[..2].iter().for_each(Waker::wake_by_ref);
         assert_eq!(crowd.served(|()| Ok(()))?, 2);
+        Ok(())
+    }
 
+    #[test]
+    fn one_who_is_served_before_an_earlier_one_is_an_error() -> Result<()> {
         let wakers = RefCell::default();
-        let mut crowd = super::tests::crowd(&wakers);
-        crowd.join()?;
+        let mut crowd = three(&wakers)?;
         wakers.borrow()[1].wake_by_ref();
         assert!(crowd.served(|()| Ok(())).is_err());
         Ok(())

@@ -16,6 +16,8 @@ const FEW: usize = 100;
 const MANY: usize = 10_000;
 /// How much longer one grant may take with many in line than with few.
 const BEARS: f64 = 2.0;
+/// Of those who leave, for how many the store may be asked.
+const SELDOM: f64 = 0.01;
 
 /// What one of a crowd took, in nanoseconds where it is time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,23 +46,29 @@ pub(crate) fn run(limit: Limit, plan: &Plan) -> Result<Vec<Row>> {
     let beside = |what: &str, unit, cost: fn(&Costs) -> f64| {
         row(format!("{MANY} wait, {what}"), unit, (&many, cost), (leaky_bucket::NAME, &peer), None)
     };
-    let (calls_of_few, calls_of_many) = (calls(limit, FEW, grants)?, calls(limit, MANY, grants)?);
+    let calls = |what: String, (few, name): (u32, &'static str), many: u32, target| {
+        let (few, many) = (f64::from(few), f64::from(many));
+        Row {
+            suite: "waiting",
+            case: format!("{MANY} wait, store calls {what}"),
+            ours: Spread::exactly(many),
+            peer_name: name,
+            peer: Spread::exactly(few),
+            unit: "calls",
+            ratio: Spread::exactly(many / few),
+            target: Some(target),
+        }
+    };
+    let (of_few, of_many) = (calls_to_serve(limit, FEW, grants)?, calls_to_serve(limit, MANY, grants)?);
+    let one_each = u32::try_from(MANY)?;
     Ok(vec![
         beside("size of one", "B", |costs| costs.bytes)?,
         beside("joining", "ns", |costs| costs.join)?,
         beside("leaving, the first first", "ns", |costs| costs.leave_first)?,
         beside("leaving, the last first", "ns", |costs| costs.leave_last)?,
         row(format!("{MANY} wait, one grant"), "ns", (&many, |costs| costs.grant), ("100 wait", &few), Some(BEARS))?,
-        Row {
-            suite: "waiting",
-            case: format!("{MANY} wait, store calls for {grants} grants"),
-            ours: Spread::exactly(calls_of_many),
-            peer_name: "100 wait",
-            peer: Spread::exactly(calls_of_few),
-            unit: "calls",
-            ratio: Spread::exactly(calls_of_many / calls_of_few),
-            target: Some(1.0),
-        },
+        calls(format!("for {grants} grants"), (of_few, "100 wait"), of_many, 1.0),
+        calls("while all leave".into(), (one_each, "one each"), calls_to_leave(limit, MANY)?, SELDOM),
     ])
 }
 
@@ -122,19 +130,28 @@ fn theirs(limit: Limit, waiters: usize) -> Result<Costs> {
 }
 
 /// Calls to the store for so many grants.
-fn calls(limit: Limit, waiters: usize, grants: usize) -> Result<f64> {
+fn calls_to_serve(limit: Limit, waiters: usize, grants: usize) -> Result<u32> {
     let (halted, counts) = Halted::full_and_counted(limit)?;
     let (mut crowd, _) = joined(waiters, || halted.ask())?;
     let (before, mut given) = (counts.calls(), 0);
     while given < grants {
         halted.go_on()?;
-        let served = crowd.served(|permit| Ok(drop(permit?)))?;
+        let served = crowd.served(|permit| Ok(permit.map(drop)?))?;
         ensure!(served > 0, "nobody was served");
         given += served;
         crowd.bring(served, || halted.ask());
         crowd.join()?;
     }
-    Ok(f64::from(counts.calls() - before))
+    Ok(counts.calls() - before)
+}
+
+/// Calls to the store while all go away, the first one first.
+fn calls_to_leave(limit: Limit, waiters: usize) -> Result<u32> {
+    let (halted, counts) = Halted::full_and_counted(limit)?;
+    let (mut crowd, _) = joined(waiters, || halted.ask())?;
+    let before = counts.calls();
+    timed(waiters, || crowd.leave_first())?;
+    Ok(counts.calls() - before)
 }
 
 fn joined<F: Future>(waiters: usize, ask: impl Fn() -> F) -> Result<(Crowd<F>, Costs)> {

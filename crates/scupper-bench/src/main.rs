@@ -77,16 +77,22 @@ struct Options {
     json: Option<PathBuf>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let (options, run): (_, fn(&harness::Plan) -> anyhow::Result<Vec<row::Row>>) = match Command::parse().suite {
-        Suite::Memory(options) => (options, memory::run),
-        Suite::Waiting(options) => (options, waiting::run),
-    };
-    let plan = if options.quick { harness::Plan::quick() } else { harness::Plan::full() };
-    let rows = run(&plan)?;
-    print!("{}", table::render(&rows));
-    if let Some(path) = &options.json {
-        json::write(path, &rows)?;
+impl Options {
+    /// Runs a suite and shows what came of it.
+    fn show(&self, suite: impl FnOnce(&harness::Plan) -> anyhow::Result<Vec<row::Row>>) -> anyhow::Result<()> {
+        let plan = if self.quick { harness::Plan::quick() } else { harness::Plan::full() };
+        let rows = suite(&plan)?;
+        print!("{}", table::render(&rows));
+        if let Some(path) = &self.json {
+            json::write(path, &rows)?;
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse().suite {
+        Suite::Memory(options) => options.show(memory::run),
+        Suite::Waiting(options) => options.show(waiting::run),
+    }
 }

@@ -45,11 +45,7 @@ pub(crate) fn runtime() -> Result<Runtime> {
     Ok(Builder::new_current_thread().enable_time().build()?)
 }
 
-async fn tasks(
-    ask: &Arc<dyn Fn() -> Wait + Send + Sync>,
-    waiters: usize,
-    visits: &Arc<Visits>,
-) -> Result<Instant> {
+async fn tasks(ask: &Arc<dyn Fn() -> Wait + Send + Sync>, waiters: usize, visits: &Arc<Visits>) -> Result<Instant> {
     let start = Instant::now();
     let mut all = JoinSet::new();
     for waiter in 0..waiters {
@@ -120,8 +116,7 @@ mod tests {
 
     #[test]
     fn tasks_and_threads_ask_until_all_is_granted() -> Result<()> {
-        let grants: [Ask; 2] =
-            [Ask::Task(Arc::new(|| Box::pin(async { Ok(()) }))), Ask::Thread(Arc::new(|| Ok(())))];
+        let grants: [Ask; 2] = [Ask::Task(Arc::new(|| Box::pin(async { Ok(()) }))), Ask::Thread(Arc::new(|| Ok(())))];
         for ask in grants {
             let served = serve(&queue(ask), 3, 30)?;
             assert_eq!(served.visits.iter().filter(|visit| visit.granted.is_some()).count(), 30);
