@@ -1,5 +1,9 @@
 //! How a request comes to its ruling: straight from the store where nobody waits, in line where somebody does.
 
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use crate::decision::Decision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::read_ruling;
@@ -14,24 +18,33 @@ use crate::timer::Timer;
 use crate::waiting::{Claim, Joined, Ticket};
 
 /// A ruling, there or on its way: blocking and asynchronous callers differ in how they wait for it, and in nothing else.
+// A future as it stands: one that an `async fn` makes of it holds it twice, for as long as it waits.
 #[must_use]
 pub(super) enum Asked {
-    Ruled(Result<Ruling>),
+    Ruled(Ready<Result<Ruling>>),
     Waits(Ticket),
 }
 
 impl Asked {
+    fn ruled(ruling: Result<Ruling>) -> Self {
+        Self::Ruled(ready(ruling))
+    }
+
     pub(super) fn wait(self, timer: &dyn Timer) -> Result<Ruling> {
         match self {
-            Self::Ruled(ruling) => ruling,
+            Self::Ruled(ruling) => ruling.into_inner(),
             Self::Waits(ticket) => ticket.wait(timer),
         }
     }
+}
 
-    pub(super) async fn get(self) -> Result<Ruling> {
-        match self {
-            Self::Ruled(ruling) => ruling,
-            Self::Waits(ticket) => ticket.await,
+impl Future for Asked {
+    type Output = Result<Ruling>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Ruled(ruling) => Pin::new(ruling).poll(context),
+            Self::Waits(ticket) => Pin::new(ticket).poll(context),
         }
     }
 }
@@ -51,7 +64,7 @@ impl Core {
     pub(super) fn ask(&self, demand: &Demand<'_>, patience: Patience) -> Asked {
         let seen = self.gate.look();
         if let Err(error) = self.check(demand) {
-            return Asked::Ruled(Err(error));
+            return Asked::ruled(Err(error));
         }
         if !self.is_changed() {
             self.pass.renew(seen);
@@ -65,7 +78,7 @@ impl Core {
             let ruling = direct();
             let goes = !waits || !matches!(ruling, Ok(Ruling { verdict: Verdict::Denied(_), .. }));
             if goes {
-                return Asked::Ruled(ruling);
+                return Asked::ruled(ruling);
             }
         }
         self.join(demand, waits, detailed)
@@ -108,18 +121,18 @@ impl Core {
         let Demand { key, quota, follows, weight, at, timeout, .. } = demand;
         if *weight > quota.capacity() {
             let never = Verdict::NeverFits { rate: quota.tightest() };
-            return Asked::Ruled(Ok(Ruling::new(never, Source::Store, quota)));
+            return Asked::ruled(Ok(Ruling::new(never, Source::Store, quota)));
         }
         if !waits && let Some(known) = self.room.known_denial(key, &self.store, quota, *weight) {
-            return Asked::Ruled(Ok(known));
+            return Asked::ruled(Ok(known));
         }
         let quota = quota.clone().into_owned();
         let timeout = timeout.filter(|_| waits);
         let claim = Claim { quota, follows: *follows, weight: *weight, at: *at, waits, timeout, detailed };
         match self.room.join(key, &self.store, claim, self.most_waiting, || self.is_closed()) {
-            Ok(Joined::Ruled(ruling)) => Asked::Ruled(Ok(ruling)),
+            Ok(Joined::Ruled(ruling)) => Asked::ruled(Ok(ruling)),
             Ok(Joined::Waits(ticket)) => Asked::Waits(ticket),
-            Err(error) => Asked::Ruled(Err(error)),
+            Err(error) => Asked::ruled(Err(error)),
         }
     }
 }

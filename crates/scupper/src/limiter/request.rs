@@ -153,7 +153,7 @@ impl<'a> Request<'a> {
     pub async fn try_acquire_async(self) -> Result<Decision<'a>> {
         let core = self.core;
         let demand = self.demand()?;
-        let ruling = core.ask(&demand, Patience::None).get().await?;
+        let ruling = core.ask(&demand, Patience::None).await?;
         Ok(demand.decision(&ruling))
     }
 
@@ -196,7 +196,7 @@ impl<'a> Request<'a> {
     pub async fn detailed_async(self) -> Result<Detailed<'a>> {
         let core = self.core;
         let demand = self.demand()?;
-        let mut ruling = core.ask(&demand, Patience::NoneButDetails).get().await?;
+        let mut ruling = core.ask(&demand, Patience::NoneButDetails).await?;
         let snapshot = match ruling.snapshot.take() {
             Some(snapshot) => *snapshot,
             None => core.look_at(&demand).get().await?,
@@ -252,7 +252,7 @@ impl<'a> Request<'a> {
     pub async fn acquire_async(self) -> Result<Permit<'a>> {
         let core = self.core;
         let demand = self.demand()?;
-        let ruling = core.ask(&demand, Patience::Waits).get().await?;
+        let ruling = core.ask(&demand, Patience::Waits).await?;
         demand.permit(&ruling)
     }
 
@@ -275,7 +275,7 @@ impl<'a> Request<'a> {
     pub async fn reserve_async(self) -> Result<Reservation<'a>> {
         let core = self.core;
         let demand = self.demand()?;
-        let ruling = core.ask(&demand, Patience::Waits).get().await?;
+        let ruling = core.ask(&demand, Patience::Waits).await?;
         demand.reservation(core, &ruling)
     }
 }
