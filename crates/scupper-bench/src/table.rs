@@ -40,10 +40,16 @@ fn cells(row: &Row) -> [String; HEADER.len()] {
         format!("{} {}", spread(row.ours, 1), row.unit),
         row.peer_name.to_owned(),
         format!("{} {}", spread(row.peer, 1), row.unit),
-        spread(row.ratio, 2),
+        spread(row.ratio, digits(row.target)),
         row.target.map_or_else(String::new, |target| format!("<= {target}")),
         verdict.to_owned(),
     ]
+}
+
+/// As many as tell the ratio from one, and whether its target is met.
+fn digits(target: Option<f64>) -> usize {
+    let is_tight = target.is_some_and(|target| target > 1.0 && target < 1.05);
+    if is_tight { 4 } else { 2 }
 }
 
 fn spread(value: Spread, decimals: usize) -> String {
@@ -77,5 +83,11 @@ mod tests {
         assert!(lines[2].ends_with("<= 1.25  MISSED"), "{text}");
         assert!(lines[3].ends_with("1.20 (1.00..1.50)"), "{text}");
         assert!(lines[1].contains("12.0 ns  governor  10.0 ns"), "{text}");
+    }
+
+    #[test]
+    fn a_tight_target_is_shown_with_a_ratio_as_fine() {
+        let text = render(&[row(1.0003, Some(1.01))]);
+        assert!(text.contains("1.0003 (1.0000..1.5000)  <= 1.01  ok"), "{text}");
     }
 }

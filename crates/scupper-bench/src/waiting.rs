@@ -99,7 +99,7 @@ fn held_to_targets(case: &str, runs: &[Run], equal_shares: Option<f64>) -> Resul
     ])
 }
 
-/// Beside a peer, which refills in its own way: each side's time counts as a multiple of its own ideal.
+/// Beside a peer, which refills in its own way: each side is held to its own ideal.
 fn beside(case: &str, ours: &[Run], (peer_name, peer): (&'static str, &[Run])) -> Result<Vec<Row>> {
     let compare = |what: String, unit, value: fn(&Run) -> f64, ratio: fn(&Run, &Run) -> f64| {
         anyhow::Ok(Row {
@@ -116,10 +116,10 @@ fn beside(case: &str, ours: &[Run], (peer_name, peer): (&'static str, &[Run])) -
     let ideals = ours.iter().zip(peer).next().map_or((0.0, 0.0), |(ours, peer)| (ours.ideal, peer.ideal));
     Ok(vec![
         compare(
-            format!("time (ideal: {:.3}, its {:.3})", ideals.0, ideals.1),
+            format!("late after {:.3} ms, its ideal {:.3}", ideals.0, ideals.1),
             "ms",
-            |run| run.millis,
-            |ours, peer| (ours.millis / ours.ideal) / (peer.millis / peer.ideal),
+            |run| run.millis - run.ideal,
+            |ours, peer| (ours.millis - ours.ideal) / (peer.millis - peer.ideal),
         )?,
         // In grants, as no side need have any to divide by.
         compare(
