@@ -153,7 +153,12 @@ impl Model {
 
     fn leave(&mut self, who: usize) {
         if let Some(place) = self.line.iter().position(|waiting| waiting.who == who) {
+            let (due, weight) = (self.due, self.line[place].weight);
             self.end(place, End::Failed(ErrorKind::Closed));
+            if self.line.first().is_some_and(|next| next.weight == weight) {
+                // The next one asks for the same, and the answer to that is known.
+                self.due = due;
+            }
             self.serve();
         }
     }
