@@ -83,6 +83,10 @@ fn held_to_targets(case: &str, runs: &[Run], equal_shares: Option<f64>) -> Resul
             target,
         })
     };
+    let shares = match equal_shares {
+        Some(_) => "largest share less smallest",
+        None => "largest share less smallest, as the system runs them",
+    };
     Ok(vec![
         Row {
             suite: "waiting",
@@ -94,7 +98,7 @@ fn held_to_targets(case: &str, runs: &[Run], equal_shares: Option<f64>) -> Resul
             ratio: Spread::of(runs.iter().map(|run| run.millis / run.ideal))?,
             target: Some(ON_SCHEDULE),
         },
-        one_grant("largest share less smallest", |run| run.inequality, equal_shares)?,
+        one_grant(shares, |run| run.inequality, equal_shares)?,
         one_grant("later ones that passed one", |run| run.overtaken, Some(1.0))?,
     ])
 }
