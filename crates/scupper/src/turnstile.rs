@@ -40,7 +40,8 @@ mod tests {
     }
 }
 
-#[cfg(all(test, scupper_shuttle))]
+#[cfg(test)]
+#[cfg(scupper_shuttle)]
 mod model {
     use shuttle::sync::atomic::{AtomicBool, AtomicUsize};
     use shuttle::{check_dfs, check_random, thread};
@@ -74,7 +75,9 @@ mod model {
             })
         };
         let asking: Vec<_> = (0..threads).map(|_| asking()).collect();
-        asking.into_iter().for_each(|asking| asking.join().unwrap());
+        for asking in asking {
+            asking.join().unwrap();
+        }
         assert_eq!(work.seen.load(Ordering::Acquire), threads, "a request was lost");
     }
 

@@ -27,7 +27,7 @@ impl<S> Directory<S> {
     pub(super) fn part(&self, key: &str) -> Part<'_, S> {
         #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are enough to choose")]
         let hash = self.hasher.hash_one(key) as usize;
-        Part { gate: &self.gate, shard: lock(&self.shards[hash % SHARDS]) }
+        Part { gate: &self.gate, shard: lock(&self.shards[hash % self.shards.len()]) }
     }
 
     pub(super) fn find(&self, key: &str) -> Option<Arc<S>> {
