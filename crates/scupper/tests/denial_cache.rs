@@ -7,9 +7,7 @@ mod support;
 use std::time::Duration;
 
 use scupper::{Algorithm, Cause, Decision, Limiter, ManualTimer, Quota, Source};
-use support::{
-    Answers, HOUR, Kind, MILLISECOND, Scripted, TICK, Task, admitted, clock_and_store, denied, limiting,
-};
+use support::{Answers, HOUR, Kind, MILLISECOND, Scripted, TICK, Task, admitted, clock_and_store, denied, limiting};
 
 /// Decides on a store that answers after so long.
 fn ask<'a>(limiter: &'a Limiter, weight: u64, timer: &ManualTimer, store: &Scripted, after: Duration) -> Decision<'a> {
@@ -251,4 +249,48 @@ fn a_permit_that_comes_back_after_a_denial_goes_to_the_next_who_asks() {
     store.deliver_all();
     assert_eq!(refund.output().unwrap(), 1);
     assert!(ask(&limiter, 1, &timer, &store, Duration::ZERO).is_admitted());
+}
+
+#[test]
+fn promise_2_a_denial_that_was_on_its_way_when_room_was_made_is_not_believed() {
+    let (timer, store) = clock_and_store();
+    let limiter = limiting("1/h", &timer, &store).build().unwrap();
+    let permit = limiter.acquire("key").unwrap();
+    store.answer(Answers::Later);
+    let mut overtaken = Task::new(limiter.try_acquire_async("key"));
+    let mut refund = Task::new(limiter.refund_async(permit));
+    store.deliver_last();
+    assert_eq!(refund.output().unwrap(), 1);
+    store.deliver();
+    assert_eq!(denied(&overtaken.output().unwrap()).source(), Source::Store);
+    assert!(ask(&limiter, 1, &timer, &store, Duration::ZERO).is_admitted());
+}
+
+#[test]
+fn promise_2_a_denial_under_rates_that_changed_on_its_way_is_not_believed_under_the_new_ones() {
+    let (timer, store) = clock_and_store();
+    let limiter = limiting("1/h", &timer, &store).build().unwrap();
+    let _held = limiter.acquire("key").unwrap();
+    store.answer(Answers::Later);
+    let mut overtaken = Task::new(limiter.try_acquire_async("key"));
+    limiter.set_rates("2/h").unwrap();
+    store.deliver();
+    assert_eq!(denied(&overtaken.output().unwrap()).retry_after(), HOUR + TICK);
+    assert!(ask(&limiter, 1, &timer, &store, Duration::ZERO).is_admitted());
+}
+
+#[test]
+fn promise_4_a_denial_that_was_on_its_way_when_the_bucket_was_held_is_not_believed() {
+    let (timer, store) = clock_and_store();
+    let limiter = limiting("1/s", &timer, &store).build().unwrap();
+    let _held = limiter.acquire("key").unwrap();
+    store.answer(Answers::Later);
+    let mut overtaken = Task::new(limiter.try_acquire_async("key"));
+    let mut hold = Task::new(limiter.hold_async("key", HOUR));
+    store.deliver_last();
+    assert!(hold.output().is_ok());
+    store.deliver();
+    assert_eq!(denied(&overtaken.output().unwrap()).cause(), Cause::Full);
+    let decision = ask(&limiter, 1, &timer, &store, Duration::ZERO);
+    assert_eq!((denied(&decision).cause(), denied(&decision).retry_after()), (Cause::Held, HOUR));
 }

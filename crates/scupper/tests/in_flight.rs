@@ -340,3 +340,31 @@ fn promise_2_a_thread_that_does_not_wait_its_turn_blocks_until_the_store_answers
         assert_eq!(looking.join().unwrap(), 1);
     });
 }
+
+#[test]
+fn promise_2_rates_that_change_while_a_denial_is_on_its_way_hold_at_once() {
+    let (timer, store) = clock_and_store();
+    let limiter = limiting("1/h", &timer, &store).call_timeout(None).build().unwrap();
+    let _held = limiter.acquire("key").unwrap();
+    store.answer(Answers::Later);
+    let mut waiting = Task::new(limiter.acquire_async("key"));
+    let mut passing = Task::new(limiter.try_acquire_async("other"));
+    limiter.set_rates("2/h").unwrap();
+    store.deliver_all();
+    assert_eq!(waiting.output().unwrap().tick().as_micros(), 0);
+    assert!(passing.output().unwrap().is_admitted());
+}
+
+#[test]
+fn promise_2_what_is_given_back_while_a_denial_is_on_its_way_is_not_missed() {
+    let (timer, store) = clock_and_store();
+    let limiter = limiting("1/h", &timer, &store).call_timeout(None).build().unwrap();
+    let permit = limiter.acquire("key").unwrap();
+    store.answer(Answers::Later);
+    let mut waiting = Task::new(limiter.acquire_async("key"));
+    let mut refund = Task::new(limiter.refund_async(permit));
+    store.deliver_last();
+    assert_eq!(refund.output().unwrap(), 1);
+    store.deliver_all();
+    assert_eq!(waiting.output().unwrap().tick().as_micros(), 0, "it fits, and nobody stands before it");
+}

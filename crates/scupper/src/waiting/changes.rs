@@ -25,19 +25,17 @@ impl Server {
         }
     }
 
-    /// Something was given back to the bucket, whoever serves the line on it now.
-    pub(super) fn bucket_released(&self) {
-        match self.directory.upgrade().and_then(|directory| directory.find(&self.key)) {
-            Some(current) => current.release(),
-            None => self.denials.forget(&self.key),
-        }
-    }
-
     /// Something was given back: the first in line may fit at once, and no denial from before is believed.
     pub(super) fn release(self: &Arc<Self>) {
         lock(&self.line).queue.release();
         self.denials.forget(&self.key);
         self.run();
+    }
+
+    /// The bucket has changed, and has no more room than before.
+    pub(super) fn change(&self) {
+        lock(&self.line).queue.change();
+        self.denials.forget(&self.key);
     }
 
     /// Sends all who wait for this store away with an error.

@@ -8,6 +8,8 @@ mod claim;
 
 mod entry;
 
+mod exchange;
+
 mod queue;
 
 mod waiter;
@@ -21,6 +23,8 @@ mod line;
 mod directory;
 
 mod server;
+
+mod returns;
 
 mod changes;
 

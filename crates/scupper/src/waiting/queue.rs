@@ -4,6 +4,7 @@ use std::time::Duration;
 use crate::quota::Quota;
 use crate::time::Timestamp;
 use crate::waiting::entry::Entry;
+use crate::waiting::exchange::{Dismissal, Fate, Next, Said};
 use crate::waiting::forecast;
 
 /// The line on one key, without clock, lock, store or waker: who stands where, whom to ask for next and when.
@@ -21,12 +22,23 @@ pub(super) struct Queue<W> {
     next: Number,
     /// Who is in the call that is under way, in order. Some may have left meanwhile.
     sent: Vec<Number>,
-    /// Whether something was given back since that call was sent: how long it lets anybody wait may be too long.
-    pub(super) is_outdated: bool,
+    /// What became of the bucket since that call was sent.
+    since: Since,
     /// How many to ask for in the next call.
     reach: usize,
     /// The line rests until then: the first one in it does not fit before.
     due: Option<Timestamp>,
+}
+
+/// What happened to the bucket, as far as an answer that is on its way may not know of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Since {
+    #[default]
+    Nothing,
+    /// It has no more room than before.
+    Changed,
+    /// It may have room.
+    Released,
 }
 
 /// The finest difference that a decision can see.
@@ -34,52 +46,6 @@ const TICK: Duration = Duration::from_micros(1);
 
 /// A place in line; later ones are higher.
 pub(super) type Number = u64;
-
-/// What to do next for a line.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Nothing: nobody stands in line.
-    Rest,
-    /// Nothing before this time.
-    Sleep(Timestamp),
-    /// Ask for those that [`Queue::sent`] tells.
-    Ask,
-    /// Wait for the call that is under way; look again at this time, if there is one.
-    Await(Option<Timestamp>),
-}
-
-/// What the store said to one that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// It is over: admitted, never fits, or an error.
-    Final,
-    /// It does not fit for so long.
-    Denied(Duration),
-    /// One before it does not fit for so long.
-    Queued(Duration),
-}
-
-/// What becomes of one that was asked for.
-#[derive(Debug)]
-pub(super) enum Fate<W> {
-    /// The answer is this one's.
-    Answered(Entry<W>),
-    /// It stays in line.
-    Stays,
-    /// It went away before the answer came.
-    Gone,
-}
-
-/// Why one leaves the line without an answer from the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dismissal {
-    /// Its deadline is before this time, and it cannot be admitted earlier.
-    TooLate(Timestamp),
-    /// Its deadline passed while it was being asked for.
-    Unknown,
-    /// It does not wait, and those before it do; it cannot be admitted before this time.
-    Behind(Timestamp),
-}
 
 impl<W> Default for Queue<W> {
     fn default() -> Self {
@@ -91,7 +57,7 @@ impl<W> Default for Queue<W> {
             passing: 0,
             next: 0,
             sent: Vec::new(),
-            is_outdated: false,
+            since: Since::default(),
             reach: Self::LEAST,
             due: None,
         }
@@ -167,7 +133,22 @@ impl<W> Queue<W> {
     /// Something was given back: the first one may fit at once, whatever a call that is under way will say.
     pub(super) fn release(&mut self) {
         self.due = None;
-        self.is_outdated = !self.sent.is_empty();
+        self.since = Since::Released;
+    }
+
+    /// The bucket has changed, and has no more room than before.
+    pub(super) fn change(&mut self) {
+        self.since = self.since.max(Since::Changed);
+    }
+
+    /// The first one should fit by now.
+    pub(super) fn ring(&mut self) {
+        self.due = None;
+    }
+
+    /// Whether a denial that is on its way tells how the bucket is now, as far as this process knows.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        self.since == Since::Nothing
     }
 
     /// The call that is under way will not be answered.
@@ -207,6 +188,7 @@ impl<W> Queue<W> {
         };
         let prefix = self.entries.iter().take(self.reach).take_while(fits_in).map(|(number, _)| *number);
         self.sent = prefix.collect();
+        self.since = Since::Nothing;
         Next::Ask
     }
 
@@ -234,7 +216,7 @@ impl<W> Queue<W> {
             }
         };
         let fates = sent.into_iter().zip(said).map(|(number, said)| fate(number, said)).collect();
-        if std::mem::take(&mut self.is_outdated) {
+        if std::mem::take(&mut self.since) == Since::Released {
             self.due = None;
         }
         fates

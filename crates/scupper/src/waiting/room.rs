@@ -118,7 +118,10 @@ impl Room {
 
     /// The bucket of this key has changed, and has no more room than before.
     pub(crate) fn changed(&self, key: &str) {
-        self.denials.forget(key);
+        match self.directory.find(key) {
+            Some(server) => server.change(),
+            None => self.denials.forget(key),
+        }
     }
 
     /// Sends all who wait for this store away.

@@ -2,9 +2,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::{Answered, Call, GuardedStore, Late, detach};
+use crate::guard::{Answered, Call, GuardedStore};
 use crate::ruling::Ruling;
-use crate::source::Source;
 use crate::store::{Cause, Verdict};
 use crate::sync::{Arc, Mutex, MutexGuard, Weak, lock};
 use crate::time::Timestamp;
@@ -14,8 +13,9 @@ use crate::waiting::answers::{behind, too_late, unknown};
 use crate::waiting::denials::Denials;
 use crate::waiting::directory::Directory;
 use crate::waiting::entry::Entry;
+use crate::waiting::exchange::{Dismissal, Fate, Next, Said};
 use crate::waiting::line::{Line, UnderWay};
-use crate::waiting::queue::{Dismissal, Fate, Next, Said};
+
 use crate::waiting::waiter::Waiter;
 
 /// Serves the line on one key: asks the store for the first few, and rests until the first one fits.
@@ -153,7 +153,7 @@ impl Server {
         let Answered { rulings, late } = answered;
         let said: Vec<Said> = rulings.iter().map(said).collect();
         let mut line = lock(&self.line);
-        let learns = is_remote && !line.queue.is_outdated;
+        let learns = is_remote && line.queue.is_up_to_date();
         let fates = line.queue.answered((sent, now), &said);
         // Under the lock of the line: whoever gives something back comes through here before it has denials forgotten.
         for (fate, ruling) in fates.iter().zip(&rulings).filter(|_| learns) {
@@ -220,29 +220,6 @@ impl Server {
         }
     }
 
-    /// Gives back what was admitted for one who has gone.
-    pub(super) fn take_back(self: &Arc<Self>, store: &Arc<GuardedStore>, ruling: &Result<Ruling>) {
-        if let Ok(Ruling { verdict: Verdict::Admitted(admission), source, .. }) = ruling {
-            let refunded = store.refund(&self.key, *admission, *source);
-            let this = Arc::clone(self);
-            detach(async move {
-                // If it fails, the units stay charged for their window.
-                let _ = refunded.await;
-                this.bucket_released();
-            });
-        }
-    }
-
-    pub(super) fn take_back_late(self: &Arc<Self>, store: &Arc<GuardedStore>, late: Late) {
-        let (this, store) = (Arc::clone(self), Arc::clone(store));
-        detach(async move {
-            for admission in late.unused().await {
-                let _ = store.refund(&this.key, admission, Source::Store).await;
-            }
-            this.bucket_released();
-        });
-    }
-
     /// Nobody stands in line: the next one who comes opens another.
     fn retire(self: &Arc<Self>) {
         let Some(directory) = self.directory.upgrade() else { return };
@@ -267,7 +244,8 @@ struct Bell(Arc<Server>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.0.release();
+        lock(&self.0.line).queue.ring();
+        self.0.run();
     }
 }
 

@@ -6,7 +6,8 @@ use crate::quota::{Algorithm, Quota};
 use crate::time::Timestamp;
 use crate::waiting::claim::Claim;
 use crate::waiting::entry::Entry;
-use crate::waiting::queue::{Next, Queue, Said};
+use crate::waiting::exchange::{Next, Said};
+use crate::waiting::queue::Queue;
 
 const START: Timestamp = Timestamp::ZERO;
 const TICK: Duration = Duration::from_micros(1);

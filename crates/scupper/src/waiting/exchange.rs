@@ -1,0 +1,52 @@
+//! What a queue and its server say to each other.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+use crate::waiting::entry::Entry;
+
+/// What to do next for a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing: nobody stands in line.
+    Rest,
+    /// Nothing before this time.
+    Sleep(Timestamp),
+    /// Ask for those that [`Queue::sent`] tells.
+    Ask,
+    /// Wait for the call that is under way; look again at this time, if there is one.
+    Await(Option<Timestamp>),
+}
+
+/// What the store said to one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It is over: admitted, never fits, or an error.
+    Final,
+    /// It does not fit for so long.
+    Denied(Duration),
+    /// One before it does not fit for so long.
+    Queued(Duration),
+}
+
+/// What becomes of one that was asked for.
+#[derive(Debug)]
+pub(super) enum Fate<W> {
+    /// The answer is this one's.
+    Answered(Entry<W>),
+    /// It stays in line.
+    Stays,
+    /// It went away before the answer came.
+    Gone,
+}
+
+/// Why one leaves the line without an answer from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dismissal {
+    /// Its deadline is before this time, and it cannot be admitted earlier.
+    TooLate(Timestamp),
+    /// Its deadline passed while it was being asked for.
+    Unknown,
+    /// It does not wait, and those before it do; it cannot be admitted before this time.
+    Behind(Timestamp),
+}
