@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::crowd::Crowd;
-use crate::harness::Plan;
 use crate::limit::Limit;
 use crate::ours::in_line::Halted;
 use crate::peers::leaky_bucket::{self, Starved};
 use crate::row::{Row, Spread};
 use crate::waiters::runtime;
 
+/// Half a second together, and enough that a time slice that was lost in some does not matter.
+const ROUNDS: usize = 9;
 const FEW: usize = 100;
 const MANY: usize = 10_000;
 /// How much longer one grant may take with many in line than with few.
@@ -32,13 +33,13 @@ struct Costs {
 /// # Errors
 ///
 /// If one was served before its turn, or not at all, or left a trace.
-pub(crate) fn run(limit: Limit, plan: &Plan) -> Result<Vec<Row>> {
-    let (rounds, grants) = if plan.is_quick() { (3, 2_000) } else { (9, MANY) };
+pub(crate) fn run(limit: Limit) -> Result<Vec<Row>> {
+    let grants = MANY;
     let runtime = runtime()?;
     // Its futures set a timer when they are polled.
     let _inside = runtime.enter();
     let (mut few, mut many, mut peer) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
+    for _ in 0..ROUNDS {
         few.push(ours(limit, FEW, grants)?);
         many.push(ours(limit, MANY, grants)?);
         peer.push(theirs(limit, MANY)?);

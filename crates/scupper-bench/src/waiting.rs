@@ -52,7 +52,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Vec<Row>> {
     }
     rows.extend(held_to_targets(&format!("{WAITERS} threads, {grants} grants"), &threads, None)?);
     rows.extend(counted(windows)?);
-    rows.extend(crowds::run(LIMIT, plan)?);
+    rows.extend(crowds::run(LIMIT)?);
     Ok(rows)
 }
 
