@@ -6,8 +6,10 @@ mod support;
 
 use std::time::Duration;
 
-use scupper::{Algorithm, Cause, Decision, Limiter, ManualTimer, Quota, Source};
-use support::{Answers, HOUR, Kind, MILLISECOND, Scripted, TICK, Task, admitted, clock_and_store, denied, limiting};
+use scupper::{Algorithm, Cause, Decision, Limiter, ManualTimer, Quota, Source, Timestamp};
+use support::{
+    Answers, HOUR, Kind, MILLISECOND, SECOND, Scripted, TICK, Task, admitted, clock_and_store, denied, limiting,
+};
 
 /// Decides on a store that answers after so long.
 fn ask<'a>(limiter: &'a Limiter, weight: u64, timer: &ManualTimer, store: &Scripted, after: Duration) -> Decision<'a> {
@@ -33,7 +35,7 @@ fn promise_4_a_flood_makes_one_call_in_100_ms_and_each_is_told_the_exact_wait() 
     let (timer, store, limiter) = full("1/s");
     let calls = store.calls();
     for passed in 0..100 {
-        let decision = limiter.try_acquire("key").unwrap();
+        let decision = ask(&limiter, 1, &timer, &store, Duration::ZERO);
         let denied = denied(&decision);
         assert_eq!((denied.source(), denied.cause()), (Source::DenialCache, Cause::Full));
         assert_eq!(denied.retry_after(), Duration::from_micros(1_000_001 - passed * 1_000));
@@ -53,7 +55,7 @@ fn promise_4_a_denial_is_believed_from_when_the_call_was_sent() {
     assert!(ask(&limiter, 1, &timer, &store, Duration::ZERO).is_admitted());
     assert_eq!(denied(&ask(&limiter, 1, &timer, &store, 60 * MILLISECOND)).source(), Source::Store);
     timer.advance(Duration::from_micros(39_999));
-    assert_eq!(denied(&limiter.try_acquire("key").unwrap()).source(), Source::DenialCache);
+    assert_eq!(denied(&ask(&limiter, 1, &timer, &store, Duration::ZERO)).source(), Source::DenialCache);
     timer.advance(TICK);
     assert_eq!(denied(&ask(&limiter, 1, &timer, &store, 100 * MILLISECOND)).source(), Source::Store);
     // An answer that took as long as it is believed tells nothing any more.
@@ -68,7 +70,7 @@ fn promise_2_a_denial_is_not_believed_once_the_request_would_be_admitted() {
     assert!(ask(&limiter, 1, &timer, &store, Duration::ZERO).is_admitted());
     assert_eq!(denied(&ask(&limiter, 1, &timer, &store, 5 * MILLISECOND)).source(), Source::Store);
     timer.advance(15 * MILLISECOND);
-    assert_eq!(denied(&limiter.try_acquire("key").unwrap()).source(), Source::DenialCache);
+    assert_eq!(denied(&ask(&limiter, 1, &timer, &store, Duration::ZERO)).source(), Source::DenialCache);
     timer.advance(TICK);
     assert!(ask(&limiter, 1, &timer, &store, Duration::ZERO).is_admitted());
 }
@@ -90,7 +92,7 @@ fn promise_2_what_happens_to_the_bucket_in_this_process_ends_the_belief() {
             let permit = limiter.acquire("key").unwrap().into_owned();
             store.answer(Answers::Later);
             assert_eq!(denied(&ask(&limiter, 1, &timer, &store, Duration::ZERO)).source(), Source::Store);
-            assert_eq!(denied(&limiter.try_acquire("key").unwrap()).source(), Source::DenialCache);
+            assert_eq!(denied(&ask(&limiter, 1, &timer, &store, Duration::ZERO)).source(), Source::DenialCache);
             store.answer(answers);
             std::thread::scope(|scope| {
                 let changing = scope.spawn(|| change(&limiter, permit));
@@ -141,7 +143,7 @@ fn promise_2_only_the_same_request_is_answered_from_it() {
     let _held = limiter.acquire("key").unwrap();
     store.answer(Answers::Later);
     assert!(!ask(&limiter, 3, &timer, &store, Duration::ZERO).is_admitted());
-    let known = limiter.request("key").weight(3).try_acquire().unwrap();
+    let known = ask(&limiter, 3, &timer, &store, Duration::ZERO);
     assert_eq!(denied(&known).source(), Source::DenialCache);
     assert!(ask(&limiter, 1, &timer, &store, Duration::ZERO).is_admitted(), "another weight");
 
@@ -194,7 +196,7 @@ fn promise_4_stores_that_answer_at_once_are_always_asked() {
     let limiter = limiting("1/h", &timer, &store).build().unwrap();
     assert!(limiter.try_acquire("key").unwrap().is_admitted());
     for call in 2..12 {
-        assert_eq!(denied(&limiter.try_acquire("key").unwrap()).source(), Source::Store);
+        assert_eq!(denied(&ask(&limiter, 1, &timer, &store, Duration::ZERO)).source(), Source::Store);
         assert_eq!(store.calls(), call);
     }
     assert_eq!(timer.alarms(), 0);
@@ -293,4 +295,42 @@ fn promise_4_a_denial_that_was_on_its_way_when_the_bucket_was_held_is_not_believ
     assert_eq!(denied(&overtaken.output().unwrap()).cause(), Cause::Full);
     let decision = ask(&limiter, 1, &timer, &store, Duration::ZERO);
     assert_eq!((denied(&decision).cause(), denied(&decision).retry_after()), (Cause::Held, HOUR));
+}
+
+#[test]
+fn promise_4_a_request_that_brings_its_own_time_is_not_answered_from_it() {
+    let (timer, store) = clock_and_store();
+    store.answer(Answers::Later);
+    let limiter = limiting("1/s", &timer, &store).build().unwrap();
+    for (micros, is_admitted) in [(0, true), (1_000_000, false), (1_000_001, true), (1_000_002, false)] {
+        let at = Timestamp::from_micros(micros);
+        let mut task = Task::new(limiter.request("key").at(at).try_acquire_async());
+        store.deliver_all();
+        assert_eq!(task.output().unwrap().is_admitted(), is_admitted, "at {at}");
+    }
+    let mut now = Task::new(limiter.try_acquire_async("key"));
+    assert!(now.is_pending(), "what was decided at another time tells nothing about now");
+    store.deliver_all();
+    assert_eq!(denied(&now.output().unwrap()).source(), Source::Store);
+}
+
+#[test]
+fn promise_8_zero_turns_it_off_and_each_limiter_believes_as_long_as_it_is_set_to() {
+    let (timer, store) = clock_and_store();
+    let build = |keep| limiting("1/h", &timer, &store).denial_cache(keep).build().unwrap();
+    let (never, briefly, long) = (build(Duration::ZERO), build(10 * MILLISECOND), build(SECOND));
+    let _held = never.acquire("key").unwrap();
+    store.answer(Answers::Later);
+    for _ in 0..3 {
+        assert_eq!(denied(&ask(&never, 1, &timer, &store, Duration::ZERO)).source(), Source::Store);
+    }
+    assert_eq!(denied(&ask(&long, 1, &timer, &store, Duration::ZERO)).source(), Source::Store);
+    assert_eq!(denied(&ask(&never, 1, &timer, &store, Duration::ZERO)).source(), Source::Store);
+    timer.advance(Duration::from_micros(9_999));
+    assert_eq!(denied(&ask(&briefly, 1, &timer, &store, Duration::ZERO)).source(), Source::DenialCache);
+    timer.advance(TICK);
+    assert_eq!(denied(&ask(&briefly, 1, &timer, &store, Duration::ZERO)).source(), Source::Store);
+    assert_eq!(denied(&ask(&long, 1, &timer, &store, Duration::ZERO)).source(), Source::DenialCache);
+    timer.advance(900 * MILLISECOND);
+    assert_eq!(denied(&ask(&long, 1, &timer, &store, Duration::ZERO)).source(), Source::DenialCache);
 }

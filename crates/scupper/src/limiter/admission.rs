@@ -123,7 +123,11 @@ impl Core {
             let never = Verdict::NeverFits { rate: quota.tightest() };
             return Asked::ruled(Ok(Ruling::new(never, Source::Store, quota)));
         }
-        if !waits && let Some(known) = self.room.known_denial(key, &self.store, quota, *weight) {
+        // What was decided at one time tells nothing about a time that the caller brings.
+        if !waits
+            && at.is_none()
+            && let Some(known) = self.room.known_denial(key, &self.store, (quota, *weight))
+        {
             return Asked::ruled(Ok(known));
         }
         let quota = quota.clone().into_owned();

@@ -28,7 +28,11 @@ struct Fresh {
     ruling: Ruling,
     /// When the same request is admitted, by the limiter's clock.
     retry_at: Timestamp,
-    /// Not believed from then on.
+    /// When the call for it was sent.
+    sent: Timestamp,
+    /// The same request may be admitted from then on.
+    open: Timestamp,
+    /// Kept until then, for whoever learnt it.
     until: Timestamp,
 }
 
@@ -48,12 +52,12 @@ impl Denials {
         let Verdict::Denied(denial) = &ruling.verdict else { return };
         let is_the_stores = ruling.source == Source::Store && matches!(denial.cause, Cause::Full | Cause::Held);
         let pause = denial.retry_at.since(denial.now);
-        let (retry_at, until) = (answered + pause, sent + pause.min(keep));
+        let (retry_at, open, until) = (answered + pause, sent + pause, sent + pause.min(keep));
         if !is_the_stores || until <= answered {
             return;
         }
         let ruling = Ruling { source: Source::DenialCache, snapshot: None, ..ruling.clone() };
-        let fresh = Fresh { quota: quota.clone(), weight, ruling, retry_at, until };
+        let fresh = Fresh { quota: quota.clone(), weight, ruling, retry_at, sent, open, until };
         self.is_in_use.store(true, Ordering::Release);
         let mut keys = lock(&self.keys);
         if keys.len() >= Self::MOST_KEYS && !keys.contains_key(key) {
@@ -69,13 +73,20 @@ impl Denials {
         known.push(fresh);
     }
 
-    /// What is known of such a request.
-    pub(super) fn find(&self, key: &str, quota: &Quota, weight: u64, now: Timestamp) -> Option<Ruling> {
+    /// What is known of such a request, to one who believes it for no longer than `keep`.
+    pub(super) fn find(
+        &self,
+        key: &str,
+        (quota, weight): (&Quota, u64),
+        now: Timestamp,
+        keep: Duration,
+    ) -> Option<Ruling> {
         if !self.is_in_use.load(Ordering::Acquire) {
             return None;
         }
         let keys = lock(&self.keys);
-        let fresh = keys.get(key)?.iter().find(|fresh| fresh.until > now && fresh.is_for(quota, weight))?;
+        let is_fresh = |fresh: &&Fresh| now < fresh.open.min(fresh.sent + keep);
+        let fresh = keys.get(key)?.iter().find(|fresh| fresh.is_for(quota, weight)).filter(is_fresh)?;
         let mut ruling = fresh.ruling.clone();
         if let Verdict::Denied(denial) = &mut ruling.verdict {
             *denial = Denial { now, retry_at: fresh.retry_at, ..*denial };

@@ -58,11 +58,11 @@ impl Room {
     }
 
     /// What is known of such a request without asking the store.
-    pub(crate) fn known_denial(&self, key: &str, store: &GuardedStore, quota: &Quota, weight: u64) -> Option<Ruling> {
+    pub(crate) fn known_denial(&self, key: &str, store: &GuardedStore, asked: (&Quota, u64)) -> Option<Ruling> {
         if store.keep_denials.is_zero() {
             return None;
         }
-        self.denials.find(key, quota, weight, store.timer.now())
+        self.denials.find(key, asked, store.timer.now(), store.keep_denials)
     }
 
     /// Puts a request in line, unless it can be answered as the line stands. No more than `most` may stand there, and nobody

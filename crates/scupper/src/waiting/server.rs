@@ -157,7 +157,9 @@ impl Server {
         let fates = line.queue.answered((sent, now), &said);
         // Under the lock of the line: whoever gives something back comes through here before it has denials forgotten.
         for (fate, ruling) in fates.iter().zip(&rulings).filter(|_| learns) {
-            if let (Fate::Answered(Entry { claim, .. }), Ok(ruling)) = (fate, ruling) {
+            if let (Fate::Answered(Entry { claim, .. }), Ok(ruling)) = (fate, ruling)
+                && claim.at.is_none()
+            {
                 self.denials.learn(&self.key, (&claim.quota, claim.weight), ruling, (sent, now), store.keep_denials);
             }
         }
