@@ -334,3 +334,34 @@ fn promise_8_zero_turns_it_off_and_each_limiter_believes_as_long_as_it_is_set_to
     timer.advance(900 * MILLISECOND);
     assert_eq!(denied(&ask(&long, 1, &timer, &store, Duration::ZERO)).source(), Source::DenialCache);
 }
+
+#[test]
+fn promise_4_a_flood_that_gathers_during_a_call_hardly_reaches_the_store() {
+    let (timer, store) = clock_and_store();
+    let limiter = limiting("1/h", &timer, &store).build().unwrap();
+    let _held = limiter.acquire("key").unwrap();
+    store.answer(Answers::Later);
+    let calls = store.calls();
+    let mut flood: Vec<_> = (0..1_000).map(|_| Task::new(limiter.try_acquire_async("key"))).collect();
+    store.deliver_all();
+    for task in &mut flood {
+        assert_eq!(denied(&task.output().unwrap()).cause(), Cause::Full);
+    }
+    assert_eq!(store.calls(), calls + 1);
+}
+
+#[test]
+fn promise_5_a_flood_of_requests_of_all_weights_goes_out_in_few_calls() {
+    let (timer, store) = clock_and_store();
+    let limiter = limiting("1000000/h", &timer, &store).build().unwrap();
+    let _held = limiter.request("key").weight(1_000_000).acquire().unwrap();
+    store.answer(Answers::Later);
+    let ask = |weight| Task::new(limiter.request("key").weight(weight).try_acquire_async());
+    let calls = store.calls();
+    let mut flood: Vec<_> = (1..=500).map(ask).collect();
+    store.deliver_all();
+    for task in &mut flood {
+        assert_eq!(denied(&task.output().unwrap()).cause(), Cause::Full);
+    }
+    assert!(store.calls() - calls <= 10, "{} calls for 500 requests", store.calls() - calls);
+}

@@ -195,8 +195,6 @@ impl<W> Queue<W> {
     /// The call that began at one time is answered at another: what becomes of those that were sent, in order.
     pub(super) fn answered(&mut self, (began, now): (Timestamp, Timestamp), said: &[Said]) -> Vec<Fate<W>> {
         let sent = std::mem::take(&mut self.sent);
-        let served = said.iter().filter(|said| **said == Said::Final).count();
-        self.reach = if served == sent.len() { self.reach * 2 } else { served * 2 }.clamp(Self::LEAST, Self::MOST);
         // Behind one that left meanwhile, the next one may fit at once. A store that holds up everybody behind nobody is
         // not asked again at once.
         let has_reason = said.iter().any(|said| !matches!(said, Said::Queued(_)));
@@ -215,11 +213,25 @@ impl<W> Queue<W> {
                 _ => self.leave(number).map_or(Fate::Gone, Fate::Answered),
             }
         };
-        let fates = sent.into_iter().zip(said).map(|(number, said)| fate(number, said)).collect();
+        let asked = sent.len();
+        let fates: Vec<_> = sent.into_iter().zip(said).map(|(number, said)| fate(number, said)).collect();
+        // Who does not wait is served by a denial, too.
+        let served = fates.iter().filter(|fate| !matches!(fate, Fate::Stays)).count();
+        self.reach = if served == asked { self.reach * 2 } else { served * 2 }.clamp(Self::LEAST, Self::MOST);
         if std::mem::take(&mut self.since) == Since::Released {
             self.due = None;
         }
         fates
+    }
+
+    /// Takes those out of the next call who can be answered without it. If there are any, there is no next call yet.
+    pub(super) fn spare<A>(&mut self, answer: impl Fn(&Entry<W>) -> Option<A>) -> Vec<(Entry<W>, A)> {
+        let known = |number: &Number| Some((*number, answer(self.entries.get(number)?)?));
+        let spared: Vec<_> = self.sent.iter().filter_map(known).collect();
+        if !spared.is_empty() {
+            self.sent.clear();
+        }
+        spared.into_iter().filter_map(|(number, answer)| Some((self.leave(number)?, answer))).collect()
     }
 
     /// Takes out who cannot be served in time as the line stands, and who does not wait behind those that do.

@@ -10,6 +10,7 @@ use crate::time::Timestamp;
 use crate::timer::{Alarm, Timer, wake};
 use crate::turnstile::Turnstile;
 use crate::waiting::answers::{behind, too_late, unknown};
+use crate::waiting::claim::Claim;
 use crate::waiting::denials::Denials;
 use crate::waiting::directory::Directory;
 use crate::waiting::entry::Entry;
@@ -84,7 +85,10 @@ impl Server {
             return self.dismiss(dismissed, now);
         }
         match line.queue.next(now, |first, other| Arc::ptr_eq(&first.store, &other.store)) {
-            Next::Ask => self.ask(line, now),
+            Next::Ask => {
+                let spared = line.queue.spare(|entry| self.known_denial(entry, now));
+                if spared.is_empty() { self.ask(line, now) } else { self.spare(line, spared) }
+            }
             Next::Sleep(at) => {
                 drop(line);
                 self.keep(self.timer.wake_at(at, Waker::from(Arc::new(Bell(Arc::clone(self))))))
@@ -110,6 +114,24 @@ impl Server {
         lock(&self.line).queue.break_off();
         let panicked = "the store or the timer panicked while it was being asked";
         self.turn_out(|_| true, || Error::new(ErrorKind::Unavailable, panicked))
+    }
+
+    /// What is known of the request of one who does not wait: a flood that gathered during a call is answered by it.
+    fn known_denial(&self, entry: &Entry<Arc<Waiter>>, now: Timestamp) -> Option<Ruling> {
+        let Claim { quota, weight, at, waits, .. } = &entry.claim;
+        if *waits || at.is_some() {
+            return None;
+        }
+        self.denials.find(&self.key, (quota, *weight), now, entry.who.store.keep_denials)
+    }
+
+    fn spare(self: &Arc<Self>, line: MutexGuard<'_, Line>, spared: Vec<(Entry<Arc<Waiter>>, Ruling)>) -> Step {
+        drop(line);
+        let mut step = Step::default();
+        for (entry, ruling) in spared {
+            self.rule(&entry.who, Ok(ruling), &mut step);
+        }
+        step
     }
 
     /// Looks whether the call that is under way has been answered.
