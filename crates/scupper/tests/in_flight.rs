@@ -368,3 +368,22 @@ fn promise_2_what_is_given_back_while_a_denial_is_on_its_way_is_not_missed() {
     store.deliver_all();
     assert_eq!(waiting.output().unwrap().tick().as_micros(), 0, "it fits, and nobody stands before it");
 }
+
+#[test]
+fn promise_7_a_limiter_where_nobody_may_wait_still_decides() {
+    let (timer, store) = clock_and_store();
+    store.answer(Answers::Later);
+    let limiter = limiting("1/h", &timer, &store).call_timeout(None).max_waiting(0).build().unwrap();
+    let mut first = Task::new(limiter.try_acquire_async("key"));
+    store.deliver();
+    assert!(first.output().unwrap().is_admitted());
+    let mut second = Task::new(limiter.acquire_async("other"));
+    store.deliver_all();
+    assert!(second.output().is_ok(), "what fits needs not wait");
+    let mut third = Task::new(limiter.acquire_async("key"));
+    store.deliver_all();
+    assert_eq!(third.output().unwrap_err().kind(), ErrorKind::QueueFull);
+    let mut fourth = Task::new(limiter.request("key").timeout(std::time::Duration::ZERO).acquire_async());
+    store.deliver_all();
+    assert_eq!(fourth.output().unwrap_err().kind(), ErrorKind::Timeout);
+}

@@ -70,8 +70,8 @@ impl Core {
             self.pass.renew(seen);
         }
         let detailed = patience == Patience::NoneButDetails;
-        // Without time to wait, it is no use to stand in line.
-        let waits = patience == Patience::Waits && demand.timeout.is_none_or(|timeout| !timeout.is_zero());
+        // Without time to wait, it is no use to stand in line; nor where nobody may.
+        let waits = patience == Patience::Waits && demand.may_wait() && self.most_waiting > 0;
         if let Some(direct) = self.direct(demand, detailed)
             && !self.room.has_line(&demand.key)
         {
@@ -142,6 +142,10 @@ impl Core {
 }
 
 impl<'a> Demand<'a> {
+    fn may_wait(&self) -> bool {
+        self.timeout.is_none_or(|timeout| !timeout.is_zero())
+    }
+
     pub(super) fn decision(self, ruling: &Ruling) -> Decision<'a> {
         Decision::ruled(ruling, self.key, &self.quota, self.weight)
     }
@@ -150,6 +154,9 @@ impl<'a> Demand<'a> {
     pub(super) fn permit(self, ruling: &Ruling) -> Result<Permit<'a>> {
         match &ruling.verdict {
             Verdict::Admitted(admission) => Ok(Permit::by(ruling.source, self.key, *admission)),
+            Verdict::Denied(_) if self.may_wait() => {
+                Err(Error::new(ErrorKind::QueueFull, "the request would have to wait, and nobody may wait on any key"))
+            }
             Verdict::Denied(denial) => {
                 let pause = denial.retry_at.since(denial.now);
                 Err(Error::new(

@@ -139,7 +139,7 @@ impl LimiterBuilder {
         self
     }
 
-    /// How many requests may stand in line on one key; [`MAX_WAITING`](Self::MAX_WAITING) unless set. Further ones get
+    /// How many requests may wait in line on one key; [`MAX_WAITING`](Self::MAX_WAITING) unless set. Further ones get
     /// [`ErrorKind::QueueFull`]. With 0 nobody waits.
     ///
     /// # Examples

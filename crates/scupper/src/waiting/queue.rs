@@ -70,8 +70,14 @@ impl<W> Queue<W> {
     /// The most that one call asks for.
     const MOST: usize = 256;
 
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.entries.len() - self.passing
+    }
+
+    /// How many go as soon as they are answered.
+    pub(super) fn passing(&self) -> usize {
+        self.passing
     }
 
     /// Whether there is something to be done now.

@@ -33,6 +33,9 @@ pub(crate) enum Joined {
     Waits(Ticket),
 }
 
+/// How many requests that do not wait may gather on one key while the store is being asked.
+const MOST_PASSING: usize = 65_536;
+
 type Rooms = StaticMutex<HashMap<usize, Weak<Room>>>;
 
 static ROOMS: OnceLock<Rooms> = OnceLock::new();
@@ -65,8 +68,8 @@ impl Room {
         self.denials.find(key, asked, store.timer.now(), store.keep_denials)
     }
 
-    /// Puts a request in line, unless it can be answered as the line stands. No more than `most` may stand there, and nobody
-    /// once it `is_closed`.
+    /// Puts a request in line, unless it can be answered as the line stands. No more than `most` may wait there, and nobody
+    /// joins once it `is_closed`.
     pub(crate) fn join(
         &self,
         key: &str,
@@ -77,6 +80,7 @@ impl Room {
     ) -> Result<Joined> {
         let now = store.timer.now();
         let waiter = Arc::new(Waiter::new(Arc::clone(store)));
+        let waits = claim.waits;
         let entry = Entry::new(claim, now, Arc::clone(&waiter));
         let mut part = self.directory.part(key);
         // Asked with the lock held: whoever closes comes through here afterwards.
@@ -95,7 +99,7 @@ impl Room {
             }
             _ => {}
         }
-        let is_full = line.queue.len() >= most;
+        let is_full = if waits { line.queue.waiting() >= most } else { line.queue.passing() >= MOST_PASSING };
         let number = (!is_full).then(|| line.queue.join(entry));
         drop(line);
         drop(part);
@@ -104,7 +108,7 @@ impl Room {
         }
         match number {
             Some(number) => Ok(Joined::Waits(Ticket::new(server, number, waiter))),
-            None => Err(queue_full(most)),
+            None => Err(queue_full(if waits { most } else { MOST_PASSING })),
         }
     }
 
