@@ -1,38 +1,34 @@
-//! The examples: all are built, and the one that a newcomer starts with is run.
+//! The examples: all are built and run.
+
+use std::time::Duration;
 
 use crate::command::Command;
 use crate::failure::Failure;
 use crate::workspace::{Metadata, Workspace};
 
-/// Needs no server and ends by itself, so CI can run it as a reader would.
-const FIRST: &str = "quickstart";
+/// An example needs no server and ends by itself, so that CI can run it as a reader would.
+const LIMIT: Duration = Duration::from_secs(30);
 
-/// Builds every example of the workspace, and runs `quickstart` of each package that has it.
+/// Builds every example of the workspace, and runs each.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     Command::cargo(workspace).args("build --workspace --examples --all-features").run()?;
-    for package in packages_with_example(&workspace.metadata()?, FIRST) {
+    for (package, example) in examples(&workspace.metadata()?) {
         Command::cargo(workspace)
             .args("run --quiet --all-features --package")
             .arg(package)
             .arg("--example")
-            .arg(FIRST)
-            .run()?;
+            .arg(example)
+            .run_within(LIMIT)?;
     }
     Ok(())
 }
 
-fn packages_with_example(metadata: &Metadata, example: &str) -> Vec<String> {
-    metadata
-        .packages
-        .iter()
-        .filter(|package| {
-            package
-                .targets
-                .iter()
-                .any(|target| target.name == example && target.kind.iter().any(|kind| kind == "example"))
-        })
-        .map(|package| package.name.clone())
-        .collect()
+/// Every example with its package.
+fn examples(metadata: &Metadata) -> Vec<(String, String)> {
+    let targets =
+        metadata.packages.iter().flat_map(|package| package.targets.iter().map(move |target| (package, target)));
+    let examples = targets.filter(|(_, target)| target.kind.iter().any(|kind| kind == "example"));
+    examples.map(|(package, target)| (package.name.clone(), target.name.clone())).collect()
 }
 
 #[cfg(test)]
@@ -40,18 +36,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_packages_with_an_example_of_that_name_are_found() {
+    fn all_examples_are_found_and_nothing_else() {
         let metadata = Metadata::parse(
             r#"{
                 "packages": [
                     {"name": "a", "features": {}, "targets": [{"name": "quickstart", "kind": ["bin"]}]},
-                    {"name": "b", "features": {}, "targets": [{"name": "quickstart", "kind": ["example"]}]},
-                    {"name": "c", "features": {}, "targets": [{"name": "other", "kind": ["example"]}]}
+                    {"name": "b", "features": {}, "targets": [
+                        {"name": "quickstart", "kind": ["example"]}, {"name": "other", "kind": ["example"]}
+                    ]}
                 ],
                 "target_directory": "/somewhere/target"
             }"#,
         )
         .unwrap();
-        assert_eq!(packages_with_example(&metadata, "quickstart"), ["b"]);
+        let expected = [("b", "quickstart"), ("b", "other")];
+        assert_eq!(examples(&metadata), expected.map(|(package, example)| (package.to_owned(), example.to_owned())));
     }
 }
