@@ -8,7 +8,7 @@ use scupper::{ErrorKind, ManualTimer};
 use shuttle::future::block_on;
 use shuttle::thread;
 
-use crate::model::{HOUR, KEY, TICK, check, full, in_line, let_time_pass, poll, refund_all, request, used};
+use crate::model::{HOUR, KEY, TICK, check, full, in_line, let_time_pass, limiter, poll, refund_all, request, used};
 
 #[test]
 fn a_grant_to_one_who_leaves_is_given_back() {
@@ -36,6 +36,21 @@ fn the_next_one_is_served_whenever_the_first_one_leaves() {
         leaves.join().unwrap();
         assert_eq!(stays.join().unwrap().tick().as_micros(), 3_600_000_001);
         assert_eq!((used(&limiter), timer.alarms()), (1, 0));
+    });
+}
+
+#[test]
+fn a_light_one_is_served_at_once_when_the_heavy_one_before_it_leaves() {
+    check(|| {
+        let timer = ManualTimer::new();
+        let limiter = limiter("2/h", &timer);
+        let _held = limiter.acquire(KEY).unwrap();
+        let mut heavy = request(&limiter, 2, None);
+        assert!(poll(&mut heavy).is_pending());
+        let leaves = thread::spawn(move || drop(heavy));
+        assert_eq!(limiter.acquire(KEY).unwrap().tick().as_micros(), 0);
+        leaves.join().unwrap();
+        assert_eq!((used(&limiter), timer.alarms()), (2, 0));
     });
 }
 
