@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 /// children, in the order of this list, and re-exports them.
 const LAYERS: &[&str] = &[
     "sync::system",
+    "sync::instrumented",
+    "sync::decision",
     "sync::model",
     "sync",
     "turnstile",

@@ -1,10 +1,25 @@
-//! The synchronisation primitives of the crate, in one place so that a model checker can stand in for them: under
-//! `--cfg scupper_shuttle` they are those of `shuttle`, which knows no other.
+//! The synchronisation primitives of the crate, in one place so that others can stand in for them: those of the model checker
+//! `shuttle` under `--cfg scupper_shuttle`, and some that `ThreadSanitizer` sees into under `--cfg scupper_tsan`.
+
+#[cfg(not(any(scupper_shuttle, scupper_tsan)))]
+mod system;
+#[cfg(not(any(scupper_shuttle, scupper_tsan)))]
+pub(crate) use system::*;
+
+#[cfg(scupper_tsan)]
+mod instrumented;
+#[cfg(scupper_tsan)]
+pub(crate) use instrumented::*;
 
 #[cfg(not(scupper_shuttle))]
-mod system;
+mod decision;
 #[cfg(not(scupper_shuttle))]
-pub(crate) use system::*;
+pub(crate) use decision::*;
+#[cfg(not(scupper_shuttle))]
+pub(crate) use std::{
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64},
+    thread,
+};
 
 #[cfg(scupper_shuttle)]
 mod model;
@@ -14,10 +29,6 @@ pub(crate) use model::*;
 pub(crate) use std::sync::atomic::Ordering;
 // No thread waits at these, and what they count is decided by what happens at the others.
 pub(crate) use std::sync::{Arc, OnceLock, PoisonError, Weak};
-
-// For a static. It outlives the runs of the model checker, so it is none of its locks; and what is done under it meets no
-// other, or a run would hang.
-pub(crate) use std::sync::{Mutex as StaticMutex, MutexGuard as StaticGuard};
 
 /// Locks what no panic can leave half-written.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

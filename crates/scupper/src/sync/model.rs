@@ -4,6 +4,10 @@ pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, RwLock};
 pub(crate) use shuttle::thread;
 
+// A static outlives the runs of the model checker, so its lock is none of its locks; and what is done under it meets no other,
+// or a run would hang.
+pub(crate) use std::sync::{Mutex as StaticMutex, MutexGuard as StaticGuard};
+
 use std::sync::PoisonError;
 
 /// The lock around decisions. Threads that the model checker runs one at a time must not spin.
