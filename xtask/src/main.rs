@@ -8,6 +8,8 @@ mod examples;
 mod failure;
 mod features;
 mod licences;
+mod model;
+mod sanitizer;
 mod tally;
 mod test;
 mod workspace;

@@ -4,12 +4,13 @@ use crate::command::Command;
 use crate::failure::Failure;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
+use crate::{model, sanitizer};
 
 /// Runs one kind of test and adds to the tally. Where it needs something that the machine
 /// lacks, it installs that or fails with the command that would.
 type Suite = fn(&Workspace, &mut Tally) -> Result<(), Failure>;
 
-const SUITES: &[Suite] = &[rust];
+const SUITES: &[Suite] = &[rust, model::check, sanitizer::check];
 
 /// Runs every suite, also after one has failed, so that one run shows all there is to repair.
 pub(crate) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<(), Failure> {
