@@ -12,7 +12,7 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    pub(super) const PAUSE: Duration = Duration::from_secs(1);
+    const PAUSE: Duration = Duration::from_secs(1);
 
     /// Whether to ask the store now.
     pub(super) fn lets_through(&self, now: Timestamp) -> bool {
@@ -26,6 +26,12 @@ impl Breaker {
             *next_try = None;
         }
         tries
+    }
+
+    /// When the store is tried again.
+    pub(super) fn next_try(&self, now: Timestamp) -> Timestamp {
+        // While one tries, nobody knows.
+        lock(&self.next_try).filter(|next_try| *next_try > now).unwrap_or(now + Self::PAUSE)
     }
 
     pub(super) fn note_outage(&self, now: Timestamp) {
@@ -54,8 +60,10 @@ mod tests {
         assert!(breaker.lets_through(at(0)));
         breaker.note_outage(at(0));
         assert!(!breaker.lets_through(Timestamp::from_micros(999_999)));
+        assert_eq!(breaker.next_try(Timestamp::from_micros(999_999)), at(1));
         assert!(breaker.lets_through(at(1)));
         assert!(!breaker.lets_through(at(5)), "one tries already");
+        assert_eq!(breaker.next_try(at(5)), at(6));
         breaker.note_outage(at(5));
         assert!(!breaker.lets_through(at(5)));
         assert!(breaker.lets_through(at(6)));

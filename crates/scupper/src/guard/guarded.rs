@@ -88,8 +88,8 @@ impl GuardedStore {
         let refund = Operation::new(key, Action::Refund(admission));
         match (source, self.outage.fallback()) {
             (Source::Fallback, Some(fallback)) => fallback.submit(Batch::from(&refund)),
-            // It was counted nowhere.
-            (Source::FailOpen, _) => Submission::ready(Ok(Reply::Refunded(0))),
+            // It was counted nowhere, or where nobody can be asked any more: the permit is another limiter's.
+            (Source::FailOpen | Source::Fallback, _) => Submission::ready(Ok(Reply::Refunded(0))),
             _ => self.submit(Batch::from(&refund)),
         }
     }

@@ -68,45 +68,76 @@ impl Outage {
     }
 
     fn rule(&self, key: &str, asks: &[&Ask], now: Timestamp) -> Vec<Result<Ruling>> {
-        let unseen = |ask: &Ask| ask.detailed.then(|| Snapshot::new(now, None, Vec::new()));
-        let mut is_held_up = false;
-        let mut rule = |ask: &Ask| match self {
-            Self::Fallback(..) | Self::Reported => Err(Error::new(ErrorKind::Unavailable, "the store is away")),
-            Self::FailOpen(_) => {
-                let verdict = Verdict::Admitted(Admission { tick: now, weight: ask.weight, sequence: 0 });
-                Ok(Ruling::new(verdict, Source::FailOpen, &ask.quota).with_snapshot(unseen(ask)))
-            }
-            Self::FailClosed(_) => {
-                let is_behind = is_held_up && ask.standing != Standing::Alone;
-                is_held_up |= ask.standing == Standing::Waiting;
-                let verdict = denied(now, if is_behind { Cause::Queued } else { Cause::Outage });
-                Ok(Ruling::new(verdict, Source::FailClosed, &ask.quota).with_snapshot(unseen(ask)))
-            }
-        };
+        let closed = |breaker: &Breaker| Closed { now, next_try: breaker.next_try(now) };
         match self {
-            Self::Fallback(_, quota, store) => rule_locally(store, quota, key, asks, now),
-            _ => asks.iter().map(|ask| rule(ask)).collect(),
+            Self::Reported => {
+                asks.iter().map(|_| Err(Error::new(ErrorKind::Unavailable, "the store is away"))).collect()
+            }
+            Self::FailOpen(_) => asks.iter().map(|ask| Ok(let_pass(ask, now))).collect(),
+            Self::FailClosed(breaker) => closed(breaker).rule(asks, Source::FailClosed).map(Ok).collect(),
+            Self::Fallback(breaker, quota, store) => {
+                // One that waits and is too heavy for the fallback waits for the store, and whoever stands behind it for it.
+                let is_too_heavy = |ask: &&Ask| ask.standing == Standing::Waiting && ask.weight > quota.capacity();
+                let (decided, behind) = asks.split_at(asks.iter().position(is_too_heavy).unwrap_or(asks.len()));
+                let mut rulings = rule_locally(store, quota, key, decided, closed(breaker));
+                rulings.extend(closed(breaker).rule(behind, Source::Fallback).map(Ok));
+                rulings
+            }
         }
     }
 }
 
-fn rule_locally(store: &MemoryStore, quota: &Quota, key: &str, asks: &[&Ask], now: Timestamp) -> Vec<Result<Ruling>> {
+fn let_pass(ask: &Ask, now: Timestamp) -> Ruling {
+    let verdict = Verdict::Admitted(Admission { tick: now, weight: ask.weight, sequence: 0 });
+    Ruling::new(verdict, Source::FailOpen, &ask.quota).with_snapshot(unseen(ask, now))
+}
+
+fn unseen(ask: &Ask, now: Timestamp) -> Option<Snapshot> {
+    ask.detailed.then(|| Snapshot::new(now, None, Vec::new()))
+}
+
+/// Nobody passes before the store is tried again.
+#[derive(Clone, Copy, Debug)]
+struct Closed {
+    now: Timestamp,
+    next_try: Timestamp,
+}
+
+impl Closed {
+    fn rule(self, asks: &[&Ask], source: Source) -> impl Iterator<Item = Ruling> {
+        let mut is_held_up = false;
+        asks.iter().map(move |ask| {
+            let is_behind = is_held_up && ask.standing != Standing::Alone;
+            is_held_up |= ask.standing == Standing::Waiting;
+            let verdict = self.denied(if is_behind { Cause::Queued } else { Cause::Outage });
+            Ruling::new(verdict, source, &ask.quota).with_snapshot(unseen(ask, self.now))
+        })
+    }
+
+    fn denied(self, cause: Cause) -> Verdict {
+        Verdict::Denied(Denial { now: self.now, retry_at: self.next_try, rate: None, cause })
+    }
+}
+
+fn rule_locally(store: &MemoryStore, quota: &Quota, key: &str, asks: &[&Ask], closed: Closed) -> Vec<Result<Ruling>> {
     let asks: Vec<Ask> = asks.iter().map(|ask| Ask { quota: quota.clone(), ..(*ask).clone() }).collect();
-    let operations: Vec<_> = asks.iter().flat_map(|ask| ask.operations(key, now)).collect();
+    let operations: Vec<_> = asks.iter().flat_map(|ask| ask.operations(key, closed.now)).collect();
     let mut outcomes = store.submit(Batch::new(&operations)).wait().into_iter();
     let read = |ask: &Ask| {
         let mut ruling = ask.read(Source::Fallback, &mut outcomes)?;
-        if matches!(ruling.verdict, Verdict::NeverFits { .. }) {
+        match &mut ruling.verdict {
             // The rates that count may allow it, once the store is back.
-            (ruling.verdict, ruling.rate) = (denied(now, Cause::Outage), None);
+            verdict @ Verdict::NeverFits { .. } => (*verdict, ruling.rate) = (closed.denied(Cause::Outage), None),
+            // Who waits tries the store as soon as that may be tried.
+            Verdict::Denied(denial) if ask.standing == Standing::Waiting => {
+                let pause = denial.retry_at.since(denial.now).min(closed.next_try.since(closed.now));
+                denial.retry_at = denial.now + pause;
+            }
+            _ => {}
         }
         Ok(ruling)
     };
     asks.iter().map(read).collect()
-}
-
-fn denied(now: Timestamp, cause: Cause) -> Verdict {
-    Verdict::Denied(Denial { now, retry_at: now + Breaker::PAUSE, rate: None, cause })
 }
 
 fn is_outage(ruling: &Result<Ruling>) -> bool {

@@ -48,6 +48,10 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    pub(crate) fn kind(self) -> ErrorKind {
+        self.kind
+    }
+
     /// Of every operation, none of which is carried out.
     pub(crate) fn of(kind: ErrorKind) -> Self {
         Self { kind, only: None, is_carried_out: false }
