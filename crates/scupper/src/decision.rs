@@ -184,7 +184,8 @@ impl NeverFits {
 pub struct Detailed<'a> {
     /// The decision.
     pub decision: Decision<'a>,
-    /// Used, remaining and reset of every rate right after it: nothing came between the two.
+    /// Used, remaining and reset of every rate right after it: nothing came between the two. Without any rate where an outage
+    /// policy decided uncounted, or where the look failed and the decision did not.
     pub snapshot: Snapshot,
 }
 

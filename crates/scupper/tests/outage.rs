@@ -520,3 +520,25 @@ fn promise_8_part_of_a_batch_that_fails_is_ruled_by_the_policy_and_the_rest_by_t
     assert_eq!(limiter.try_acquire("key").unwrap().source(), Source::Store, "refunds alone fail");
     assert_eq!(store.used("key", "5/h"), 2);
 }
+
+#[test]
+fn promise_8_a_look_that_fails_spoils_no_decision() {
+    for policy in policies() {
+        for answers in [Answers::AtOnce, Answers::Later] {
+            for kind in [ErrorKind::Unavailable, ErrorKind::Corrupt] {
+                let (timer, store) = clock_and_store();
+                let limiter = limiting("1/h", &timer, &store).on_outage(policy.clone()).build().unwrap();
+                store.fail(Failure::of(kind).only_of(Kind::Peek));
+                store.answer(answers);
+                for is_admitted in [true, false] {
+                    let mut task = Task::new(limiter.request("key").detailed_async());
+                    store.deliver_all();
+                    let detailed = task.output().unwrap();
+                    assert_eq!(detailed.decision.is_admitted(), is_admitted, "{policy:?}");
+                    assert_eq!((detailed.decision.source(), detailed.snapshot.usage.len()), (Source::Store, 0));
+                    timer.advance(SECOND);
+                }
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@ use crate::error::Result;
 use crate::quota::Quota;
 use crate::ruling::Ruling;
 use crate::source::Source;
-use crate::store::{Action, Operation, Outcome, Reply, Standing, unexpected};
+use crate::store::{Action, Operation, Outcome, Reply, Snapshot, Standing, Verdict, unexpected};
 use crate::time::Timestamp;
 
 /// What is asked of the store for one request.
@@ -58,10 +58,15 @@ pub(crate) fn read_ruling(
         Reply::Acquired(verdict) => verdict,
         other => return Err(unexpected(&format!("{other:?}"))),
     };
-    let snapshot = match look.transpose()? {
-        None => None,
-        Some(Reply::Peeked(snapshot)) => Some(snapshot),
-        Some(other) => return Err(unexpected(&format!("{other:?}"))),
+    let seen_at = match &verdict {
+        Verdict::Admitted(admission) => admission.tick,
+        Verdict::Denied(denial) => denial.now,
+        Verdict::NeverFits { .. } => Timestamp::ZERO,
     };
+    let snapshot = look.map(|look| match look {
+        Ok(Reply::Peeked(snapshot)) => snapshot,
+        // What was decided holds all the same: as an error, its units would be lost.
+        _ => Snapshot::new(seen_at, None, Vec::new()),
+    });
     Ok(Ruling::new(verdict, source, quota).with_snapshot(snapshot))
 }
