@@ -310,3 +310,21 @@ fn promise_5_a_deadline_before_the_end_of_the_call_comes_first() {
         assert_eq!((store.used("key", "5/h"), store.count(Kind::Refund)), (0, 1), "given back once");
     }
 }
+
+#[test]
+fn promise_5_a_late_grant_is_given_back_where_the_policy_let_one_pass_who_had_gone() {
+    for policy in [OutagePolicy::FailOpen, local("1/h")] {
+        for answers in LATER {
+            let (timer, store) = clock_and_store();
+            store.answer(answers);
+            let limiter = limiting("5/h", &timer, &store).on_outage(policy.clone()).build().unwrap();
+            let gone = Task::new(limiter.acquire_async("key"));
+            drop(gone);
+            timer.advance(SECOND);
+            store.deliver_all();
+            assert_eq!(store.used("key", "5/h"), 0, "{policy:?}");
+            let next = admitted(limiter.try_acquire("key").unwrap()).source();
+            assert_ne!(next, Source::Store, "the store is left alone, and the fallback has room");
+        }
+    }
+}

@@ -39,6 +39,11 @@ impl Ask {
         [Some(acquire), look].into_iter().flatten().map(move |action| Operation { key, at, action })
     }
 
+    /// How many operations that are.
+    pub(super) fn count(&self) -> usize {
+        1 + usize::from(self.detailed)
+    }
+
     /// The answer in the next outcomes, as many as there were operations.
     pub(super) fn read(&self, source: Source, outcomes: &mut impl Iterator<Item = Outcome>) -> Result<Ruling> {
         read_ruling(&self.quota, self.detailed, source, outcomes)

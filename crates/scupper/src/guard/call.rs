@@ -24,11 +24,26 @@ pub(crate) struct Answered {
 /// A call that nobody waits for any more. Its units may have been taken.
 pub(crate) struct Late {
     pub(super) call: SubmissionFuture,
-    /// For each operation, whether its request was let pass meanwhile, so that its units are used.
-    pub(super) used: Vec<bool>,
+    /// Who was asked for, in order.
+    pub(super) requests: Vec<LateRequest>,
+}
+
+/// A request that was given up.
+pub(super) struct LateRequest {
+    /// Whether it was let pass meanwhile, so that its units are used.
+    pub(super) is_used: bool,
+    /// As how many operations it was asked for.
+    pub(super) operations: usize,
 }
 
 impl Late {
+    /// The request at this place was let pass, and nobody was there any more.
+    pub(crate) fn was_gone(&mut self, place: usize) {
+        if let Some(request) = self.requests.get_mut(place) {
+            request.is_used = false;
+        }
+    }
+
     /// What the call took after all and nobody uses.
     pub(crate) async fn unused(self) -> Vec<Admission> {
         let outcomes: Outcomes = self.call.await;
@@ -36,6 +51,7 @@ impl Late {
             Ok(Reply::Acquired(Verdict::Admitted(admission))) if !used => Some(admission),
             _ => None,
         };
-        outcomes.into_iter().zip(self.used).filter_map(unused).collect()
+        let used = |request: LateRequest| std::iter::repeat_n(request.is_used, request.operations);
+        outcomes.into_iter().zip(self.requests.into_iter().flat_map(used)).filter_map(unused).collect()
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::ask::Ask;
-use crate::guard::call::{Answered, Call, Late};
+use crate::guard::call::{Answered, Call, Late, LateRequest};
 use crate::guard::limited::Limited;
 use crate::guard::outage::Outage;
 use crate::guard::policy::OutagePolicy;
@@ -130,10 +130,9 @@ impl GuardedStore {
         let mut rulings: Vec<_> = asks.iter().map(|_| Err(self.no_answer(false))).collect();
         self.outage.replace(key, asks, &mut rulings, self.timer.now());
         let is_used = |ruling: &Result<Ruling>| ruling.as_ref().is_ok_and(Ruling::is_admitted);
-        let used = asks.iter().zip(&rulings);
-        let used = used.flat_map(|(ask, ruling)| std::iter::repeat_n(is_used(ruling), 1 + usize::from(ask.detailed)));
-        let used = used.collect();
-        Answered { rulings, late: Some(Late { call, used }) }
+        let late = |(ask, ruling): (&Ask, _)| LateRequest { is_used: is_used(ruling), operations: ask.count() };
+        let requests = asks.iter().zip(&rulings).map(late).collect();
+        Answered { rulings, late: Some(Late { call, requests }) }
     }
 
     fn no_answer(&self, changes_nothing: bool) -> Error {

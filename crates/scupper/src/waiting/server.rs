@@ -172,7 +172,7 @@ impl Server {
         is_remote: bool,
     ) -> Step {
         let now = self.timer.now();
-        let Answered { rulings, late } = answered;
+        let Answered { rulings, mut late } = answered;
         let said: Vec<Said> = rulings.iter().map(said).collect();
         let mut line = lock(&self.line);
         let learns = is_remote && line.queue.is_up_to_date();
@@ -187,11 +187,17 @@ impl Server {
         }
         drop(line);
         let mut step = Step::default();
-        for (fate, ruling) in fates.into_iter().zip(rulings) {
-            match fate {
+        for (place, (fate, ruling)) in fates.into_iter().zip(rulings).enumerate() {
+            let is_wanted = match fate {
                 Fate::Answered(entry) => self.rule(&entry.who, ruling, &mut step),
-                Fate::Stays => {}
-                Fate::Gone => self.take_back(store, &ruling),
+                Fate::Stays => true,
+                Fate::Gone => {
+                    self.take_back(store, &ruling);
+                    false
+                }
+            };
+            if !is_wanted && let Some(late) = &mut late {
+                late.was_gone(place);
             }
         }
         if let Some(late) = late {
@@ -237,11 +243,15 @@ impl Server {
         step
     }
 
-    fn rule(self: &Arc<Self>, who: &Waiter, ruling: Result<Ruling>, step: &mut Step) {
-        match who.rule(ruling) {
+    /// Hands over a ruling; says whether anybody was there to take it.
+    fn rule(self: &Arc<Self>, who: &Waiter, ruling: Result<Ruling>, step: &mut Step) -> bool {
+        let handed_over = who.rule(ruling);
+        let is_wanted = handed_over.is_ok();
+        match handed_over {
             Ok(waker) => step.wakers.extend(waker),
             Err(unwanted) => self.take_back(&who.store, &unwanted),
         }
+        is_wanted
     }
 
     /// Nobody stands in line: the next one who comes opens another.
