@@ -387,3 +387,31 @@ fn promise_7_a_limiter_where_nobody_may_wait_still_decides() {
     store.deliver_all();
     assert_eq!(fourth.output().unwrap_err().kind(), ErrorKind::Timeout);
 }
+
+#[test]
+fn promise_2_a_refund_that_nobody_waits_for_makes_room_when_it_is_carried_out() {
+    let (timer, store) = clock_and_store();
+    let limiter = limiting("1/h", &timer, &store).build().unwrap();
+    for is_dropped in [true, false] {
+        store.answer(Answers::AtOnce);
+        limiter.reset("key").unwrap();
+        let permit = limiter.acquire("key").unwrap();
+        store.answer(Answers::CarriedOutLater);
+        let mut waiting = Task::new(limiter.acquire_async("key"));
+        store.deliver();
+        assert!(waiting.is_pending() && timer.alarms() == 1);
+        let mut refund = Task::new(limiter.refund_async(permit));
+        if is_dropped {
+            drop(refund);
+        } else {
+            timer.advance(SECOND);
+            assert_eq!(refund.output().unwrap_err().kind(), ErrorKind::Unknown);
+        }
+        // Who was told too early is denied once more.
+        while store.waiting() > 1 {
+            store.deliver_last();
+        }
+        store.deliver_all();
+        assert_eq!(waiting.output().unwrap().weight(), 1, "dropped: {is_dropped}");
+    }
+}

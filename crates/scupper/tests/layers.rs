@@ -64,6 +64,7 @@ const LAYERS: &[&str] = &[
     "guard::policy",
     "guard::breaker",
     "guard::detached",
+    "guard::watched",
     "guard::limited",
     "guard::ask",
     "guard::call",

@@ -6,6 +6,7 @@ use crate::guard::call::{Answered, Call, Late, LateRequest};
 use crate::guard::limited::Limited;
 use crate::guard::outage::Outage;
 use crate::guard::policy::OutagePolicy;
+use crate::guard::watched::{Afterwards, Watched};
 use crate::quota::Quota;
 use crate::ruling::Ruling;
 use crate::source::Source;
@@ -50,11 +51,16 @@ impl GuardedStore {
         Self { store, timer, keep_denials, limit: call_limit, outage }
     }
 
-    /// Has the store carry out a batch, within the time that a call may take.
-    pub(crate) fn submit(&self, batch: Batch<'_>) -> Submission {
+    /// Has the store carry out a batch, within the time that a call may take. If it does not answer at once, what is to be done
+    /// `afterwards` is done when it has answered, even if that takes longer or nobody waits for it.
+    pub(crate) fn submit(&self, batch: Batch<'_>, afterwards: impl FnOnce() -> Option<Afterwards>) -> Submission {
         let pending = match self.store.submit(batch) {
             ready @ Submission::Ready(_) => return ready,
             pending @ Submission::Pending(_) => pending,
+        };
+        let pending = match afterwards() {
+            Some(afterwards) => Submission::Pending(Box::pin(Watched::new(pending, afterwards))),
+            None => pending,
         };
         let looks = |action: Action<'_>| matches!(action, Action::Peek { .. } | Action::List { .. });
         let error = |operation: &Operation<'_>| Err(self.no_answer(looks(operation.action)));
@@ -83,14 +89,21 @@ impl GuardedStore {
         }))
     }
 
-    /// Gives back what was admitted; says how many units made a difference yet.
-    pub(crate) fn refund(&self, key: &str, admission: Admission, source: Source) -> Submission {
+    /// Gives back what was admitted; says how many units made a difference yet. What is to be done `afterwards`: see
+    /// [`submit`](Self::submit).
+    pub(crate) fn refund(
+        &self,
+        key: &str,
+        admission: Admission,
+        source: Source,
+        afterwards: impl FnOnce() -> Option<Afterwards>,
+    ) -> Submission {
         let refund = Operation::new(key, Action::Refund(admission));
         match (source, self.outage.fallback()) {
             (Source::Fallback, Some(fallback)) => fallback.submit(Batch::from(&refund)),
             // It was counted nowhere, or where nobody can be asked any more: the permit is another limiter's.
             (Source::FailOpen | Source::Fallback, _) => Submission::ready(Ok(Reply::Refunded(0))),
-            _ => self.submit(Batch::from(&refund)),
+            _ => self.submit(Batch::from(&refund), afterwards),
         }
     }
 
@@ -98,24 +111,23 @@ impl GuardedStore {
     /// the excess whether or not there is room. Nothing is to be done where it was counted nowhere, or as heavy as it is.
     pub(crate) fn settle(
         &self,
-        key: &str,
-        admission: Admission,
-        source: Source,
+        (key, admission, source): (&str, Admission, Source),
         quota: &Quota,
         units: u64,
+        afterwards: impl FnOnce() -> Option<Afterwards>,
     ) -> Option<Submission> {
         if source == Source::FailOpen || units == admission.weight {
             return None;
         }
         if let Some(rest) = admission.weight.checked_sub(units) {
             // The last units of it: those that stay were counted before them.
-            return Some(self.refund(key, Admission { weight: rest, ..admission }, source));
+            return Some(self.refund(key, Admission { weight: rest, ..admission }, source, afterwards));
         }
         let units = units - admission.weight;
         let penalize = |quota| Operation::new(key, Action::Penalize { quota, units });
         Some(match (source, &self.outage) {
             (Source::Fallback, Outage::Fallback(_, local, store)) => store.submit(Batch::from(&penalize(local))),
-            _ => self.submit(Batch::from(&penalize(quota))),
+            _ => self.submit(Batch::from(&penalize(quota)), afterwards),
         })
     }
 

@@ -6,6 +6,8 @@ mod breaker;
 
 mod detached;
 
+mod watched;
+
 mod limited;
 
 mod ask;
@@ -21,3 +23,4 @@ pub(crate) use call::{Answered, Call, Late};
 pub(crate) use detached::detach;
 pub(crate) use guarded::{GuardSettings, GuardedStore};
 pub use policy::OutagePolicy;
+pub(crate) use watched::Afterwards;

@@ -1,4 +1,5 @@
 use crate::error::Result;
+use crate::guard::Afterwards;
 use crate::store::{Outcomes, Reply, Submission, unexpected};
 use crate::sync::Arc;
 use crate::waiting::Room;
@@ -9,7 +10,6 @@ use crate::waiting::Room;
 pub(super) struct Answer<T> {
     submission: Submission,
     read: fn(Outcomes) -> Result<T>,
-    _notice: Option<Notice>,
 }
 
 /// What an operation means to those who wait for the bucket.
@@ -22,26 +22,18 @@ pub(super) enum Effect {
     Released,
 }
 
-/// Tells the room once the store has answered, or nobody waits for its answer any more.
-struct Notice {
-    room: Arc<Room>,
-    key: Box<str>,
-    effect: Effect,
-}
-
 impl<T> Answer<T> {
+    /// Of a submission that tells the room itself, once it is answered, of its effect on this key.
     pub(super) fn new(
         submission: Submission,
         read: fn(Outcomes) -> Result<T>,
-        room: &Arc<Room>,
+        room: &Room,
         (key, effect): (&str, Effect),
     ) -> Self {
-        let is_ready = matches!(submission, Submission::Ready(_));
-        if is_ready {
+        if matches!(submission, Submission::Ready(_)) {
             effect.tell(room, key);
         }
-        let notice = || Notice { room: Arc::clone(room), key: key.into(), effect };
-        Self { submission, read, _notice: (!is_ready && effect != Effect::None).then(notice) }
+        Self { submission, read }
     }
 
     pub(super) fn wait(self) -> Result<T> {
@@ -49,7 +41,7 @@ impl<T> Answer<T> {
     }
 
     pub(super) async fn get(self) -> Result<T> {
-        let Self { submission, read, _notice } = self;
+        let Self { submission, read } = self;
         read(submission.await)
     }
 }
@@ -62,11 +54,14 @@ impl Effect {
             Self::Released => room.released(key),
         }
     }
-}
 
-impl Drop for Notice {
-    fn drop(&mut self) {
-        self.effect.tell(&self.room, &self.key);
+    /// Tells the room once the store has carried it out, however late.
+    pub(super) fn tell_afterwards(self, room: &Arc<Room>, key: &str) -> Option<Afterwards> {
+        if self == Self::None {
+            return None;
+        }
+        let (room, key) = (Arc::clone(room), Box::<str>::from(key));
+        Some(Box::new(move || self.tell(&room, &key)))
     }
 }
 

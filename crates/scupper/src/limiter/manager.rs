@@ -38,8 +38,10 @@ impl Core {
     }
 
     pub(super) fn give_back(&self, permit: &Permit<'_>) -> Answer<u64> {
-        let refund = self.store.refund(permit.key(), permit.admission(), permit.source());
-        Answer::new(refund, read!(Reply::Refunded), &self.room, (permit.key(), Effect::Released))
+        let (key, effect) = (permit.key(), Effect::Released);
+        let afterwards = || effect.tell_afterwards(&self.room, key);
+        let refund = self.store.refund(key, permit.admission(), permit.source(), afterwards);
+        Answer::new(refund, read!(Reply::Refunded), &self.room, (key, effect))
     }
 
     pub(super) fn charge(&self, bucket: &Routed<'_>, units: u64) -> Result<Answer<Timestamp>> {
@@ -64,13 +66,16 @@ impl Core {
 
     /// Counts so many units for what was admitted, in place of its weight; nothing where it was counted nowhere.
     pub(super) fn settle(&self, permit: &Permit<'_>, quota: &Quota, units: u64) -> Option<Answer<()>> {
-        let submission = self.store.settle(permit.key(), permit.admission(), permit.source(), quota, units)?;
-        let effect = if units < permit.weight() { Effect::Released } else { Effect::Changed };
-        Some(Answer::new(submission, settled, &self.room, (permit.key(), effect)))
+        let (key, admission) = (permit.key(), permit.admission());
+        let effect = if units < admission.weight { Effect::Released } else { Effect::Changed };
+        let afterwards = || effect.tell_afterwards(&self.room, key);
+        let submission = self.store.settle((key, admission, permit.source()), quota, units, afterwards)?;
+        Some(Answer::new(submission, settled, &self.room, (key, effect)))
     }
 
     fn carry_out<T>(&self, operation: &Operation<'_>, effect: Effect, read: fn(Outcomes) -> Result<T>) -> Answer<T> {
-        let submission = self.store.submit(Batch::from(operation));
+        let afterwards = || effect.tell_afterwards(&self.room, operation.key);
+        let submission = self.store.submit(Batch::from(operation), afterwards);
         Answer::new(submission, read, &self.room, (operation.key, effect))
     }
 }

@@ -1,10 +1,10 @@
 //! What is given back for those who have gone.
 
 use crate::error::Result;
-use crate::guard::{GuardedStore, Late, detach};
+use crate::guard::{Afterwards, GuardedStore, Late, detach};
 use crate::ruling::Ruling;
 use crate::source::Source;
-use crate::store::Verdict;
+use crate::store::{Admission, Submission, Verdict};
 use crate::sync::Arc;
 use crate::waiting::server::Server;
 
@@ -12,24 +12,30 @@ impl Server {
     /// Gives back what was admitted for one who has gone.
     pub(super) fn take_back(self: &Arc<Self>, store: &Arc<GuardedStore>, ruling: &Result<Ruling>) {
         if let Ok(Ruling { verdict: Verdict::Admitted(admission), source, .. }) = ruling {
-            let refunded = store.refund(&self.key, *admission, *source);
-            let this = Arc::clone(self);
-            detach(async move {
-                // If it fails, the units stay charged for their window.
-                let _ = refunded.await;
-                this.bucket_released();
-            });
+            self.give_back(store, *admission, *source);
         }
     }
 
+    /// Gives back what a call that was given up took after all.
     pub(super) fn take_back_late(self: &Arc<Self>, store: &Arc<GuardedStore>, late: Late) {
         let (this, store) = (Arc::clone(self), Arc::clone(store));
         detach(async move {
             for admission in late.unused().await {
-                let _ = store.refund(&this.key, admission, Source::Store).await;
+                this.give_back(&store, admission, Source::Store);
             }
-            this.bucket_released();
         });
+    }
+
+    fn give_back(self: &Arc<Self>, store: &GuardedStore, admission: Admission, source: Source) {
+        let afterwards = || -> Option<Afterwards> {
+            let this = Arc::clone(self);
+            Some(Box::new(move || this.bucket_released()))
+        };
+        match store.refund(&self.key, admission, source, afterwards) {
+            Submission::Ready(_) => self.bucket_released(),
+            // It goes on by itself. If it fails, the units stay charged for their window.
+            pending @ Submission::Pending(_) => drop(pending),
+        }
     }
 
     /// Something was given back to the bucket, whoever serves the line on it now.
