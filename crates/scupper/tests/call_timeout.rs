@@ -7,16 +7,12 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
-use scupper::{Algorithm, Error, ErrorKind, LimiterBuilder, OutagePolicy, Quota, Source, Timer};
+use scupper::{Error, ErrorKind, LimiterBuilder, OutagePolicy, Source, Timer};
 use support::{
-    Answers, Failure, HOUR, Kind, MILLISECOND, SECOND, TICK, Task, admitted, clock_and_store, limiting, until,
+    Answers, Failure, HOUR, Kind, MILLISECOND, SECOND, TICK, Task, admitted, clock_and_store, limiting, local, until,
 };
 
 const LATER: [Answers; 2] = [Answers::Later, Answers::CarriedOutLater];
-
-fn local(rates: &str) -> OutagePolicy {
-    OutagePolicy::Fallback(Quota::new(Algorithm::SlidingWindowLog, rates.parse::<scupper::Rates>().unwrap()).unwrap())
-}
 
 #[test]
 fn promise_8_a_call_that_takes_too_long_leaves_it_unknown_what_became_of_an_acquire() {

@@ -9,6 +9,7 @@
 )]
 
 mod operation;
+mod outages;
 mod scripted;
 mod task;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use scupper::{Decision, Denied, Limiter, LimiterBuilder, ManualTimer, Permit, Rates};
 
 pub(crate) use operation::{Asked, Kind};
+pub(crate) use outages::{OUTAGES, Outage, acquire, ask, begin, end, local, outcome};
 pub(crate) use scripted::{Answers, Failure, Scripted};
 pub(crate) use task::Task;
 
