@@ -61,9 +61,13 @@ impl Outage {
             return;
         }
         breaker.note_outage(now);
-        let asks: Vec<&Ask> = affected.iter().map(|place| &asks[*place]).collect();
-        for (place, ruling) in affected.into_iter().zip(self.rule(key, &asks, now)) {
-            rulings[place] = ruling;
+        let affected_asks: Vec<&Ask> = affected.iter().map(|place| &asks[*place]).collect();
+        for (place, ruling) in affected.into_iter().zip(self.rule(key, &affected_asks, now)) {
+            // What may have been carried out is not asked for again: who would wait for that is told instead.
+            let is_asked_again = asks[place].standing == Standing::Waiting && is_denied(&ruling);
+            if !(is_asked_again && is_unknown(&rulings[place])) {
+                rulings[place] = ruling;
+            }
         }
     }
 
@@ -141,5 +145,13 @@ fn rule_locally(store: &MemoryStore, quota: &Quota, key: &str, asks: &[&Ask], cl
 }
 
 fn is_outage(ruling: &Result<Ruling>) -> bool {
-    matches!(ruling, Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown))
+    is_unknown(ruling) || matches!(ruling, Err(error) if error.kind() == ErrorKind::Unavailable)
+}
+
+fn is_unknown(ruling: &Result<Ruling>) -> bool {
+    matches!(ruling, Err(error) if error.kind() == ErrorKind::Unknown)
+}
+
+fn is_denied(ruling: &Result<Ruling>) -> bool {
+    matches!(ruling, Ok(Ruling { verdict: Verdict::Denied(_), .. }))
 }

@@ -6,6 +6,10 @@ use crate::quota::Quota;
 /// to an acquire. Other errors, such as a full table or a mismatch of algorithms, are always reported, and so are those of
 /// looking, giving back, penalizing, holding, resetting and listing.
 ///
+/// A request that waits, whose call was sent and not answered, and which the policy would not admit, is told
+/// [`Unknown`](crate::ErrorKind::Unknown) under every policy: what may have been carried out is not asked for again. So is one
+/// whose deadline passes during the call.
+///
 /// With all but [`Error`](Self::Error), the store is left alone for a second after an outage was noticed; then one request
 /// tries it, and if it is answered, all go to the store again.
 ///

@@ -6,6 +6,7 @@ use crate::limiter::admission::Patience;
 use crate::limiter::core::{Core, Demand};
 use crate::limiter::reservation::Reservation;
 use crate::permit::Permit;
+use crate::store::Snapshot;
 use crate::sync::Arc;
 use crate::time::Timestamp;
 
@@ -175,7 +176,7 @@ impl<'a> Request<'a> {
         let mut ruling = core.ask(&demand, Patience::NoneButDetails).wait(&*core.store.timer)?;
         let snapshot = match ruling.snapshot.take() {
             Some(snapshot) => *snapshot,
-            None => core.look_at(&demand).wait()?,
+            None => seen(core.look_at(&demand).wait(), core),
         };
         Ok(Detailed { decision: demand.decision(&ruling), snapshot })
     }
@@ -199,7 +200,7 @@ impl<'a> Request<'a> {
         let mut ruling = core.ask(&demand, Patience::NoneButDetails).await?;
         let snapshot = match ruling.snapshot.take() {
             Some(snapshot) => *snapshot,
-            None => core.look_at(&demand).get().await?,
+            None => seen(core.look_at(&demand).get().await, core),
         };
         Ok(Detailed { decision: demand.decision(&ruling), snapshot })
     }
@@ -278,4 +279,9 @@ impl<'a> Request<'a> {
         let ruling = core.ask(&demand, Patience::Waits).await?;
         demand.reservation(core, &ruling)
     }
+}
+
+/// What was seen of the bucket of a request that was not admitted; nothing if the look failed, as the decision holds.
+fn seen(look: Result<Snapshot>, core: &Core) -> Snapshot {
+    look.unwrap_or_else(|_| Snapshot::new(core.store.timer.now(), None, Vec::new()))
 }
