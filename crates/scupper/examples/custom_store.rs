@@ -4,15 +4,15 @@
 //! It has all that the contract asks for but one thing: its buckets leave only when someone lists them. See
 //! `scupper::conformance` for the suite that tells.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use scupper::store::{Action, Batch, BucketState, Line, Operation, Outcome, Outcomes, Reply, Store, Submission};
-use scupper::{Limiter, Page, SystemTimer, Timer};
+use scupper::{Cursor, Limiter, Page, SystemTimer, Timer};
 
 #[derive(Debug)]
 struct MapStore {
-    buckets: Mutex<HashMap<String, BucketState>>,
+    buckets: Mutex<BTreeMap<String, BucketState>>,
     timer: SystemTimer,
 }
 
@@ -31,14 +31,19 @@ impl MapStore {
         Self { buckets: Mutex::default(), timer: SystemTimer::new() }
     }
 
-    fn decide(&self, buckets: &mut HashMap<String, BucketState>, operation: &Operation<'_>) -> Outcome {
+    fn decide(&self, buckets: &mut BTreeMap<String, BucketState>, operation: &Operation<'_>) -> Outcome {
         // Read under the lock: time must not step back between two who come one after the other.
         let now = self.timer.now();
-        if let Action::List { .. } = operation.action {
+        if let Action::List { after, most } = operation.action {
             buckets.retain(|_, bucket| bucket.idle_from() > now);
+            // A cursor is any number that tells where to go on: here how many keys there were so far, in their order.
+            let place = usize::try_from(after.map_or(0, Cursor::place)).unwrap_or(usize::MAX);
+            let most = most.max(1);
             let owing =
                 buckets.iter().filter(|(key, bucket)| key.starts_with(operation.key) && bucket.settled_from() > now);
-            return Ok(Reply::Listed(Page { keys: owing.map(|(key, _)| key.clone()).collect(), next: None }));
+            let keys: Vec<String> = owing.skip(place).take(most).map(|(key, _)| key.clone()).collect();
+            let next = (keys.len() == most).then(|| Cursor::new((place + most) as u64));
+            return Ok(Reply::Listed(Page { keys, next }));
         }
         if let Some(bucket) = buckets.get_mut(operation.key) {
             return bucket.apply(operation, now);

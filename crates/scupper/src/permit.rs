@@ -55,7 +55,8 @@ impl<'a> Permit<'a> {
         self.admission.weight
     }
 
-    /// All units that the bucket had counted then, these included: later permits of a bucket have higher numbers.
+    /// All units that the bucket had counted then, these included: later permits of a bucket have higher numbers
+    /// for as long as the store keeps it; one that was forgotten begins anew.
     #[must_use]
     pub const fn sequence(&self) -> u64 {
         self.admission.sequence

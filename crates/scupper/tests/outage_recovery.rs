@@ -248,3 +248,15 @@ fn promise_5_light_ones_do_not_pass_one_that_is_too_heavy_for_the_fallback() {
     let (heavy, light) = (heavy.output().unwrap(), light.output().unwrap());
     assert_eq!((heavy.sequence(), light.sequence()), (6, 7));
 }
+
+#[test]
+fn promise_8_a_hold_counts_for_the_fallback_too_while_the_store_cannot_be_told() {
+    let (timer, store) = clock_and_store();
+    let limiter = limiting("100/h", &timer, &store).on_outage(local("10/h")).build().unwrap();
+    store.fail(Failure::of(ErrorKind::Unavailable));
+    assert_eq!(limiter.hold("key", 5 * SECOND).unwrap_err().kind(), ErrorKind::Unavailable);
+    let decision = limiter.try_acquire("key").unwrap();
+    assert_eq!((denied(&decision).cause(), decision.source()), (Cause::Held, Source::Fallback));
+    timer.advance(5 * SECOND);
+    assert!(limiter.try_acquire("key").unwrap().is_admitted());
+}

@@ -2,6 +2,9 @@
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use scupper::{ErrorKind, Limiter, Timer, TokioTimer};
@@ -87,11 +90,34 @@ fn when_the_runtime_ends_those_who_wait_on_its_clock_are_told() {
     assert_eq!(limiter.acquire("key").unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 #[tokio::test]
 async fn an_alarm_that_is_called_off_does_not_go_off() {
     let timer = TokioTimer::current().unwrap();
-    let alarm = timer.wake_at(timer.now() + Duration::from_hours(1), std::task::Waker::noop().clone()).unwrap();
+    let count = Arc::new(Count::default());
+    let alarm = timer.wake_at(timer.now() + Duration::from_hours(1), Waker::from(Arc::clone(&count))).unwrap();
     drop(alarm);
     tokio::task::yield_now().await;
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+    assert_eq!(count.0.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn housekeeping_on_a_paused_clock_comes_to_its_end() {
+    let limiter = limiter("100/2s");
+    let reservation = limiter.request("settled").weight(50).reserve_async().await.unwrap();
+    reservation.settle_async(10).await.unwrap();
+    limiter.acquire_async("reset").await.unwrap();
+    limiter.reset_async("reset").await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(limiter.list("", None, 10).unwrap().keys.is_empty());
 }

@@ -107,6 +107,16 @@ impl GuardedStore {
         }
     }
 
+    /// Holds the bucket of the policy's own rates as well, if it has some: a server that said *come back later* said so to
+    /// whoever decides.
+    pub(crate) fn hold_fallback(&self, key: &str, duration: Duration) {
+        if let Outage::Fallback(_, quota, store) = &self.outage {
+            let hold = Operation::new(key, Action::Hold { quota, duration });
+            // The memory store answers at once; should it have no room for the key, nothing is held, and nothing admitted.
+            drop(store.submit(Batch::from(&hold)));
+        }
+    }
+
     /// Counts so many units for what was admitted under this quota, in place of its weight: gives back the rest, or takes
     /// the excess whether or not there is room. Nothing is to be done where it was counted nowhere, or as heavy as it is.
     pub(crate) fn settle(

@@ -10,7 +10,7 @@ use crate::quota::Quota;
 /// [`Unknown`](crate::ErrorKind::Unknown) under every policy: what may have been carried out is not asked for again. So is one
 /// whose deadline passes during the call.
 ///
-/// With all but [`Error`](Self::Error), the store is left alone for a second after an outage was noticed; then one request
+/// With all but [`Error`](Self::Error), the store is left alone for a second of the limiter's timer after an outage was noticed; then one request
 /// tries it, and if it is answered, all go to the store again.
 ///
 /// # Examples
@@ -34,6 +34,10 @@ pub enum OutagePolicy {
     /// Requests are denied, with cause [`Outage`](crate::Cause::Outage); those that may wait do.
     FailClosed,
     /// This process decides by itself, in its memory and under these rates, beginning with empty buckets. What the store
-    /// counted before and what is admitted meanwhile do not know of each other.
+    /// counted before and what is admitted meanwhile do not know of each other; a permit or a reservation of the fallback is
+    /// given back and settled there. A hold counts for both, also while the store is away.
+    ///
+    /// A request that the fallback's rates never allow, and the store's may, is denied with cause
+    /// [`Outage`](crate::Cause::Outage), or waits for the store.
     Fallback(Quota),
 }

@@ -128,12 +128,28 @@ impl Bucket {
         self.core.look(&self.routed()).wait()
     }
 
+    /// [`peek`](Self::peek) without blocking the executor.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn peek_async(&self) -> Result<Snapshot> {
+        self.core.look(&self.routed()).get().await
+    }
+
     /// Takes units whether or not there is room; see [`Limiter::penalize`](crate::Limiter::penalize).
     ///
     /// # Errors
     /// As for [`Limiter::penalize`](crate::Limiter::penalize).
     pub fn penalize(&self, units: u64) -> Result<Timestamp> {
         self.core.charge(&self.routed(), units)?.wait()
+    }
+
+    /// [`penalize`](Self::penalize) without blocking the executor.
+    ///
+    /// # Errors
+    /// As for [`Limiter::penalize`](crate::Limiter::penalize).
+    pub async fn penalize_async(&self, units: u64) -> Result<Timestamp> {
+        self.core.charge(&self.routed(), units)?.get().await
     }
 
     /// Admits nobody for a while; see [`Limiter::hold`](crate::Limiter::hold).
@@ -144,12 +160,28 @@ impl Bucket {
         self.core.hold_back(&self.routed(), duration).wait()
     }
 
+    /// [`hold`](Self::hold) without blocking the executor.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn hold_async(&self, duration: Duration) -> Result<Timestamp> {
+        self.core.hold_back(&self.routed(), duration).get().await
+    }
+
     /// Forgets all that was taken, and any hold; see [`Limiter::reset`](crate::Limiter::reset).
     ///
     /// # Errors
     /// What the store reports.
     pub fn reset(&self) -> Result<bool> {
         self.core.forget(&self.routed()).wait()
+    }
+
+    /// [`reset`](Self::reset) without blocking the executor.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn reset_async(&self) -> Result<bool> {
+        self.core.forget(&self.routed()).get().await
     }
 
     fn routed(&self) -> Routed<'_> {

@@ -70,9 +70,9 @@ impl Limiter {
 impl LimiterBuilder {
     /// How many requests may stand in line on one key unless another maximum is set.
     pub const MAX_WAITING: usize = 65_536;
-    /// How long a call to a remote store may take unless another limit is set.
+    /// How long a call to a remote store may take unless another limit is set: a second.
     pub const CALL_TIMEOUT: Duration = GuardSettings::CALL_LIMIT;
-    /// For how long a denial of a remote store is believed unless another time is set.
+    /// For how long a denial of a remote store is believed unless another time is set: 100 ms.
     pub const DENIAL_CACHE: Duration = GuardSettings::KEEP_DENIALS;
 
     /// Adds a rate. Together, rates must make a list that [`Rates`] accepts: in order of their interval.
@@ -119,6 +119,10 @@ impl LimiterBuilder {
 
     /// Where buckets live; a [`MemoryStore`] of its own unless set.
     ///
+    /// The key alone names a bucket: limiters on one store count together what goes to one key, whatever their rates. For
+    /// separate counts of the same keys, requests and tokens say, give each limiter a store of its own, or a route that
+    /// prefixes the keys.
+    ///
     /// A store on a clock of its own, such as a memory store on a [`ManualTimer`](crate::ManualTimer), goes with a limiter
     /// on the same: give it to [`timer`](Self::timer) as well. Otherwise requests wait on one clock for what is decided on
     /// another.
@@ -156,7 +160,8 @@ impl LimiterBuilder {
         self
     }
 
-    /// How long a call to a remote store may take; [`CALL_TIMEOUT`](Self::CALL_TIMEOUT) unless set, without limit if `None`.
+    /// How long a call to a remote store, which is one that answers [later](crate::store::Submission::Pending), may take; a
+    /// second unless set, without limit if `None`.
     /// One that took longer is an outage: see [`on_outage`](Self::on_outage). What it admits yet is given back, unless the
     /// policy let the request pass.
     pub fn call_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
@@ -171,7 +176,7 @@ impl LimiterBuilder {
     }
 
     /// For how long a denial of a remote store is believed without asking again, counted from when it was asked, and never
-    /// longer than until the same request would be admitted; [`DENIAL_CACHE`](Self::DENIAL_CACHE) unless set, not at all if
+    /// longer than until the same request would be admitted; 100 ms unless set, not at all if
     /// zero. What is given back in this process ends it; what other processes give back is seen so much later.
     ///
     /// It is for requests that do not wait, on the same key and of the same weight.

@@ -6,7 +6,8 @@ use crate::rates::Rates;
 
 impl Limiter {
     /// Holds all requests to other rates from now on, whatever was admitted before still counted. Requests that wait are held
-    /// to them, too, and so are handles that follow the limiter's own rates. Clones are the same limiter; limiters of other
+    /// to them, too, and sent away with [`ErrorKind::NeverFits`](crate::ErrorKind::NeverFits) if they are too heavy for
+    /// them; so are handles that follow the limiter's own rates. Clones are the same limiter; limiters of other
     /// processes on the same store have to be told themselves, and until they are, each holds to its own.
     ///
     /// A decision takes longer afterwards, by some ten nanoseconds; a new [`bucket`](Self::bucket) handle is as fast as ever.

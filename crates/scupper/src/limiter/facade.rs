@@ -103,6 +103,14 @@ impl Limiter {
         self.request(key).detailed()
     }
 
+    /// [`detailed`](Self::detailed) without blocking the executor.
+    ///
+    /// # Errors
+    /// As for [`try_acquire`](Self::try_acquire).
+    pub async fn detailed_async<'a>(&'a self, key: &'a str) -> Result<Detailed<'a>> {
+        self.request(key).detailed_async().await
+    }
+
     /// Waits until one unit for this key is admitted, blocking the calling thread.
     ///
     /// # Errors

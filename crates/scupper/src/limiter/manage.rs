@@ -90,7 +90,8 @@ impl Limiter {
     }
 
     /// Admits nobody on this key until `duration` has passed on the store's clock: what to do when a server said *come
-    /// back later*. An earlier, longer hold stays. Says until when.
+    /// back later*. An earlier, longer hold stays. Says until when. The local rates of
+    /// [`OutagePolicy::Fallback`](crate::OutagePolicy::Fallback) hold as well, also where the store cannot be told.
     ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).

@@ -51,6 +51,7 @@ impl Core {
     }
 
     pub(super) fn hold_back(&self, bucket: &Routed<'_>, duration: Duration) -> Answer<Timestamp> {
+        self.store.hold_fallback(&bucket.key, duration);
         let hold = Action::Hold { quota: &bucket.quota, duration };
         self.carry_out(&Operation::new(&bucket.key, hold), Effect::Changed, read!(Reply::Held))
     }

@@ -66,6 +66,9 @@ impl<'a> Request<'a> {
     /// With zero it does not wait, as by [`try_acquire`](Self::try_acquire), and is in time if it is admitted then. Only
     /// [`acquire`](Self::acquire), [`reserve`](Self::reserve) and their asynchronous forms wait.
     ///
+    /// What makes a wait longer, a hold or a penalty of this process included, is noticed when the line is next served, and
+    /// at the deadline at the latest.
+    ///
     /// A time that passes while a remote store is being asked ends the wait with [`ErrorKind::Unknown`](crate::ErrorKind::Unknown);
     /// what the store admits yet is given back.
     ///

@@ -13,7 +13,8 @@ use crate::sync::Arc;
 /// of a download.
 ///
 /// [`settle`](Self::settle) says what it did cost: what was reserved beyond that is given back, what it cost beyond the
-/// reservation is taken whether or not there is room. A reservation that is dropped unsettled is given back whole.
+/// reservation is taken whether or not there is room. A reservation that is dropped unsettled is given back whole, in the
+/// background; nobody is told if that fails.
 ///
 /// Made by [`Request::reserve`](crate::Request::reserve) and [`Request::reserve_async`](crate::Request::reserve_async). To keep
 /// what was reserved, settle for its weight.

@@ -113,7 +113,8 @@ pub struct Admission {
     pub tick: Timestamp,
     /// Units taken.
     pub weight: u64,
-    /// All units that this bucket had counted then, these included. It only grows, and wraps at the end of `u64`.
+    /// All units that this bucket had counted then, these included. It grows for as long as the store keeps the bucket, wraps
+    /// at the end of `u64`, and begins anew with a bucket that was forgotten.
     pub sequence: u64,
 }
 
@@ -164,7 +165,7 @@ pub enum Cause {
     Queued,
     /// The bucket is held: nobody is admitted before a certain time.
     Held,
-    /// The store could not be asked, and the limiter fails closed.
+    /// The store could not be asked, and the limiter fails closed, or its fallback's rates never allow so many units at once.
     Outage,
 }
 

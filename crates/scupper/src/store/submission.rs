@@ -22,7 +22,7 @@ use crate::timer::block_on;
 /// ```
 pub type Outcomes = SmallVec<[Outcome; 1]>;
 
-/// A batch that was handed to a store.
+/// A batch that was handed to a store. Where the documentation speaks of a remote store, it means one that answers later.
 ///
 /// A pending one goes on without the caller's thread and whether or not it is polled: waiting for it with
 /// [`wait`](Self::wait) is safe anywhere, and dropping it does not stop what was sent. Its future is polled by whichever thread

@@ -15,6 +15,11 @@ use crate::timer::signal::wake;
 /// The clock of a Tokio runtime, counted from the Unix epoch: for tests under Tokio's paused time, and where no other thread
 /// than the runtime's own should wake who waits.
 ///
+/// Paused, Tokio's clock moves in whole milliseconds, and to whatever comes next as soon as the runtime is idle. That includes
+/// the end of the time that a call to a remote store may take, while the store's own threads are still at work: give the
+/// limiter no [`call_timeout`](crate::LimiterBuilder::call_timeout) there. Tokio's own time for tests needs its feature
+/// `test-util`.
+///
 /// Elsewhere [`SystemTimer`](crate::SystemTimer) serves callers on any executor, Tokio's included, and is quicker to read.
 ///
 /// # Examples
@@ -92,7 +97,7 @@ impl Timer for TokioTimer {
             }
             bell.ring();
         }
-        Ok(Alarm::new(CallOff(task)))
+        Ok(Alarm::new(CallOff { task, bell }))
     }
 }
 
@@ -136,11 +141,17 @@ impl Drop for Hand {
     }
 }
 
-#[derive(Debug)]
-struct CallOff(JoinHandle<()>);
+/// Ends the task, after it has taken the waker away: what is called off does not go off.
+struct CallOff {
+    task: JoinHandle<()>,
+    bell: Arc<Bell>,
+}
 
 impl Drop for CallOff {
     fn drop(&mut self) {
-        self.0.abort();
+        // A waker runs foreign code when it is dropped: not under the lock.
+        let waker = lock(&self.bell.waker).take();
+        drop(waker);
+        self.task.abort();
     }
 }
