@@ -28,7 +28,7 @@ const STEPS: &[Step] = &[
     step("features", 60, |workspace, _| features::check(workspace)),
     step("examples", 60, |workspace, _| examples::check(workspace)),
     step("bench", 110, |workspace, _| Bench::smoke(workspace)),
-    step("test", 400, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
+    step("test", 450, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
 ];
 
 const fn step(

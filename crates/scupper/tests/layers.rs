@@ -83,6 +83,7 @@ const LAYERS: &[&str] = &[
     "waiting::line",
     "waiting::directory",
     "waiting::server",
+    "waiting::replies",
     "waiting::returns",
     "waiting::changes",
     "waiting::ticket",

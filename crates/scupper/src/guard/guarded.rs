@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -76,9 +77,15 @@ impl GuardedStore {
             return Call::Ready(Answered { rulings, late: None });
         }
         let operations: Vec<_> = asks.iter().flat_map(|ask| ask.operations(key, now)).collect();
-        let pending = match self.store.submit(Batch::new(&operations)) {
-            Submission::Ready(outcomes) => return Call::Ready(self.read(key, &asks, outcomes)),
-            pending @ Submission::Pending(_) => pending,
+        let submission = catch_unwind(AssertUnwindSafe(|| self.store.submit(Batch::new(&operations))));
+        let pending = match submission {
+            Ok(Submission::Ready(outcomes)) => return Call::Ready(self.read(key, &asks, outcomes)),
+            Ok(pending @ Submission::Pending(_)) => pending,
+            // An outage like any other, but that nothing is known of what was done.
+            Err(_) => {
+                let panicked = || Err(Error::new(ErrorKind::Unknown, "the store panicked while it was being asked"));
+                return Call::Ready(self.read(key, &asks, operations.iter().map(|_| panicked()).collect()));
+            }
         };
         let (this, key) = (Arc::clone(self), key.to_owned());
         Call::Pending(Box::pin(async move {

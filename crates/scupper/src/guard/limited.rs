@@ -1,6 +1,6 @@
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::store::{Outcomes, Submission, SubmissionFuture};
@@ -14,7 +14,7 @@ pub(super) struct Limited {
     call: Option<SubmissionFuture>,
     timer: Arc<dyn Timer>,
     until: Option<Timestamp>,
-    alarm: Option<Alarm>,
+    alarm: Option<(Waker, Alarm)>,
 }
 
 impl Limited {
@@ -39,8 +39,12 @@ impl Future for Limited {
         if self.timer.now() >= until {
             return Poll::Ready(Err(call));
         }
-        // Set anew each time, for whoever polls now. Without an alarm, the limit is seen when the call is next polled.
-        self.alarm = self.timer.remind_at(until, context.waker().clone()).ok();
+        let is_set = self.alarm.as_ref().is_some_and(|(waker, _)| waker.will_wake(context.waker()));
+        if !is_set {
+            // Without an alarm, the limit is seen when the call is next polled.
+            let alarm = self.timer.remind_at(until, context.waker().clone()).ok();
+            self.alarm = alarm.map(|alarm| (context.waker().clone(), alarm));
+        }
         self.call = Some(call);
         Poll::Pending
     }

@@ -133,7 +133,8 @@ impl Core {
         let quota = quota.clone().into_owned();
         let timeout = timeout.filter(|_| waits);
         let claim = Claim { quota, follows: *follows, weight: *weight, at: *at, waits, timeout, detailed };
-        match self.room.join(key, &self.store, claim, self.most_waiting, || self.is_closed()) {
+        match self.room.join(key, &self.store, claim, self.most_waiting, (|| self.is_closed(), || self.changed_quota()))
+        {
             Ok(Joined::Ruled(ruling)) => Asked::ruled(Ok(ruling)),
             Ok(Joined::Waits(ticket)) => Asked::Waits(ticket),
             Err(error) => Asked::ruled(Err(error)),

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::decision::{Decision, Detailed};
@@ -116,7 +117,10 @@ impl<'a> Request<'a> {
         let Self { core, weight, at, timeout, .. } = self;
         let demand = match self.whom {
             Whom::Key(key) => Demand::new(core.find(key, weight)?, weight),
-            Whom::Bucket(demand) => demand,
+            Whom::Bucket(demand) => match core.changed_quota().filter(|_| demand.follows) {
+                Some(quota) => Demand { quota: Cow::Owned(quota), ..demand },
+                None => demand,
+            },
         };
         Ok(Demand { weight, at, timeout, ..demand })
     }

@@ -5,6 +5,7 @@ use crate::quota::Quota;
 use crate::sync::{Arc, lock};
 use crate::timer::wake;
 use crate::waiting::answers::closed;
+use crate::waiting::entry::Entry;
 use crate::waiting::queue::Number;
 use crate::waiting::server::Server;
 use crate::waiting::waiter::Waiter;
@@ -47,11 +48,8 @@ impl Server {
 
     /// Holds all who wait for this store, and follow its limiter, to another quota from now on.
     pub(super) fn hold_to(self: &Arc<Self>, store: &Arc<GuardedStore>, quota: &Quota) {
-        let mut line = lock(&self.line);
-        let of_store = line.queue.entries_mut().filter(|entry| Arc::ptr_eq(&entry.who.store, store));
-        of_store.filter(|entry| entry.claim.follows).for_each(|entry| entry.claim.quota = quota.clone());
-        line.queue.release();
-        drop(line);
+        let follows = |entry: &Entry<Arc<Waiter>>| entry.claim.follows && Arc::ptr_eq(&entry.who.store, store);
+        lock(&self.line).queue.hold_to(quota, follows);
         self.run();
     }
 }

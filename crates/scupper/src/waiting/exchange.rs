@@ -50,3 +50,14 @@ pub(super) enum Dismissal {
     /// It does not wait, and those before it do; it cannot be admitted before this time.
     Behind(Timestamp),
 }
+
+/// What happened to the bucket, as far as an answer that is on its way may not know of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Since {
+    #[default]
+    Nothing,
+    /// It has no more room than before.
+    Changed,
+    /// It may have room.
+    Released,
+}

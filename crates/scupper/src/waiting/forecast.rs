@@ -17,7 +17,8 @@ fn earliest_under(rate: Rate, algorithm: Algorithm, from: u64, units: u64) -> u6
     match algorithm {
         // Windows are closed: the next round begins a tick after an interval.
         Algorithm::SlidingWindowLog => from.saturating_add(rounds.saturating_mul(interval.saturating_add(1))),
-        Algorithm::FixedWindow => (from - from % interval).saturating_add(rounds.saturating_mul(interval)).max(from),
+        // Where windows begin, the store's clock knows: the next one may begin at once.
+        Algorithm::FixedWindow => from.saturating_add(rounds.saturating_sub(1).saturating_mul(interval)),
         Algorithm::Gcra => from.saturating_add(Span::of(units.saturating_sub(rate.burst()), rate).whole),
     }
 }
@@ -42,8 +43,8 @@ mod tests {
             [1_300_000, 1_300_000, 2_300_001, 2_300_001, 11_300_001]
         );
         assert_eq!(
-            [1, 5, 6, 9].map(|units| earliest(Algorithm::FixedWindow, units)),
-            [1_300_000, 1_300_000, 2_000_000, 10_000_000]
+            [1, 6, 16, 17].map(|units| earliest(Algorithm::FixedWindow, units)),
+            [1_300_000, 1_300_000, 3_300_000, 11_300_000]
         );
         assert_eq!(
             [1, 5, 6, 8].map(|units| earliest(Algorithm::Gcra, units)),

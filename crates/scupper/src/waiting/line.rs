@@ -15,6 +15,8 @@ pub(super) struct Line {
     pub(super) queue: Queue<Arc<Waiter>>,
     pub(super) under_way: Option<UnderWay>,
     pub(super) alarm: Option<Alarm>,
+    /// When the call that is under way is looked at again, if it is not answered before.
+    pub(super) reminded_at: Option<Timestamp>,
 }
 
 /// A call to the store.

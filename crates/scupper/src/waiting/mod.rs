@@ -24,6 +24,8 @@ mod directory;
 
 mod server;
 
+mod replies;
+
 mod returns;
 
 mod changes;

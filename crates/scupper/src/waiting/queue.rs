@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::quota::Quota;
 use crate::time::Timestamp;
 use crate::waiting::entry::Entry;
-use crate::waiting::exchange::{Dismissal, Fate, Next, Said};
+use crate::waiting::exchange::{Dismissal, Fate, Next, Said, Since};
 use crate::waiting::forecast;
 
 /// The line on one key, without clock, lock, store or waker: who stands where, whom to ask for next and when.
@@ -19,26 +19,19 @@ pub(super) struct Queue<W> {
     units: u64,
     /// How many of them do not wait.
     passing: usize,
+    /// Whether they may be held to different quotas: then nothing is known of how fast the line moves.
+    is_mixed: bool,
     next: Number,
     /// Who is in the call that is under way, in order. Some may have left meanwhile.
     sent: Vec<Number>,
     /// What became of the bucket since that call was sent.
     since: Since,
+    /// Whether the last call was answered later than it was made, so that deadlines may have passed since.
+    took_time: bool,
     /// How many to ask for in the next call.
     reach: usize,
     /// The line rests until then: the first one in it does not fit before.
     due: Option<Timestamp>,
-}
-
-/// What happened to the bucket, as far as an answer that is on its way may not know of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Since {
-    #[default]
-    Nothing,
-    /// It has no more room than before.
-    Changed,
-    /// It may have room.
-    Released,
 }
 
 /// The finest difference that a decision can see.
@@ -55,9 +48,11 @@ impl<W> Default for Queue<W> {
             deadlines,
             units: 0,
             passing: 0,
+            is_mixed: false,
             next: 0,
             sent: Vec::new(),
             since: Since::default(),
+            took_time: false,
             reach: Self::LEAST,
             due: None,
         }
@@ -85,6 +80,10 @@ impl<W> Queue<W> {
         self.due.is_some() && !self.entries.is_empty()
     }
 
+    pub(super) fn first(&self) -> Option<&Entry<W>> {
+        self.entries.first_key_value().map(|(_, first)| first)
+    }
+
     /// Whether nobody stands in line and no call is under way.
     pub(super) fn is_over(&self) -> bool {
         self.entries.is_empty() && self.sent.is_empty()
@@ -97,13 +96,15 @@ impl<W> Queue<W> {
 
     /// If the line rests: when a request that joined now could be admitted at the earliest, as the line stands.
     pub(super) fn earliest(&self, now: Timestamp, quota: &Quota, weight: u64) -> Option<Timestamp> {
-        let due = self.due.filter(|due| *due > now && self.sent.is_empty() && !self.entries.is_empty())?;
-        Some(forecast::earliest(quota, due, self.units.saturating_add(weight)))
+        let due = self.due.filter(|due| *due > now && self.sent.is_empty())?;
+        let is_alike = !self.is_mixed && self.first()?.claim.quota == *quota;
+        Some(if is_alike { forecast::earliest(quota, due, self.units.saturating_add(weight)) } else { due })
     }
 
     pub(super) fn join(&mut self, entry: Entry<W>) -> Number {
         let number = self.next;
         self.next += 1;
+        self.is_mixed = self.first().is_some_and(|first| self.is_mixed || first.claim.quota != entry.claim.quota);
         self.units = self.units.saturating_add(entry.claim.weight);
         self.passing += usize::from(!entry.claim.waits);
         self.deadlines.extend(entry.deadline.map(|deadline| (deadline, number)));
@@ -129,8 +130,7 @@ impl<W> Queue<W> {
     pub(super) fn give_up(&mut self, number: Number, go_together: impl Fn(&W, &W) -> bool) -> Option<Entry<W>> {
         let due = self.due;
         let gone = self.leave(number)?;
-        let next = self.entries.first_key_value().map(|(_, next)| next);
-        if next.is_some_and(|next| next.asks_the_same(&gone) && go_together(&next.who, &gone.who)) {
+        if self.first().is_some_and(|next| next.asks_the_same(&gone) && go_together(&next.who, &gone.who)) {
             self.due = due;
         }
         Some(gone)
@@ -147,9 +147,9 @@ impl<W> Queue<W> {
         self.since = self.since.max(Since::Changed);
     }
 
-    /// The first one should fit by now.
+    /// The first one should fit by now, whatever the clock says. Those whose deadline was not before that are in time.
     pub(super) fn ring(&mut self) {
-        self.due = None;
+        self.due = self.due.map(|_| Timestamp::ZERO);
     }
 
     /// Whether a denial that is on its way tells how the bucket is now, as far as this process knows.
@@ -167,8 +167,16 @@ impl<W> Queue<W> {
         self.entries.iter().filter(|(_, entry)| is_such(entry)).map(|(number, _)| *number).collect()
     }
 
-    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry<W>> {
-        self.entries.values_mut()
+    /// Holds those that are such to another quota.
+    pub(super) fn hold_to(&mut self, quota: &Quota, is_such: impl Fn(&Entry<W>) -> bool) {
+        for entry in self.entries.values_mut() {
+            if is_such(entry) {
+                entry.claim.quota = quota.clone();
+            } else {
+                self.is_mixed = true;
+            }
+        }
+        self.release();
     }
 
     /// What to do now. Those that `go_together` with the first may be asked for in one call with it.
@@ -199,8 +207,14 @@ impl<W> Queue<W> {
     }
 
     /// The call that began at one time is answered at another: what becomes of those that were sent, in order.
-    pub(super) fn answered(&mut self, (began, now): (Timestamp, Timestamp), said: &[Said]) -> Vec<Fate<W>> {
+    pub(super) fn answered(
+        &mut self,
+        (began, now): (Timestamp, Timestamp),
+        is_remote: bool,
+        said: &[Said],
+    ) -> Vec<Fate<W>> {
         let sent = std::mem::take(&mut self.sent);
+        self.took_time = is_remote;
         // Behind one that left meanwhile, the next one may fit at once. A store that holds up everybody behind nobody is
         // not asked again at once.
         let has_reason = said.iter().any(|said| !matches!(said, Said::Queued(_)));
@@ -241,7 +255,11 @@ impl<W> Queue<W> {
     }
 
     /// Takes out who cannot be served in time as the line stands, and who does not wait behind those that do.
-    pub(super) fn dismiss(&mut self, now: Timestamp) -> Vec<(Entry<W>, Dismissal)> {
+    pub(super) fn dismiss(
+        &mut self,
+        now: Timestamp,
+        go_together: impl Fn(&W, &W) -> bool,
+    ) -> Vec<(Entry<W>, Dismissal)> {
         let mut dismissed = Vec::new();
         if !self.sent.is_empty() {
             while let Some(number) = self.late(now) {
@@ -249,11 +267,14 @@ impl<W> Queue<W> {
                 dismissed.extend(self.leave(number).map(|entry| (entry, why)));
             }
         } else if let Some(due) = self.due.filter(|due| *due > now) {
-            let first = self.entries.first_key_value().filter(|(_, first)| first.deadline.is_some_and(|it| it < due));
-            if let Some(first) = first.map(|(number, _)| *number) {
-                // Those behind it were held up by it alone.
-                dismissed.extend(self.leave(first).map(|entry| (entry, Dismissal::TooLate(due))));
-                return dismissed;
+            while let Some((number, first)) = self.entries.first_key_value()
+                && first.deadline.is_some_and(|deadline| deadline < due)
+            {
+                dismissed.extend(self.give_up(*number, &go_together).map(|entry| (entry, Dismissal::TooLate(due))));
+                if self.due.is_none() {
+                    // Those behind it were held up by it alone.
+                    return dismissed;
+                }
             }
             while let Some(number) = self.late(due) {
                 dismissed.extend(self.leave(number).map(|entry| (entry, Dismissal::TooLate(due))));
@@ -262,6 +283,10 @@ impl<W> Queue<W> {
                 for number in self.numbers(|entry| !entry.claim.waits) {
                     dismissed.extend(self.leave(number).map(|entry| (entry, Dismissal::Behind(due))));
                 }
+            }
+        } else if self.due.is_none() && self.took_time {
+            while let Some(number) = self.late(now) {
+                dismissed.extend(self.leave(number).map(|entry| (entry, Dismissal::TooLate(now))));
             }
         }
         dismissed

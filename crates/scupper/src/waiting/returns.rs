@@ -1,5 +1,7 @@
 //! What is given back for those who have gone.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::error::Result;
 use crate::guard::{Afterwards, GuardedStore, Late, detach};
 use crate::ruling::Ruling;
@@ -31,10 +33,13 @@ impl Server {
             let this = Arc::clone(self);
             Some(Box::new(move || this.bucket_released()))
         };
-        match store.refund(&self.key, admission, source, afterwards) {
-            Submission::Ready(_) => self.bucket_released(),
+        // A store that panics here must not keep others from their answers.
+        let refund = catch_unwind(AssertUnwindSafe(|| store.refund(&self.key, admission, source, afterwards)));
+        match refund {
+            Ok(Submission::Ready(_)) => self.bucket_released(),
             // It goes on by itself. If it fails, the units stay charged for their window.
-            pending @ Submission::Pending(_) => drop(pending),
+            Ok(pending @ Submission::Pending(_)) => drop(pending),
+            Err(_) => {}
         }
     }
 

@@ -69,23 +69,28 @@ impl Room {
     }
 
     /// Puts a request in line, unless it can be answered as the line stands. No more than `most` may wait there, and nobody
-    /// joins once it `is_closed`.
+    /// joins once it `is_closed`; who follows the limiter's quota is held to the one that it has now.
     pub(crate) fn join(
         &self,
         key: &str,
         store: &Arc<GuardedStore>,
         claim: Claim,
         most: usize,
-        is_closed: impl Fn() -> bool,
+        (is_closed, changed_quota): (impl Fn() -> bool, impl Fn() -> Option<Quota>),
     ) -> Result<Joined> {
         let now = store.timer.now();
         let waiter = Arc::new(Waiter::new(Arc::clone(store)));
         let waits = claim.waits;
-        let entry = Entry::new(claim, now, Arc::clone(&waiter));
+        let mut entry = Entry::new(claim, now, Arc::clone(&waiter));
         let mut part = self.directory.part(key);
-        // Asked with the lock held: whoever closes comes through here afterwards.
+        // Asked with the lock held: whoever closes, or sets other rates, comes through here afterwards.
         if is_closed() {
             return Err(closed());
+        }
+        if entry.claim.follows
+            && let Some(quota) = changed_quota()
+        {
+            entry.claim.quota = quota;
         }
         let server = part.open(key, || Server::new(key, &self.directory, &self.denials, &store.timer));
         let mut line = lock(&server.line);

@@ -9,12 +9,10 @@ use crate::sync::{Arc, Mutex, MutexGuard, Weak, lock};
 use crate::time::Timestamp;
 use crate::timer::{Alarm, Timer, wake};
 use crate::turnstile::Turnstile;
-use crate::waiting::answers::{behind, too_late, unknown};
-use crate::waiting::claim::Claim;
 use crate::waiting::denials::Denials;
 use crate::waiting::directory::Directory;
 use crate::waiting::entry::Entry;
-use crate::waiting::exchange::{Dismissal, Fate, Next, Said};
+use crate::waiting::exchange::{Fate, Next, Said};
 use crate::waiting::line::{Line, UnderWay};
 
 use crate::waiting::waiter::Waiter;
@@ -77,27 +75,33 @@ impl Server {
         if let Some(step) = self.hear() {
             return step;
         }
-        let now = self.timer.now();
+        // By the clock of the first one: limiters on one store may have timers of their own.
+        let first = lock(&self.line).queue.first().map(|first| Arc::clone(&first.who.store));
+        let timer = first.as_ref().map_or(&self.timer, |first| &first.timer);
+        let now = timer.now();
+        let go_together = |first: &Arc<Waiter>, other: &Arc<Waiter>| Arc::ptr_eq(&first.store, &other.store);
         let mut line = lock(&self.line);
-        let dismissed = line.queue.dismiss(now);
+        let dismissed = line.queue.dismiss(now, go_together);
         if !dismissed.is_empty() {
             drop(line);
             return self.dismiss(dismissed, now);
         }
-        match line.queue.next(now, |first, other| Arc::ptr_eq(&first.store, &other.store)) {
+        match line.queue.next(now, go_together) {
             Next::Ask => {
                 let spared = line.queue.spare(|entry| self.known_denial(entry, now));
                 if spared.is_empty() { self.ask(line, now) } else { self.spare(line, spared) }
             }
             Next::Sleep(at) => {
                 drop(line);
-                self.keep(self.timer.wake_at(at, Waker::from(Arc::new(Bell(Arc::clone(self))))))
+                self.keep(timer.wake_at(at, Waker::from(Arc::new(Bell(Arc::clone(self))))), first.as_ref())
             }
+            Next::Await(at) if line.reminded_at == at => Step { rests: true, ..Step::default() },
             Next::Await(at) => {
+                line.reminded_at = at;
                 drop(line);
                 // Without a reminder, the limit of the call's own time still ends it.
-                let reminder = at.and_then(|at| self.timer.remind_at(at, Waker::from(Arc::clone(self))).ok());
-                self.keep(Ok(reminder.unwrap_or(Alarm::gone_off())))
+                let reminder = at.and_then(|at| timer.remind_at(at, Waker::from(Arc::clone(self))).ok());
+                self.keep(Ok(reminder.unwrap_or(Alarm::gone_off())), None)
             }
             Next::Rest => {
                 let alarm = line.alarm.take();
@@ -111,32 +115,21 @@ impl Server {
 
     /// The store or the timer panicked: nobody may wait for ever for what they were about.
     fn break_off(self: &Arc<Self>) -> Step {
-        lock(&self.line).queue.break_off();
-        let panicked = "the store or the timer panicked while it was being asked";
-        self.turn_out(|_| true, || Error::new(ErrorKind::Unavailable, panicked))
-    }
-
-    /// What is known of the request of one who does not wait: a flood that gathered during a call is answered by it.
-    fn known_denial(&self, entry: &Entry<Arc<Waiter>>, now: Timestamp) -> Option<Ruling> {
-        let Claim { quota, weight, at, waits, .. } = &entry.claim;
-        if *waits || at.is_some() {
-            return None;
+        let mut line = lock(&self.line);
+        if line.under_way.is_none() {
+            line.queue.break_off();
         }
-        self.denials.find(&self.key, (quota, *weight), now, entry.who.store.keep_denials)
-    }
-
-    fn spare(self: &Arc<Self>, line: MutexGuard<'_, Line>, spared: Vec<(Entry<Arc<Waiter>>, Ruling)>) -> Step {
         drop(line);
-        let mut step = Step::default();
-        for (entry, ruling) in spared {
-            self.rule(&entry.who, Ok(ruling), &mut step);
-        }
-        step
+        let panicked = "the store or the timer panicked while it was being asked";
+        let step = self.turn_out(|_| true, || Error::new(ErrorKind::Unavailable, panicked));
+        Step { rests: true, ..step }
     }
 
     /// Looks whether the call that is under way has been answered.
     fn hear(self: &Arc<Self>) -> Option<Step> {
-        let mut under_way = lock(&self.line).under_way.take()?;
+        let mut line = lock(&self.line);
+        let mut under_way = line.under_way.take()?;
+        drop(line);
         let waker = Waker::from(Arc::clone(self));
         match under_way.call.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(answered) => Some(self.settle(&under_way.store, answered, under_way.sent, true)),
@@ -157,7 +150,9 @@ impl Server {
         match store.acquire(&self.key, asks) {
             Call::Ready(answered) => self.settle(&store, answered, now, false),
             Call::Pending(call) => {
-                lock(&self.line).under_way = Some(UnderWay { call, store, sent: now });
+                let mut line = lock(&self.line);
+                line.under_way = Some(UnderWay { call, store, sent: now });
+                line.reminded_at = None;
                 Step::default()
             }
         }
@@ -171,12 +166,12 @@ impl Server {
         sent: Timestamp,
         is_remote: bool,
     ) -> Step {
-        let now = self.timer.now();
+        let now = store.timer.now();
         let Answered { rulings, mut late } = answered;
         let said: Vec<Said> = rulings.iter().map(said).collect();
         let mut line = lock(&self.line);
         let learns = is_remote && line.queue.is_up_to_date();
-        let fates = line.queue.answered((sent, now), &said);
+        let fates = line.queue.answered((sent, now), is_remote, &said);
         // Under the lock of the line: whoever gives something back comes through here before it has denials forgotten.
         for (fate, ruling) in fates.iter().zip(&rulings).filter(|_| learns) {
             if let (Fate::Answered(Entry { claim, .. }), Ok(ruling)) = (fate, ruling)
@@ -206,28 +201,19 @@ impl Server {
         step
     }
 
-    fn dismiss(self: &Arc<Self>, dismissed: Vec<(Entry<Arc<Waiter>>, Dismissal)>, now: Timestamp) -> Step {
-        let mut step = Step::default();
-        for (entry, why) in dismissed {
-            let ruling = match why {
-                Dismissal::TooLate(due) => Err(too_late(entry.deadline, now, due)),
-                Dismissal::Unknown => Err(unknown(entry.joined, now)),
-                Dismissal::Behind(due) => Ok(behind(&entry.claim.quota, now, due)),
-            };
-            self.rule(&entry.who, ruling, &mut step);
-        }
-        step
-    }
-
-    /// Keeps the alarm that ends the rest. Where the timer has none, nobody would ever be served: all are told.
-    fn keep(self: &Arc<Self>, alarm: Result<Alarm>) -> Step {
+    /// Keeps the alarm that ends the rest. Where the timer has none, nobody of the first one's limiter would ever be
+    /// served: all of them are told.
+    fn keep(self: &Arc<Self>, alarm: Result<Alarm>, first: Option<&Arc<GuardedStore>>) -> Step {
         match alarm {
             Ok(alarm) => {
                 let last = lock(&self.line).alarm.replace(alarm);
                 drop(last);
                 Step { rests: true, ..Step::default() }
             }
-            Err(error) => self.turn_out(|_| true, || error.again()),
+            Err(error) => {
+                let has_that_timer = |who: &Waiter| first.is_none_or(|first| Arc::ptr_eq(first, &who.store));
+                self.turn_out(has_that_timer, || error.again())
+            }
         }
     }
 
@@ -244,7 +230,7 @@ impl Server {
     }
 
     /// Hands over a ruling; says whether anybody was there to take it.
-    fn rule(self: &Arc<Self>, who: &Waiter, ruling: Result<Ruling>, step: &mut Step) -> bool {
+    pub(super) fn rule(self: &Arc<Self>, who: &Waiter, ruling: Result<Ruling>, step: &mut Step) -> bool {
         let handed_over = who.rule(ruling);
         let is_wanted = handed_over.is_ok();
         match handed_over {

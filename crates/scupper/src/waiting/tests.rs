@@ -32,7 +32,7 @@ fn asked<const N: usize>(weights: [u64; N]) -> Queue<&'static str> {
 fn resting(weights: [u64; 3]) -> Queue<&'static str> {
     let mut queue = asked(weights);
     let pause = Duration::from_micros(10);
-    queue.answered((START, START), &[Said::Denied(pause), Said::Queued(pause)]);
+    queue.answered((START, START), false, &[Said::Denied(pause), Said::Queued(pause)]);
     queue
 }
 
@@ -40,9 +40,9 @@ fn resting(weights: [u64; 3]) -> Queue<&'static str> {
 fn a_denial_is_not_believed_if_something_was_given_back_meanwhile() {
     let mut queue = asked([1]);
     queue.release();
-    queue.answered((START, START), &[Said::Denied(Duration::from_hours(1))]);
+    queue.answered((START, START), false, &[Said::Denied(Duration::from_hours(1))]);
     assert_eq!(queue.next(START, |_, _| true), Next::Ask);
-    queue.answered((START, START), &[Said::Denied(TICK)]);
+    queue.answered((START, START), false, &[Said::Denied(TICK)]);
     assert_eq!(queue.next(START, |_, _| true), Next::Sleep(START + TICK));
 }
 
@@ -50,7 +50,7 @@ fn a_denial_is_not_believed_if_something_was_given_back_meanwhile() {
 fn a_pause_begins_when_the_store_is_asked_and_takes_a_tick_at_least() {
     for (pause, due) in [(7, 7), (3, 3), (1, 6), (0, 6)] {
         let mut queue = asked([1]);
-        queue.answered((START, at(5)), &[Said::Denied(Duration::from_micros(pause))]);
+        queue.answered((START, at(5)), false, &[Said::Denied(Duration::from_micros(pause))]);
         assert_eq!(queue.next(START, |_, _| true), Next::Sleep(at(due)), "after {pause}");
     }
 }
@@ -71,6 +71,6 @@ fn who_asks_for_the_same_as_the_first_one_that_left_waits_as_long() {
 #[test]
 fn a_store_that_holds_up_everybody_behind_nobody_is_not_asked_without_end() {
     let mut queue = asked([1, 1]);
-    queue.answered((START, START), &[Said::Queued(Duration::ZERO), Said::Queued(Duration::ZERO)]);
+    queue.answered((START, START), false, &[Said::Queued(Duration::ZERO), Said::Queued(Duration::ZERO)]);
     assert_eq!(queue.next(START, |_, _| true), Next::Sleep(START + TICK));
 }

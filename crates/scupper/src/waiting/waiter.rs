@@ -60,7 +60,9 @@ impl Waiter {
 
     /// Wants nothing any more; what was ruled already is handed back.
     pub(super) fn go(&self) -> Option<Result<Ruling>> {
-        match std::mem::replace(&mut *lock(&self.slot), Slot::Gone) {
+        // A waker runs foreign code when it is dropped: not under the lock.
+        let last = std::mem::replace(&mut *lock(&self.slot), Slot::Gone);
+        match last {
             Slot::Ruled(ruling) => Some(ruling),
             Slot::Waiting(_) | Slot::Gone => None,
         }
