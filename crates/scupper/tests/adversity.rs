@@ -372,3 +372,29 @@ fn another_limiters_runtime_is_none_of_ones_business() {
     let is_pending = mine.is_pending();
     assert!(is_pending, "{:?}", mine.output());
 }
+
+/// Panics when it is asked for its answer.
+#[derive(Debug)]
+struct Fragile;
+
+impl Store for Fragile {
+    fn submit(&self, _: Batch<'_>) -> Submission {
+        let mut polls = 0;
+        Submission::Pending(Box::pin(std::future::poll_fn(move |context: &mut Context<'_>| {
+            polls += 1;
+            assert!(polls == 1, "on purpose");
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })))
+    }
+}
+
+#[test]
+fn promise_8_a_call_that_panics_is_one_of_which_nothing_is_known() {
+    let limiter =
+        Limiter::builder().rates(["1/h".parse().unwrap()]).timer(ManualTimer::new()).store(Fragile).build().unwrap();
+    for _ in 0..2 {
+        assert_eq!(limiter.acquire("k").unwrap_err().kind(), ErrorKind::Unknown);
+        assert_eq!(limiter.try_acquire("k").unwrap_err().kind(), ErrorKind::Unknown);
+    }
+}

@@ -24,6 +24,8 @@ pub(super) struct UnderWay {
     pub(super) call: Pin<Box<dyn Future<Output = Answered> + Send>>,
     pub(super) store: Arc<GuardedStore>,
     pub(super) sent: Timestamp,
+    /// For how many.
+    pub(super) asks: usize,
 }
 
 impl fmt::Debug for UnderWay {

@@ -75,7 +75,7 @@ impl<W> Queue<W> {
         self.passing
     }
 
-    /// Whether there is something to be done now.
+    /// Whether there is nothing to be done before the first one is due.
     pub(super) fn is_at_rest(&self) -> bool {
         self.due.is_some() && !self.entries.is_empty()
     }

@@ -131,8 +131,14 @@ impl Server {
         let mut under_way = line.under_way.take()?;
         drop(line);
         let waker = Waker::from(Arc::clone(self));
-        match under_way.call.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(answered) => Some(self.settle(&under_way.store, answered, under_way.sent, true)),
+        let poll = || under_way.call.as_mut().poll(&mut Context::from_waker(&waker));
+        let answered = catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| {
+            let panicked = || Err(Error::new(ErrorKind::Unknown, "the call to the store panicked"));
+            let rulings = std::iter::repeat_with(panicked).take(under_way.asks).collect();
+            Poll::Ready(Answered { rulings, late: None })
+        });
+        match answered {
+            Poll::Ready(answered) => Some(self.hand_out(&under_way.store, answered, under_way.sent, true)),
             Poll::Pending => {
                 lock(&self.line).under_way = Some(under_way);
                 None
@@ -143,15 +149,16 @@ impl Server {
     /// Asks the store for those whose turn it is.
     fn ask(self: &Arc<Self>, line: MutexGuard<'_, Line>, now: Timestamp) -> Step {
         let asks: Vec<_> = line.queue.sent().map(Entry::ask).collect();
+        let count = asks.len();
         let Some(store) = line.queue.sent().next().map(|first| Arc::clone(&first.who.store)) else {
             return Step::default();
         };
         drop(line);
         match store.acquire(&self.key, asks) {
-            Call::Ready(answered) => self.settle(&store, answered, now, false),
+            Call::Ready(answered) => self.hand_out(&store, answered, now, false),
             Call::Pending(call) => {
                 let mut line = lock(&self.line);
-                line.under_way = Some(UnderWay { call, store, sent: now });
+                line.under_way = Some(UnderWay { call, store, sent: now, asks: count });
                 line.reminded_at = None;
                 Step::default()
             }
@@ -159,7 +166,7 @@ impl Server {
     }
 
     /// Hands out the answers of a call; those of a remote one are worth remembering.
-    fn settle(
+    fn hand_out(
         self: &Arc<Self>,
         store: &Arc<GuardedStore>,
         answered: Answered,
