@@ -130,6 +130,20 @@ fn who_waits_is_held_to_the_rates_that_were_set_last() {
 }
 
 #[test]
+fn who_joins_while_rates_are_set_is_held_to_them() {
+    check(|| {
+        let timer = ManualTimer::new();
+        let (limiter, _held) = full("1/h", &timer);
+        let other = limiter.clone();
+        let sets = thread::spawn(move || other.set_rates("3/h").unwrap());
+        let mut joining = request(&limiter, 1, None);
+        let is_served = poll(&mut joining).is_ready();
+        sets.join().unwrap();
+        assert!(is_served || poll(&mut joining).is_ready(), "two of three units are free, and it waits for an hour");
+    });
+}
+
+#[test]
 fn a_line_that_ends_loses_nobody_who_joins_it() {
     check(|| {
         let timer = ManualTimer::new();
