@@ -143,6 +143,19 @@ fn those_who_wait_are_held_to_other_rates_at_once() {
 }
 
 #[test]
+fn those_who_wait_under_a_quota_of_their_own_keep_it() {
+    let limiter = limiter(Algorithm::SlidingWindowLog, "1/h", &ManualTimer::new());
+    let own = limiter.bucket_under("key", &Quota::new(Algorithm::SlidingWindowLog, "1/h").unwrap()).unwrap();
+    let _first = limiter.acquire("key").unwrap();
+    let mut own_waits = pin!(own.acquire_async());
+    let mut follower = pin!(limiter.acquire_async("key"));
+    assert!(poll(own_waits.as_mut()).is_pending() && poll(follower.as_mut()).is_pending());
+    limiter.set_rates("9/h").unwrap();
+    assert!(poll(own_waits.as_mut()).is_pending(), "its rates are not the limiter's");
+    assert!(poll(follower.as_mut()).is_pending(), "it stands behind");
+}
+
+#[test]
 fn rates_that_cannot_be_set_change_nothing() {
     let timer = ManualTimer::new();
     let plain = limiter(Algorithm::SlidingWindowLog, "2/h", &timer);

@@ -14,7 +14,6 @@ use crate::waiting::directory::Directory;
 use crate::waiting::entry::Entry;
 use crate::waiting::exchange::{Fate, Next, Said};
 use crate::waiting::line::{Line, UnderWay};
-
 use crate::waiting::waiter::Waiter;
 
 /// Serves the line on one key: asks the store for the first few, and rests until the first one fits.
