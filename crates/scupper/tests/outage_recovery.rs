@@ -260,3 +260,20 @@ fn promise_8_a_hold_counts_for_the_fallback_too_while_the_store_cannot_be_told()
     timer.advance(5 * SECOND);
     assert!(limiter.try_acquire("key").unwrap().is_admitted());
 }
+
+#[test]
+fn promise_8_in_one_line_each_is_answered_by_the_policy_of_its_own_limiter() {
+    let (timer, store) = clock_and_store();
+    let strict = limiting("9/h", &timer, &store).build().unwrap();
+    let open = limiting("9/h", &timer, &store).on_outage(OutagePolicy::FailOpen).build().unwrap();
+    store.answer(Answers::Later);
+    let mut first = Task::new(strict.acquire_async("key"));
+    // Both gather behind the first one's call.
+    let mut reported = Task::new(strict.acquire_async("key"));
+    let mut let_pass = Task::new(open.acquire_async("key"));
+    store.fail(Failure::of(ErrorKind::Unavailable));
+    store.deliver_all();
+    assert!(first.output().is_ok());
+    assert_eq!(reported.output().unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(let_pass.output().unwrap().source(), Source::FailOpen);
+}
