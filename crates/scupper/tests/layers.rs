@@ -55,6 +55,7 @@ const LAYERS: &[&str] = &[
     "store::memory::handle",
     "store::memory::store",
     "store::memory",
+    "store::redis",
     "store",
     "source",
     "permit",

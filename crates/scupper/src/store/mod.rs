@@ -14,6 +14,9 @@ mod contract;
 
 mod memory;
 
+#[cfg(feature = "redis")]
+mod redis;
+
 pub use batch::{Action, Batch, Operation, Standing};
 pub use bucket::BucketState;
 pub use contract::{PinnedBucket, Store};
