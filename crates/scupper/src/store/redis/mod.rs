@@ -1,1 +1,17 @@
 //! Buckets in Redis or Valkey.
+
+#![expect(dead_code, reason = "the store that uses these is still to come")]
+
+mod secret;
+
+mod percent;
+
+mod endpoint;
+
+mod access;
+
+mod scheme;
+
+mod options;
+
+mod url;
