@@ -15,3 +15,13 @@ mod scheme;
 mod options;
 
 mod url;
+
+mod tls;
+
+mod login;
+
+mod refusal;
+
+mod wire;
+
+mod link;
