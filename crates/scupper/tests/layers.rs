@@ -62,6 +62,7 @@ const LAYERS: &[&str] = &[
     "store::redis::scheme",
     "store::redis::options",
     "store::redis::url",
+    "store::redis::fake",
     "store::redis::tls",
     "store::redis::login",
     "store::redis::refusal",

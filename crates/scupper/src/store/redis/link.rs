@@ -194,3 +194,6 @@ fn head_length(number: usize) -> usize {
     let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
     1 + digits + 2
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,9 @@ mod options;
 
 mod url;
 
+#[cfg(test)]
+mod fake;
+
 mod tls;
 
 mod login;
