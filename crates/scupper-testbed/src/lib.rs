@@ -1,0 +1,33 @@
+//! Real servers for Scupper's tests, and faults in their way.
+//!
+//! ```
+//! use scupper_testbed::{RedisServer, Reply};
+//!
+//! let server = RedisServer::start();
+//! assert_eq!(server.command(&["INCR", "visits"]), Reply::Integer(1));
+//! ```
+//!
+//! Each server listens on loopback alone, keeps what it writes in a temporary folder, and is gone with its folder when its
+//! value is dropped or when the process ends, in whatever way. What the machine cannot give, such as a program that is not
+//! installed, is a panic that says how to get it.
+//!
+//! | what | where |
+//! |---|---|
+//! | a server for one test, or one for all | [`RedisServer`], [`SharedRedis`] |
+//! | asking a server, without the library under test | [`Client`], [`Reply`] |
+//! | a port that nobody listens on | [`free_port`] |
+//! | waiting for something outside this process | [`await_that`] |
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot have its server is ended by a panic")]
+#![allow(clippy::missing_panics_doc, reason = "whatever fails here panics, as the crate's own page says")]
+
+mod keeper;
+mod patience;
+mod port;
+mod process;
+mod program;
+mod redis;
+
+pub use crate::patience::await_that;
+pub use crate::port::free_port;
+pub use crate::redis::{Client, RedisServer, RedisServerBuilder, Reply, SharedRedis};

@@ -1,0 +1,168 @@
+//! One Redis.
+
+use std::fs;
+use std::io;
+
+use rustix::process::Signal;
+
+use crate::patience::{PATIENCE, look_for};
+use crate::port::free_port;
+use crate::process::Process;
+use crate::program::Program;
+use crate::redis::builder::RedisServerBuilder;
+use crate::redis::client::Client;
+use crate::redis::reply::Reply;
+
+/// How often another port is tried when a process of somebody else has taken it first.
+const ATTEMPTS: usize = 5;
+
+/// A Redis of one's own on 127.0.0.1. Dropping it kills it and removes its folder.
+///
+/// # Examples
+///
+/// ```
+/// use scupper_testbed::{RedisServer, Reply};
+///
+/// let server = RedisServer::start();
+/// server.command(&["SET", "key", "value"]);
+/// // It keeps nothing on disk, so this is how to lose all of it.
+/// server.restart();
+/// assert_eq!(server.command(&["GET", "key"]), Reply::Nil);
+/// ```
+#[derive(Debug)]
+pub struct RedisServer {
+    process: Process,
+    port: u16,
+    password: Option<String>,
+}
+
+/// Why it does not serve.
+enum Failure {
+    PortTaken(String),
+    Other(String),
+}
+
+impl RedisServer {
+    /// A server with the defaults of Redis, keeping nothing on disk, on any free port.
+    #[must_use = "a server lives as long as its value"]
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A server that is to be other than the defaults.
+    pub fn builder() -> RedisServerBuilder {
+        RedisServerBuilder::default()
+    }
+
+    pub(super) fn from_builder(builder: &RedisServerBuilder) -> Self {
+        let attempts = if builder.port.is_some() { 1 } else { ATTEMPTS };
+        let mut why = String::new();
+        for _ in 0..attempts {
+            let port = builder.port.unwrap_or_else(free_port);
+            let process = Process::new(Program::RedisServer).arg("redis.conf");
+            fs::write(process.folder().join("redis.conf"), builder.text(port)).expect("the folder is our own");
+            let server = Self { process, port, password: builder.password.clone() };
+            match server.serve() {
+                Ok(()) => return server,
+                Err(Failure::PortTaken(message)) => why = message,
+                Err(Failure::Other(message)) => panic!("{message}"),
+            }
+        }
+        panic!("{why}");
+    }
+
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its URL, such as `redis://127.0.0.1:10000`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let user = self.password.as_ref().map_or_else(String::new, |password| format!(":{password}@"));
+        format!("redis://{user}127.0.0.1:{}", self.port)
+    }
+
+    /// Sends a command on a connection of its own, and returns the answer; a refusal is an answer too.
+    ///
+    /// # Panics
+    ///
+    /// When no answer comes.
+    pub fn command<W: AsRef<[u8]>>(&self, words: &[W]) -> Reply {
+        let answer = self.client().and_then(|mut client| client.command(words));
+        answer.unwrap_or_else(|error| panic!("Redis at port {} does not answer: {error}", self.port))
+    }
+
+    /// A connection to it, with the password given.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn client(&self) -> io::Result<Client> {
+        let mut client = Client::connect(self.port)?;
+        if let Some(password) = &self.password {
+            client.command(&["AUTH", password])?;
+        }
+        Ok(client)
+    }
+
+    /// Makes it forget every script that was loaded.
+    pub fn flush_scripts(&self) {
+        let _ = self.command(&["SCRIPT", "FLUSH"]).granted();
+    }
+
+    /// Ends it at once, as a failing machine would; its connections break, and its port refuses new ones.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port and in the same folder, after killing it where it still runs.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer within 15 seconds, with what it last wrote to its log.
+    pub fn restart(&self) {
+        if let Err(Failure::PortTaken(message) | Failure::Other(message)) = self.serve() {
+            panic!("{message}");
+        }
+    }
+
+    /// Stops it from running, without closing a connection: who asks waits.
+    pub fn stall(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Ends a stall; what was asked meanwhile is answered.
+    pub fn go_on(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    fn serve(&self) -> Result<(), Failure> {
+        self.process.start();
+        let Some(id) = self.process.id() else {
+            return Err(self.failure("was killed before it answered"));
+        };
+        let outcome = look_for(PATIENCE, || {
+            if let Some(status) = self.process.ended() {
+                return Some(Err(self.failure(&format!("ended ({status})"))));
+            }
+            self.answers_as(id).then_some(Ok(()))
+        });
+        outcome.unwrap_or_else(|| Err(self.failure("does not answer")))
+    }
+
+    /// Whether it serves; another server that has taken its port does not count.
+    fn answers_as(&self, id: u32) -> bool {
+        let ask = |words: &[&str]| self.client().and_then(|mut client| client.command(words)).map(|reply| reply.text());
+        let own_line = format!("process_id:{id}");
+        ask(&["INFO", "server"]).is_ok_and(|info| info.lines().any(|line| line == own_line))
+            && ask(&["PING"]).is_ok_and(|answer| answer == "PONG")
+    }
+
+    fn failure(&self, what: &str) -> Failure {
+        let log = self.process.log_tail();
+        let message = format!("Redis at port {} {what}. The end of its log:\n{log}", self.port);
+        if log.contains("Address already in use") { Failure::PortTaken(message) } else { Failure::Other(message) }
+    }
+}
