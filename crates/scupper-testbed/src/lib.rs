@@ -15,6 +15,7 @@
 //! |---|---|
 //! | a server for one test, or one for all | [`RedisServer`], [`SharedRedis`] |
 //! | asking a server, without the library under test | [`Client`], [`Reply`] |
+//! | what goes wrong between a client and a server | [`Proxy`], [`Fault`] |
 //! | a port that nobody listens on | [`free_port`] |
 //! | waiting for something outside this process | [`await_that`] |
 
@@ -26,8 +27,10 @@ mod patience;
 mod port;
 mod process;
 mod program;
+mod proxy;
 mod redis;
 
 pub use crate::patience::await_that;
 pub use crate::port::free_port;
+pub use crate::proxy::{Fault, Proxy};
 pub use crate::redis::{Client, RedisServer, RedisServerBuilder, Reply, SharedRedis};
