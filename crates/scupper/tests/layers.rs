@@ -63,6 +63,7 @@ const LAYERS: &[&str] = &[
     "store::redis::options",
     "store::redis::url",
     "store::redis::fake",
+    "store::redis::papers",
     "store::redis::tls",
     "store::redis::login",
     "store::redis::refusal",

@@ -43,11 +43,11 @@ const QUEUE: usize = 1 << 20;
 impl Link {
     /// Connects, says who one is, and chooses the database.
     pub(super) async fn connect(endpoint: &Endpoint, login: &Login, within: Duration) -> Result<Self> {
-        let connected = timeout(within, Self::open(endpoint, login, within)).await;
+        let connected = timeout(within, Self::open(endpoint, login)).await;
         connected.unwrap_or_else(|_| Err(refusal::too_late(endpoint, within)))
     }
 
-    async fn open(endpoint: &Endpoint, login: &Login, within: Duration) -> Result<Self> {
+    async fn open(endpoint: &Endpoint, login: &Login) -> Result<Self> {
         let record = Arc::new(Record::default());
         let wire = wire(endpoint, login, Arc::clone(&record)).await?;
         // Times are kept here, and the opening is a call like others: the errors of that library's own would tell too little.
@@ -62,7 +62,7 @@ impl Link {
         let link = Self { connection, record, driver, queued: Mutex::default(), given_up: AtomicU64::new(0) };
 
         let answers =
-            link.call(&login.opening, within).await.map_err(|broken| link.explain(endpoint, login, broken))?;
+            link.call(&login.opening, Duration::MAX).await.map_err(|broken| link.explain(endpoint, login, broken))?;
         for (&step, answer) in login.steps.iter().zip(&answers) {
             if let Value::ServerError(error) = answer
                 && let Some(error) = refusal::refused(endpoint, login, step, error)
@@ -113,7 +113,8 @@ impl Link {
         let start = place.unwrap_or_default();
         let error = match outcome {
             Ok(Ok(answers)) => return Ok(answers),
-            Ok(Err(error)) => error,
+            // That library knows the cause of the first failure alone, and not always.
+            Ok(Err(error)) => self.record.failure().map_or(error, Into::into),
             Err(late) => {
                 if self.record.written() > start {
                     return Err(Broken { was_sent: true, error: io::Error::from(late).into() });

@@ -19,6 +19,9 @@ mod url;
 #[cfg(test)]
 mod fake;
 
+#[cfg(test)]
+mod papers;
+
 mod tls;
 
 mod login;

@@ -172,3 +172,6 @@ impl fmt::Display for Address {
         password.iter().try_for_each(|password| option("sentinel_password", password))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,12 +70,21 @@ impl Record {
         lock(&self.progress).failure.take()
     }
 
+    /// What the stream failed with, in its words.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        lock(&self.progress).failure.as_ref().map(again)
+    }
+
     fn end(&self, progress: &mut Progress, error: io::Error) -> io::Error {
         self.has_ended.store(true, Ordering::Release);
-        let copy = io::Error::new(error.kind(), error.to_string());
+        let copy = again(&error);
         progress.failure.get_or_insert(error);
         copy
     }
+}
+
+fn again(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }
 
 impl AsyncRead for Wire {

@@ -1,3 +1,6 @@
+mod opening;
+mod under_tls;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
