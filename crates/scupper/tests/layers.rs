@@ -69,6 +69,7 @@ const LAYERS: &[&str] = &[
     "store::redis::refusal",
     "store::redis::wire",
     "store::redis::link",
+    "store::redis::sentinel",
     "store::redis",
     "store",
     "source",

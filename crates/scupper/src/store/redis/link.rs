@@ -44,7 +44,7 @@ impl Link {
     /// Connects, says who one is, and chooses the database.
     pub(super) async fn connect(endpoint: &Endpoint, login: &Login, within: Duration) -> Result<Self> {
         let connected = timeout(within, Self::open(endpoint, login)).await;
-        connected.unwrap_or_else(|_| Err(refusal::too_late(endpoint, within)))
+        connected.unwrap_or_else(|_| Err(refusal::too_late(endpoint, login, within)))
     }
 
     async fn open(endpoint: &Endpoint, login: &Login) -> Result<Self> {

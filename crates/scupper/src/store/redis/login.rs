@@ -8,12 +8,20 @@ use crate::store::redis::tls;
 
 /// What every connection to a server begins with, made ready once.
 pub(super) struct Login {
+    pub(super) role: Role,
     pub(super) user: Option<String>,
     pub(super) database: u32,
     pub(super) tls: Option<TlsConnector>,
     /// A command for each of the steps.
     pub(super) opening: Pipeline,
     pub(super) steps: Vec<Step>,
+}
+
+/// Whose password it is, which is said in different places of a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Server,
+    Sentinel,
 }
 
 /// One command of the opening.
@@ -27,7 +35,7 @@ pub(super) enum Step {
 
 impl Login {
     /// Reads the files that are named.
-    pub(super) fn new(access: &Access) -> Result<Self> {
+    pub(super) fn new(role: Role, access: &Access) -> Result<Self> {
         let tls = access.tls.as_ref().map(tls::connector).transpose()?;
         let mut opening = Pipeline::new();
         let mut steps = Vec::new();
@@ -44,6 +52,6 @@ impl Login {
             add(Step::Select, Cmd::new().arg("SELECT").arg(access.database).to_owned());
         }
         add(Step::Greet, redis::cmd("PING"));
-        Ok(Self { user: access.user.clone(), database: access.database, tls, opening, steps })
+        Ok(Self { role, user: access.user.clone(), database: access.database, tls, opening, steps })
     }
 }

@@ -8,7 +8,7 @@ use tokio_rustls::rustls::{AlertDescription, Error as TlsError};
 
 use crate::error::{Error, ErrorKind};
 use crate::store::redis::endpoint::Endpoint;
-use crate::store::redis::login::{Login, Step};
+use crate::store::redis::login::{Login, Role, Step};
 
 pub(super) fn not_found(endpoint: &Endpoint, cause: io::Error) -> Error {
     let message = format!("the host of {endpoint} was not found; check its name in the Redis URL");
@@ -24,8 +24,9 @@ pub(super) fn not_reached(endpoint: &Endpoint, cause: io::Error) -> Error {
     Error::new(ErrorKind::Unavailable, message).with_source(cause)
 }
 
-pub(super) fn too_late(endpoint: &Endpoint, within: Duration) -> Error {
-    let message = format!("{endpoint} could not be connected to, or did not answer, within {within:?}");
+pub(super) fn too_late(endpoint: &Endpoint, login: &Login, within: Duration) -> Error {
+    let check = if login.tls.is_some() { "; check that it speaks TLS there" } else { "" };
+    let message = format!("{endpoint} could not be connected to, or did not answer, within {within:?}{check}");
     Error::new(ErrorKind::Unavailable, message)
 }
 
@@ -102,9 +103,7 @@ pub(super) fn refused(endpoint: &Endpoint, login: &Login, step: Step, error: &Se
             ErrorKind::Unavailable,
             format!("{endpoint} has as many clients as it may (its setting maxclients)"),
         )),
-        (_, "NOAUTH") => {
-            config(format!("{endpoint} wants a password; write redis://:password@host or redis://user:password@host"))
-        }
+        (_, "NOAUTH") => config(format!("{endpoint} wants a password; {}", to_give(login.role))),
         (_, "DENIED") => config(format!(
             "{endpoint} serves only its own host (protected mode); give it a password, and say it in the Redis URL"
         )),
@@ -112,13 +111,13 @@ pub(super) fn refused(endpoint: &Endpoint, login: &Login, step: Step, error: &Se
             "{endpoint} has no password for {who}; leave it away in the Redis URL, or set it on the server"
         )),
         (Step::Authenticate, "ERR") if says("wrong number of arguments") => config(format!(
-            "{endpoint} is older than Redis 6 and knows no users; leave the user away in the Redis URL: redis://:password@host"
+            "{endpoint} is older than Redis 6 and knows no users; leave the user away in the Redis URL, and say the password alone"
         )),
-        (Step::Authenticate, "WRONGPASS") => config(wrong_password(endpoint, &who)),
-        (Step::Authenticate, "ERR") if says("invalid password") => config(wrong_password(endpoint, &who)),
+        (Step::Authenticate, "WRONGPASS") => config(wrong_password(endpoint, login.role, &who)),
+        (Step::Authenticate, "ERR") if says("invalid password") => config(wrong_password(endpoint, login.role, &who)),
         // The rest of such an error may repeat the command.
         (Step::Authenticate, code) if !heals(code) => {
-            config(format!("{endpoint} does not let {who} in ({code}); check user and password in the Redis URL"))
+            config(format!("{endpoint} does not let {who} in ({code}); check {}", credentials(login.role)))
         }
         (Step::Select, "NOPERM") => {
             let database = login.database;
@@ -140,8 +139,22 @@ pub(super) fn refused(endpoint: &Endpoint, login: &Login, step: Step, error: &Se
     }
 }
 
-fn wrong_password(endpoint: &Endpoint, who: &str) -> String {
-    format!("{endpoint} does not know {who} with this password; check both in the Redis URL")
+fn wrong_password(endpoint: &Endpoint, role: Role, who: &str) -> String {
+    format!("{endpoint} does not know {who} with this password; check {}", credentials(role))
+}
+
+fn credentials(role: Role) -> &'static str {
+    match role {
+        Role::Server => "user and password in the Redis URL",
+        Role::Sentinel => "the options sentinel_user and sentinel_password in the Redis URL",
+    }
+}
+
+fn to_give(role: Role) -> &'static str {
+    match role {
+        Role::Server => "write redis://:password@host or redis://user:password@host",
+        Role::Sentinel => "name it with the option sentinel_password in the Redis URL",
+    }
 }
 
 /// Whether a server that says this may serve later.

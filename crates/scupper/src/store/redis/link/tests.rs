@@ -12,7 +12,7 @@ use crate::store::redis::access::Access;
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::fake::{self, Peer};
 use crate::store::redis::link::{Link, packed_length};
-use crate::store::redis::login::Login;
+use crate::store::redis::login::{Login, Role};
 use crate::sync::Arc;
 
 /// Nothing here takes as long, unless it hangs.
@@ -21,7 +21,7 @@ const LONG: Duration = Duration::from_secs(60);
 const BIG: usize = 64 << 20;
 
 async fn connect(endpoint: &Endpoint) -> Arc<Link> {
-    let login = Login::new(&Access::default()).unwrap();
+    let login = Login::new(Role::Server, &Access::default()).unwrap();
     Arc::new(Link::connect(endpoint, &login, LONG).await.unwrap())
 }
 

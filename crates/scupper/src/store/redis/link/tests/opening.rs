@@ -6,13 +6,13 @@ use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::fake;
 use crate::store::redis::link::Link;
 use crate::store::redis::link::tests::LONG;
-use crate::store::redis::login::Login;
+use crate::store::redis::login::{Login, Role};
 use crate::store::redis::url::Address;
 
 const PASSWORD: &str = "hunter2";
 
 fn login(url: &str) -> Login {
-    Login::new(&url.parse::<Address>().unwrap().access).unwrap()
+    Login::new(Role::Server, &url.parse::<Address>().unwrap().access).unwrap()
 }
 
 /// What becomes of a link to a server that has these answers to what a client begins with, and then closes.

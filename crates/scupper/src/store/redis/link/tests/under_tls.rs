@@ -7,7 +7,7 @@ use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::fake::{self, Peer};
 use crate::store::redis::link::Link;
 use crate::store::redis::link::tests::{LONG, commands, until_closed};
-use crate::store::redis::login::Login;
+use crate::store::redis::login::{Login, Role};
 use crate::store::redis::papers::{Authority, Folder, Papers};
 
 /// A server that is called by this name, greets, and answers one call.
@@ -30,7 +30,7 @@ async fn connect(endpoint: &Endpoint, authority: &Authority, papers: Option<Pape
         key: folder.file("key.pem", &papers.key),
     });
     let files = TlsFiles { authority: Some(folder.file("ca.pem", &authority.pem)), client };
-    let login = Login::new(&Access { tls: Some(files), ..Access::default() })?;
+    let login = Login::new(Role::Server, &Access { tls: Some(files), ..Access::default() })?;
     Link::connect(endpoint, &login, LONG).await
 }
 
@@ -81,7 +81,7 @@ async fn a_server_without_tls_is_told_from_one_with_it() {
     assert!(error.message().ends_with("does not speak TLS; write redis:// in place of rediss://, or check the port"));
 
     let endpoint = serve(Authority::new().server("localhost", false), "localhost").await;
-    let login = Login::new(&Access::default()).unwrap();
+    let login = Login::new(Role::Server, &Access::default()).unwrap();
     let error = Link::connect(&endpoint, &login, LONG).await.err().unwrap();
     assert!(error.message().contains(&endpoint.to_string()), "{error}");
 }
