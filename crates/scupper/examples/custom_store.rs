@@ -37,12 +37,12 @@ impl MapStore {
         if let Action::List { after, most } = operation.action {
             buckets.retain(|_, bucket| bucket.idle_from() > now);
             // A cursor is any number that tells where to go on: here how many keys there were so far, in their order.
-            let place = usize::try_from(after.map_or(0, Cursor::place)).unwrap_or(usize::MAX);
+            let place = after.map_or(Ok(0), |after| after.place().parse()).unwrap_or(usize::MAX);
             let most = most.max(1);
             let owing =
                 buckets.iter().filter(|(key, bucket)| key.starts_with(operation.key) && bucket.settled_from() > now);
             let keys: Vec<String> = owing.skip(place).take(most).map(|(key, _)| key.clone()).collect();
-            let next = (keys.len() == most).then(|| Cursor::new((place + most) as u64));
+            let next = (keys.len() == most).then(|| Cursor::new((place + most).to_string()));
             return Ok(Reply::Listed(Page { keys, next }));
         }
         if let Some(bucket) = buckets.get_mut(operation.key) {

@@ -85,6 +85,8 @@ pub use rates::Rates;
 pub use route::{RouteRequest, Routed};
 pub use source::Source;
 pub use store::{Cause, Cursor, MemoryStore, Page, Snapshot, Usage};
+#[cfg(feature = "redis")]
+pub use store::{RedisStore, RedisStoreBuilder};
 pub use time::Timestamp;
 /// The examples of the README, compiled and run.
 #[cfg(doctest)]

@@ -93,7 +93,7 @@ impl Plain {
     }
 
     fn list(&self, prefix: &str, after: Option<&Cursor>, most: usize) -> Page {
-        let from = after.map_or(0, |after| usize::try_from(after.place()).unwrap());
+        let from = after.map_or(0, |after| after.place().parse().unwrap());
         let buckets = self.lock();
         let now = self.timer.now();
         let fits = |(key, bucket): &(&String, &BucketState)| match self.flaw {
@@ -102,7 +102,7 @@ impl Plain {
         };
         let most = if self.flaw == Flaw::ListsWithoutEnd { usize::MAX } else { most };
         let keys: Vec<String> = buckets.iter().filter(fits).skip(from).take(most).map(|(key, _)| key.clone()).collect();
-        let next = (keys.len() == most).then(|| Cursor::new((from + most) as u64));
+        let next = (keys.len() == most).then(|| Cursor::new((from + most).to_string()));
         Page { keys, next }
     }
 

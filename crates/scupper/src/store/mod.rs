@@ -15,6 +15,9 @@ mod contract;
 mod memory;
 
 #[cfg(feature = "redis")]
+mod coalesce;
+
+#[cfg(feature = "redis")]
 mod redis;
 
 pub use batch::{Action, Batch, Operation, Standing};
@@ -24,5 +27,7 @@ pub use line::Line;
 pub(crate) use memory::Handle as MemoryHandle;
 pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapshot, Usage, Verdict};
+#[cfg(feature = "redis")]
+pub use redis::{RedisStore, RedisStoreBuilder};
 pub(crate) use submission::unexpected;
 pub use submission::{Outcomes, Submission, SubmissionFuture};

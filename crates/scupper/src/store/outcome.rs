@@ -274,25 +274,25 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// A place in the list of a store's buckets, meaningful to that store alone.
+/// A place in the list of a store's buckets, meaningful to that store alone: a number in one, a key in another.
 ///
 /// # Examples
 /// ```
-/// assert_eq!(scupper::Cursor::new(7).place(), 7);
+/// assert_eq!(scupper::Cursor::new("user:42").place(), "user:42");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Cursor(pub(crate) u64);
+pub struct Cursor(String);
 
 impl Cursor {
-    /// A cursor from a store's own number.
+    /// A cursor from a store's own words.
     #[must_use]
-    pub const fn new(place: u64) -> Self {
-        Self(place)
+    pub fn new(place: impl Into<String>) -> Self {
+        Self(place.into())
     }
 
-    /// The store's own number.
+    /// The store's own words.
     #[must_use]
-    pub const fn place(&self) -> u64 {
-        self.0
+    pub fn place(&self) -> &str {
+        &self.0
     }
 }

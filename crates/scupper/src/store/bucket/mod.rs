@@ -9,4 +9,8 @@ mod codec;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "redis")]
+pub(crate) use operations::check;
 pub use state::BucketState;
+#[cfg(feature = "redis")]
+pub(crate) use state::mismatch;

@@ -118,7 +118,7 @@ impl BucketState {
 }
 
 /// Whether the numbers of an operation are such that no sum of them leaves its range.
-fn check(operation: &Operation<'_>) -> Result<()> {
+pub(crate) fn check(operation: &Operation<'_>) -> Result<()> {
     let units = match operation.action {
         Action::Acquire { weight, .. } => weight,
         Action::Penalize { units, .. } => units,

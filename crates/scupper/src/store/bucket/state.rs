@@ -3,7 +3,7 @@
 use crate::algorithm::{Keep, Ledger, Short};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pace::Pace;
-use crate::quota::Quota;
+use crate::quota::{Algorithm, Quota};
 use crate::rate::Rate;
 use crate::store::outcome::{Admission, Cause, Denial, Verdict};
 use crate::time::Timestamp;
@@ -58,6 +58,15 @@ pub(super) struct Rare {
     pub(super) limit: u64,
     /// What the last caller who keeps time for itself called now, and what the store did.
     pub(super) own_time: Option<(u64, u64)>,
+}
+
+/// Another algorithm keeps the bucket, which owes something.
+#[cold]
+pub(crate) fn mismatch(kept_by: Algorithm, asked: Algorithm) -> Error {
+    Error::new(
+        ErrorKind::AlgorithmMismatch,
+        format!("the bucket is kept by {kept_by}, the request asks for {asked}; reset the bucket or use another key"),
+    )
 }
 
 /// Microseconds for which an admission can matter to any list of rates that uses the bucket.
@@ -240,14 +249,7 @@ impl BucketState {
         if self.quota.algorithm() == quota.algorithm() || !owes() {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::AlgorithmMismatch,
-            format!(
-                "the bucket is kept by {}, the request asks for {}; reset the bucket or use another key",
-                self.quota.algorithm(),
-                quota.algorithm()
-            ),
-        ))
+        Err(mismatch(self.quota.algorithm(), quota.algorithm()))
     }
 
     #[inline(never)]

@@ -165,7 +165,7 @@ impl Table {
     pub(super) fn list(&self, prefix: &str, after: Option<&Cursor>, most: usize) -> Page {
         let most = most.max(1);
         let now = self.clock.now();
-        let place = after.map_or(0, Cursor::place);
+        let place = after.and_then(|after| after.place().parse::<u64>().ok()).unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, reason = "a place is a shard and a slot of half the bits each")]
         let (first, mut slot) = ((place >> 32) as usize, (place & u64::from(u32::MAX)) as usize);
         let mut keys = Vec::new();
@@ -174,7 +174,10 @@ impl Table {
                 let next = shard.0.lock().list(prefix, now, slot, Self::STRIDE, most, &mut keys);
                 match next {
                     Some(next) if keys.len() >= most => {
-                        return Page { keys, next: Some(Cursor::new((index as u64) << 32 | next as u64)) };
+                        return Page {
+                            keys,
+                            next: Some(Cursor::new(((index as u64) << 32 | next as u64).to_string())),
+                        };
                     }
                     Some(next) => slot = next,
                     None => break,

@@ -1,7 +1,5 @@
 //! Buckets in Redis or Valkey.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the store that uses these is still to come"))]
-
 mod secret;
 
 mod percent;
@@ -33,3 +31,40 @@ mod wire;
 mod link;
 
 mod sentinel;
+
+mod settings;
+
+mod job;
+
+mod intake;
+
+mod encode;
+
+mod reply;
+
+mod script;
+
+mod failure;
+
+mod node;
+
+mod single;
+
+mod slot;
+
+mod slots;
+
+mod cluster;
+
+mod way;
+
+mod list;
+
+mod io;
+
+mod store;
+
+mod builder;
+
+pub use builder::RedisStoreBuilder;
+pub use store::RedisStore;

@@ -137,7 +137,7 @@ mod tests {
     use crate::store::redis::fake;
     use crate::sync::Arc;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
     const MASTER: &str = "*2\r\n$8\r\n10.0.0.7\r\n$4\r\n6380\r\n";
 
     /// A sentinel with this answer, and how often it was asked.

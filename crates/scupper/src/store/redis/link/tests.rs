@@ -16,7 +16,7 @@ use crate::store::redis::login::{Login, Role};
 use crate::sync::Arc;
 
 /// Nothing here takes as long, unless it hangs.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 /// More than lies in the buffers between two ends of a connection.
 const BIG: usize = 64 << 20;
 
@@ -27,7 +27,9 @@ async fn connect(endpoint: &Endpoint) -> Arc<Link> {
 
 fn commands(names: &[&str]) -> Pipeline {
     let mut commands = Pipeline::new();
-    names.iter().for_each(|name| _ = commands.cmd(name));
+    for name in names {
+        commands.cmd(name);
+    }
     commands
 }
 

@@ -1,0 +1,269 @@
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use redis::{Pipeline, Value};
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::redis::endpoint::Endpoint;
+use crate::store::redis::failure::{Redirect, Refusal, broken, unreadable};
+use crate::store::redis::job::{Job, fail};
+use crate::store::redis::link::Link;
+use crate::store::redis::login::Login;
+use crate::store::redis::reply;
+use crate::store::redis::script;
+use crate::store::redis::sentinel::{Sentinels, is_master};
+use crate::store::redis::settings::Settings;
+use crate::sync::Arc;
+
+/// A server that buckets are on, and the link to it: made when it is first needed, and anew when it has broken.
+pub(super) struct Node {
+    place: Place,
+    login: Arc<Login>,
+    settings: Settings,
+    state: AsyncMutex<State>,
+}
+
+/// Where the server is.
+pub(super) enum Place {
+    Fixed(Endpoint),
+    /// Where the sentinels say.
+    Sentinels(Arc<Sentinels>),
+}
+
+#[derive(Default)]
+struct State {
+    link: Option<Reached>,
+    /// How the last attempt failed, how many in a row have, and when the next may be made.
+    failure: Option<(Error, u32, Instant)>,
+}
+
+#[derive(Clone)]
+struct Reached {
+    endpoint: Endpoint,
+    link: Arc<Link>,
+}
+
+/// Jobs on one slot, which go into one call of the script.
+pub(super) type Group = Vec<Job>;
+
+/// A group that was not carried out, as the buckets are elsewhere.
+#[derive(Debug)]
+pub(super) struct Astray {
+    pub(super) group: Group,
+    pub(super) why: Elsewhere,
+}
+
+#[derive(Debug)]
+pub(super) enum Elsewhere {
+    Moved(Redirect),
+    Ask(Redirect),
+    TryAgain,
+    /// The server is no master, or could not be reached.
+    Lost(Error),
+}
+
+impl Node {
+    const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+    /// A server that is asked to keep the script and does not know it at once is not fit for it.
+    const MOST_ROUNDS: u32 = 4;
+
+    pub(super) fn new(place: Place, login: Arc<Login>, settings: Settings) -> Self {
+        Self { place, login, settings, state: AsyncMutex::default() }
+    }
+
+    /// Carries out these groups, each in one call of the script, and answers all jobs but those that are returned.
+    pub(super) async fn evaluate(&self, mut groups: Vec<Group>, asking: bool) -> Vec<Astray> {
+        let (mut astray, mut load) = (Vec::new(), false);
+        for _ in 0..Self::MOST_ROUNDS {
+            if groups.is_empty() {
+                return astray;
+            }
+            let reached = match self.reach().await {
+                Ok(reached) => reached,
+                Err(error) => {
+                    let lost = |group| Astray { group, why: Elsewhere::Lost(error.again()) };
+                    astray.extend(groups.into_iter().map(lost));
+                    return astray;
+                }
+            };
+            let pipeline = pipeline(&groups, asking, load);
+            let values = match reached.link.call(&pipeline, self.settings.answer_within).await {
+                Ok(values) => values,
+                // Not one byte has left: it is sent on the next link.
+                Err(failure) if !failure.was_sent => continue,
+                Err(failure) => {
+                    let error = broken(&reached.endpoint, failure.was_sent, failure.error);
+                    fail(groups.into_iter().flatten(), &error);
+                    return astray;
+                }
+            };
+            let step = if asking { 2 } else { 1 };
+            let answers = values.into_iter().skip(usize::from(load)).skip(step - 1).step_by(step);
+            let unknown = self.hand_out(groups, answers, &reached, &mut astray).await;
+            groups = unknown;
+            load = true;
+        }
+        let error = Error::new(
+            ErrorKind::Unavailable,
+            "the connection to Redis broke again and again before anything was sent",
+        );
+        fail(groups.into_iter().flatten(), &error);
+        astray
+    }
+
+    /// Gives each group its answer; returns those that are to be sent again, as the server did nothing with them.
+    async fn hand_out(
+        &self,
+        groups: Vec<Group>,
+        mut answers: impl Iterator<Item = Value>,
+        reached: &Reached,
+        astray: &mut Vec<Astray>,
+    ) -> Vec<Group> {
+        let mut unknown = Vec::new();
+        for group in groups {
+            let refusal = match answers.next() {
+                Some(Value::Array(values)) => {
+                    answer(group, &values, &reached.endpoint);
+                    continue;
+                }
+                Some(Value::ServerError(error)) => Refusal::of(&error, &reached.endpoint),
+                _ => Refusal::Failed(unreadable(&reached.endpoint)),
+            };
+            let why = match refusal {
+                Refusal::NoScript => {
+                    unknown.push(group);
+                    continue;
+                }
+                Refusal::Moved(to) => Elsewhere::Moved(to),
+                Refusal::Ask(to) => Elsewhere::Ask(to),
+                Refusal::TryAgain => Elsewhere::TryAgain,
+                Refusal::ReadOnly => {
+                    self.leave(reached).await;
+                    if let Place::Sentinels(_) = self.place {
+                        // They may know another by now.
+                        unknown.push(group);
+                        continue;
+                    }
+                    let what =
+                        format!("Redis at {} is a replica and takes no changes; name its master", reached.endpoint);
+                    Elsewhere::Lost(Error::new(ErrorKind::Unavailable, what))
+                }
+                Refusal::Failed(error) => {
+                    fail(group, &error);
+                    continue;
+                }
+            };
+            astray.push(Astray { group, why });
+        }
+        unknown
+    }
+
+    /// Sends commands that change nothing.
+    pub(super) async fn look(&self, commands: &Pipeline) -> Result<Vec<Value>> {
+        let reached = self.reach().await?;
+        let values = reached.link.call(commands, self.settings.answer_within).await;
+        let values = values.map_err(|failure| broken(&reached.endpoint, false, failure.error))?;
+        for value in &values {
+            if let Value::ServerError(error) = value
+                && let Refusal::Failed(error) = Refusal::of(error, &reached.endpoint)
+            {
+                return Err(error);
+            }
+        }
+        Ok(values)
+    }
+
+    /// Whether the server can be reached, and lets one in.
+    pub(super) async fn check(&self) -> Result<()> {
+        self.reach().await.map(drop)
+    }
+
+    async fn reach(&self) -> Result<Reached> {
+        let mut state = self.state.lock().await;
+        if let Some(reached) = &state.link {
+            if reached.link.is_open() {
+                return Ok(reached.clone());
+            }
+            state.link = None;
+        }
+        if let Some((error, _, next)) = &state.failure
+            && Instant::now() < *next
+        {
+            return Err(error.again());
+        }
+        match self.connect().await {
+            Ok(reached) => {
+                *state = State { link: Some(reached.clone()), failure: None };
+                Ok(reached)
+            }
+            Err(error) => {
+                let failures = state.failure.as_ref().map_or(0, |(_, failures, _)| *failures);
+                let told = error.again();
+                state.failure = Some((error, failures.saturating_add(1), Instant::now() + pause(failures)));
+                Err(told)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Reached> {
+        let within = self.settings.connect_within;
+        let endpoint = match &self.place {
+            Place::Fixed(endpoint) => endpoint.clone(),
+            Place::Sentinels(sentinels) => sentinels.find_master(within).await?,
+        };
+        let link = Arc::new(Link::connect(&endpoint, &self.login, within).await?);
+        if let Place::Sentinels(_) = &self.place {
+            let is_master = is_master(&link, within).await;
+            if !is_master.map_err(|failure| broken(&endpoint, false, failure.error))? {
+                let what = format!("the sentinels name {endpoint} as the master, which says that it is a replica");
+                return Err(Error::new(ErrorKind::Unavailable, what));
+            }
+        }
+        Ok(Reached { endpoint, link })
+    }
+
+    /// The next call looks for the server anew.
+    async fn leave(&self, reached: &Reached) {
+        let mut state = self.state.lock().await;
+        if state.link.as_ref().is_some_and(|current| Arc::ptr_eq(&current.link, &reached.link)) {
+            state.link = None;
+        }
+    }
+}
+
+fn pipeline(groups: &[Group], asking: bool, load: bool) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(groups.len() + 1);
+    if load {
+        pipeline.add_command(script::load());
+    }
+    for group in groups {
+        if asking {
+            pipeline.cmd("ASKING");
+        }
+        pipeline.add_command(script::call(group));
+    }
+    pipeline
+}
+
+/// Answers the jobs of one call, with what the script says to each behind its reading of the clock.
+fn answer(group: Group, values: &[Value], endpoint: &Endpoint) {
+    let mut values = values.iter().skip(1);
+    for job in group {
+        match values.next() {
+            Some(Value::BulkString(bytes)) => {
+                let outcomes = reply::read(&job, bytes);
+                job.finish(outcomes);
+            }
+            _ => job.fail(&unreadable(endpoint)),
+        }
+    }
+}
+
+/// Longer after each failure, and not at the same time for all hosts of a network.
+fn pause(failures: u32) -> Duration {
+    let whole = Node::SHORTEST_PAUSE.saturating_mul(1 << failures.min(10)).min(Node::LONGEST_PAUSE);
+    let percent = 50 + RandomState::new().hash_one(failures) % 51;
+    whole * u32::try_from(percent).unwrap_or(100) / 100
+}

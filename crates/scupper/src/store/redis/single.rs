@@ -1,0 +1,38 @@
+use crate::error::{Error, ErrorKind};
+use crate::store::coalesce::{Carrier, TurnedAway};
+use crate::store::redis::failure::turned_away;
+use crate::store::redis::job::{Job, fail};
+use crate::store::redis::node::{Elsewhere, Node};
+use crate::sync::Arc;
+
+/// All buckets on one server: what gathers goes into one call of the script.
+pub(super) struct Single(pub(super) Arc<Node>);
+
+impl Carrier for Single {
+    type Job = Job;
+
+    fn size(job: &Job) -> usize {
+        job.operations()
+    }
+
+    fn is_abandoned(job: &Job) -> bool {
+        job.is_abandoned()
+    }
+
+    async fn carry(self: Arc<Self>, jobs: Vec<Job>) {
+        for astray in self.0.evaluate(vec![jobs], false).await {
+            let error = match astray.why {
+                Elsewhere::Lost(error) => error,
+                Elsewhere::Moved(_) | Elsewhere::Ask(_) | Elsewhere::TryAgain => Error::new(
+                    ErrorKind::InvalidConfig,
+                    "the server is part of a cluster; open the store with a URL that begins with redis+cluster://",
+                ),
+            };
+            fail(astray.group, &error);
+        }
+    }
+
+    fn turn_away(&self, job: Job, reason: TurnedAway) {
+        job.fail(&turned_away(reason));
+    }
+}

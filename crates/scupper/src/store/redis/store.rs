@@ -1,0 +1,133 @@
+use std::fmt;
+use std::process;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::batch::Batch;
+use crate::store::contract::Store;
+use crate::store::redis::intake::Intake;
+use crate::store::redis::io::Io;
+use crate::store::redis::list::list;
+use crate::store::redis::settings::Settings;
+use crate::store::redis::url::Address;
+use crate::store::redis::way::{Guide, Way};
+use crate::store::submission::{Outcomes, Submission};
+use crate::sync::{Arc, Mutex, lock};
+
+/// Buckets in Redis or Valkey: one limit for many machines.
+///
+/// Each decision is one call of a script on the server, at the server's own time: no client's clock matters. Calls of this
+/// process gather while others are under way and go out together, so that a flood costs the server little. A bucket is one
+/// key that expires by itself; `docs/redis.md` tells its form, and what a crash of a server can forget.
+///
+/// | URL | what is there |
+/// |---|---|
+/// | `redis://user:password@host:6379/0` | one server; user, password, port and database may be left out |
+/// | `redis+sentinel://host:26379,host/master` | servers under the eyes of sentinels, which know where the master is |
+/// | `redis+cluster://host:6379,host` | a cluster, by some of its nodes |
+/// | `rediss://…`, `rediss+sentinel://…`, `rediss+cluster://…` | the same under TLS |
+///
+/// Options follow after a question mark: `prefix=` is what every key begins with, `scupper:` unless set; `ca=`, `cert=` and
+/// `key=` are files in PEM for TLS; `sentinel_user=` and `sentinel_password=` are for sentinels that want them. Special
+/// characters of users, passwords and options are written like `%40`. `valkey` may stand in place of `redis`.
+///
+/// Clones share their connections. Talking to servers is done by a thread of the store's own, so that it works in any
+/// runtime or none, and blocking on it inside of an asynchronous task holds up that task's thread alone. Nothing that
+/// may have been carried out is sent again: a call that broke off after it was sent is
+/// [`ErrorKind::Unknown`](crate::ErrorKind::Unknown), one that was not sent [`Unavailable`](crate::ErrorKind::Unavailable).
+///
+/// # Examples
+/// ```no_run
+/// use scupper::{Limiter, RedisStore};
+///
+/// let store = RedisStore::open("redis://127.0.0.1")?;
+/// let limiter = Limiter::builder().rates(["5/s".parse()?, "1000/h".parse()?]).store(store).build()?;
+/// if limiter.try_acquire("user:42")?.is_admitted() {
+///     println!("one of five in this second, whichever machine asks");
+/// }
+/// # Ok::<(), scupper::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisStore(Arc<Inner>);
+
+struct Inner {
+    address: Address,
+    guide: Guide,
+    settings: Settings,
+    /// Who talks to the servers, and in which process: a fork has the memory, and not the thread.
+    active: Mutex<Option<(u32, Arc<Active>)>>,
+}
+
+struct Active {
+    way: Arc<Way>,
+    io: Io,
+}
+
+impl RedisStore {
+    pub(super) fn at(address: Address, settings: Settings) -> Result<Self> {
+        let guide = Guide::new(&address)?;
+        Ok(Self(Arc::new(Inner { address, guide, settings, active: Mutex::new(None) })))
+    }
+
+    /// Whether the servers can be reached.
+    pub(super) async fn check(&self) -> Result<()> {
+        let active = self.0.active()?;
+        let way = Arc::clone(&active.way);
+        let checked = active.io.handle().spawn(async move { way.check().await }).await;
+        checked.unwrap_or_else(|lost| {
+            Err(Error::new(ErrorKind::Closed, "the store was closed meanwhile").with_source(lost))
+        })
+    }
+}
+
+impl Inner {
+    fn active(&self) -> Result<Arc<Active>> {
+        let mut active = lock(&self.active);
+        let process = process::id();
+        if let Some((_, active)) = active.as_ref().filter(|(of, _)| *of == process) {
+            return Ok(Arc::clone(active));
+        }
+        let io = Io::start()?;
+        let way = Way::new(&self.guide, self.settings, io.handle().clone());
+        let started = Arc::new(Active { way: Arc::new(way), io });
+        // What another process left here is not ours to end.
+        std::mem::forget(active.replace((process, Arc::clone(&started))));
+        Ok(started)
+    }
+}
+
+impl Store for RedisStore {
+    fn submit(&self, batch: Batch<'_>) -> Submission {
+        let active = match self.0.active() {
+            Ok(active) => active,
+            Err(error) => {
+                let errors: Outcomes = batch.operations().iter().map(|_| Err(error.again())).collect();
+                return Submission::Ready(errors);
+            }
+        };
+        let prefix = &self.0.address.prefix;
+        let intake = Intake::of(batch, prefix);
+        for (job, _) in intake.jobs {
+            active.way.send(job);
+        }
+        for asked in intake.lists {
+            active.io.handle().spawn(list(asked, Arc::clone(&active.way), prefix.clone()));
+        }
+        let answers = intake.answers;
+        Submission::Pending(Box::pin(async move {
+            let outcomes = answers.gather().await;
+            // Until then, whoever drops the store last does not end what carries the call.
+            drop(active);
+            outcomes
+        }))
+    }
+
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("address", &self.0.address).finish_non_exhaustive()
+    }
+}
