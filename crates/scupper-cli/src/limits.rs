@@ -1,7 +1,17 @@
 //! The options that say how fast: shared by all commands that hold something to rates.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use scupper::{Algorithm, Limiter, LimiterBuilder, Rate, Result};
+use scupper::{Algorithm, Bucket, ErrorKind, Limiter, LimiterBuilder, Rate, Result, store};
+
+use crate::failure::Failure;
+
+const STORE_HELP: &str = "\
+Where to count: others who count there and under the same --key share the rates
+
+In Redis or Valkey, that is redis://user:password@host:port/0, where all but the host may be left
+out; rediss:// for TLS; redis+sentinel://host,host/master; redis+cluster://host,host. Without it,
+this run counts for itself, in memory. A password is better given by the environment: others can
+see arguments.";
 
 const ALGORITHMS: [&str; 4] = ["sliding-window-log", "fixed-window", "gcra", "token-bucket"];
 
@@ -32,11 +42,34 @@ pub(crate) struct Limits {
         value_parser = PossibleValuesParser::new(ALGORITHMS).try_map(|name| name.parse::<Algorithm>())
     )]
     algorithm: Algorithm,
+
+    /// Where to count: others who count there and under the same --key share the rates
+    #[arg(long, value_name = "URL", env = "SCUPPER_STORE", hide_env_values = true, long_help = STORE_HELP)]
+    store: Option<String>,
+
+    /// The name under which to count in the store [default: that of the command]
+    #[arg(long, value_name = "NAME", requires = "store")]
+    key: Option<String>,
 }
 
 impl Limits {
-    /// A limiter that counts everything in one bucket.
-    pub(crate) fn limiter(&self) -> Result<LimiterBuilder, String> {
+    /// A limiter that counts everything in one bucket, unless told otherwise the one of this name.
+    pub(crate) fn bucket(&self, command: &'static str) -> Result<Bucket, Failure> {
+        let usage = |message: String| Failure::Usage { command, message };
+        let key = self.key.as_deref().unwrap_or(command);
+        let mut limiter = self.limiter().map_err(usage)?.single_bucket(key);
+        if let Some(url) = &self.store {
+            let store = store::connect_blocking(url).map_err(|error| match error.kind() {
+                ErrorKind::InvalidConfig => usage(format!("--store: {}", error.message())),
+                _ => Failure::Work(error.to_string()),
+            })?;
+            limiter = limiter.shared_store(store);
+        }
+        let limiter = limiter.build().map_err(|error| usage(error.to_string()))?;
+        limiter.bucket(key).map_err(|error| Failure::Work(error.to_string()))
+    }
+
+    fn limiter(&self) -> Result<LimiterBuilder, String> {
         let mut rates = self.rates.clone();
         if let (Some(burst), Some(first)) = (self.burst, rates.first_mut()) {
             if first.burst() != first.limit() {

@@ -104,6 +104,7 @@ const LAYERS: &[&str] = &[
     "store::redis::store",
     "store::redis::builder",
     "store::redis",
+    "store::open",
     "store",
     "source",
     "permit",

@@ -93,8 +93,9 @@ write to it.
 Exit status:
   0    everything was copied, or all runs of COMMAND ended with status 0
   1    a file could not be read, or a line not be an argument (the others were copied or run);
-       or the output could not be written; or the system lacks what a run needs
-  2    the arguments make no sense
+       or the output could not be written; or the store could not tell; or the system lacks
+       what a run needs
+  2    the arguments make no sense, or the store refuses them
   123  a run ended with another status than 0 and 255 (the others were started all the same)
   124  a run ended with status 255 (no more were started, those running were waited for)
   125  a run was killed by a signal (likewise)
@@ -108,5 +109,6 @@ Lines that cannot be an argument are those with a NUL byte and those of 128 KiB 
 Examples:
   seq 20 | scupper throttle --rate 5/2s
   scupper throttle --rate 100/min --rate 1000/h --jobs 4 urls.txt -- curl -sSO
+  scupper throttle --rate 100/min --store redis://10.0.0.5 --key mail addresses.txt -- ./send
   scupper throttle --rate 2/s hosts.txt -- sh -c 'ping -c 1 \"$1\" || echo \"$1\" >> down.txt' sh
   scupper throttle --rate 64000/s --weight-by bytes --algorithm token-bucket big.log";

@@ -20,9 +20,7 @@ use crate::throttle::stage::Stage;
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let usage = |message: String| Failure::Usage { command: "throttle", message };
     args.check().map_err(usage)?;
-    let limiter = args.limits.limiter().map_err(usage)?.single_bucket("throttle").build();
-    let limiter = limiter.map_err(|error| usage(error.to_string()))?;
-    let bucket = limiter.bucket("throttle").map_err(|error| Failure::Work(error.to_string()))?;
+    let bucket = args.limits.bucket("throttle")?;
     match args.command.first() {
         Some(program) => jobs::run(args, program, bucket),
         None => copy(args, &bucket),

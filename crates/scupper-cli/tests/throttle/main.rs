@@ -15,3 +15,5 @@ mod endings;
 mod jobs;
 #[cfg(test)]
 mod statuses;
+#[cfg(test)]
+mod store;

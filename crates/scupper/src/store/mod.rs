@@ -20,12 +20,15 @@ mod coalesce;
 #[cfg(feature = "redis")]
 mod redis;
 
+mod open;
+
 pub use batch::{Action, Batch, Operation, Standing};
 pub use bucket::BucketState;
 pub use contract::{PinnedBucket, Store};
 pub use line::Line;
 pub(crate) use memory::Handle as MemoryHandle;
 pub use memory::{MemoryStore, MemoryStoreBuilder};
+pub use open::{connect, connect_blocking, open};
 pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapshot, Usage, Verdict};
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, RedisStoreBuilder};
