@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Arg, AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value};
+use redis::{Arg, AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value, parse_redis_value};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::{AbortHandle, unconstrained};
 use tokio::time::timeout;
@@ -74,6 +74,13 @@ impl Link {
     }
 
     fn explain(&self, endpoint: &Endpoint, login: &Login, broken: Broken) -> Error {
+        // A server that has no room says so before it is asked, and closes: that answers no call.
+        if let Ok(Value::ServerError(error)) = parse_redis_value(&self.record.heard())
+            && let Some(&step) = login.steps.first()
+            && let Some(error) = refusal::refused(endpoint, login, step, &error)
+        {
+            return error;
+        }
         match self.record.take_failure() {
             None if !self.record.was_closed() => refusal::no_redis(endpoint).with_source(broken.error),
             failure => refusal::broken_off(endpoint, login, failure),

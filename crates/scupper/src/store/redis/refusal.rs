@@ -49,9 +49,9 @@ pub(super) fn broken_off(endpoint: &Endpoint, login: &Login, cause: Option<io::E
 
 fn closed(endpoint: &Endpoint, login: &Login) -> String {
     let check = if login.tls.is_some() {
-        "check that it speaks TLS there, and whether it wants a certificate of its clients (options cert and key)"
+        "check its log, that it speaks TLS there, and whether it wants a certificate of its clients (options cert and key)"
     } else {
-        "check whether it wants TLS there (rediss:// in place of redis://)"
+        "check its log, and whether it wants TLS there (rediss:// in place of redis://)"
     };
     format!("{endpoint} closed the connection before it could be used; {check}")
 }

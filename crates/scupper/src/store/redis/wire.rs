@@ -15,7 +15,12 @@ pub(super) struct Wire {
     stream: Box<dyn Stream>,
     record: Arc<Record>,
     may_fail_midway: bool,
+    /// How many bytes of what comes in are still to be noted.
+    listening: usize,
 }
+
+/// The longest beginning of what comes in that is noted.
+const HEARD: usize = 256;
 
 /// How far a wire got.
 #[derive(Default)]
@@ -29,17 +34,18 @@ struct Progress {
     written: u64,
     is_sealed: bool,
     was_closed: bool,
+    heard: Vec<u8>,
     failure: Option<io::Error>,
 }
 
 impl Wire {
     pub(super) fn new(stream: impl Stream + 'static, record: Arc<Record>) -> Self {
-        Self { stream: Box::new(stream), record, may_fail_midway: false }
+        Self { stream: Box::new(stream), record, may_fail_midway: false, listening: HEARD }
     }
 
     /// Of a stream that may have sent some of what a failing write was about. TLS does: it writes record after record.
     pub(super) fn failing_midway(stream: impl Stream + 'static, record: Arc<Record>) -> Self {
-        Self { stream: Box::new(stream), record, may_fail_midway: true }
+        Self { stream: Box::new(stream), record, may_fail_midway: true, listening: HEARD }
     }
 }
 
@@ -63,6 +69,11 @@ impl Record {
     /// Whether the other end closed it in good order.
     pub(super) fn was_closed(&self) -> bool {
         lock(&self.progress).was_closed
+    }
+
+    /// The beginning of what came in.
+    pub(super) fn heard(&self) -> Vec<u8> {
+        lock(&self.progress).heard.clone()
     }
 
     /// What the stream failed with, for the first who asks.
@@ -94,9 +105,14 @@ impl AsyncRead for Wire {
         let read = ready!(Pin::new(&mut this.stream).poll_read(context, buffer));
         Poll::Ready(match read {
             Ok(()) => {
-                if buffer.filled().len() == before && buffer.remaining() > 0 {
+                let news = &buffer.filled()[before..];
+                if news.is_empty() && buffer.remaining() > 0 {
                     lock(&this.record.progress).was_closed = true;
                     this.record.has_ended.store(true, Ordering::Release);
+                } else if this.listening > 0 {
+                    let noted = &news[..news.len().min(this.listening)];
+                    this.listening -= noted.len();
+                    lock(&this.record.progress).heard.extend_from_slice(noted);
                 }
                 Ok(())
             }
@@ -142,5 +158,83 @@ impl AsyncWrite for Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         self.record.seal();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// A stream that fails at whatever is asked of it.
+    struct Failing;
+
+    impl AsyncRead for Failing {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        }
+    }
+
+    impl AsyncWrite for Failing {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_is_counted_and_nothing_once_it_is_sealed() {
+        let record = Arc::new(Record::default());
+        let (near, mut far) = duplex(4);
+        let mut wire = Wire::new(near, Arc::clone(&record));
+        assert_eq!((wire.write(b"sixty").await.unwrap(), record.written()), (4, 4));
+        assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 4);
+        assert!(!record.has_ended());
+        record.seal();
+        assert_eq!(wire.write(b"more").await.unwrap_err().kind(), io::ErrorKind::NotConnected);
+        assert_eq!(record.written(), 4);
+        assert!(record.has_ended());
+    }
+
+    #[tokio::test]
+    async fn the_beginning_and_the_end_of_what_comes_in_are_noted() {
+        let record = Arc::new(Record::default());
+        let (near, mut far) = duplex(1024);
+        let mut wire = Wire::new(near, Arc::clone(&record));
+        far.write_all(&[b'x'; 2 * HEARD]).await.unwrap();
+        wire.read_exact(&mut [0; 2 * HEARD]).await.unwrap();
+        assert_eq!(record.heard(), [b'x'; HEARD]);
+        assert!(!record.has_ended() && !record.was_closed());
+        drop(far);
+        assert_eq!(wire.read(&mut [0; 8]).await.unwrap(), 0);
+        assert!(record.has_ended() && record.was_closed());
+    }
+
+    #[tokio::test]
+    async fn a_failing_write_counts_where_some_of_it_may_have_left() {
+        for (make, written) in [(Wire::new as fn(Failing, _) -> Wire, 0), (Wire::failing_midway, 4)] {
+            let record = Arc::new(Record::default());
+            let mut wire = make(Failing, Arc::clone(&record));
+            assert_eq!(wire.write(b"some").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+            assert_eq!(record.written(), written);
+            assert!(record.has_ended() && !record.was_closed());
+            assert_eq!(wire.read(&mut [0; 8]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+            assert_eq!(record.take_failure().unwrap().kind(), io::ErrorKind::BrokenPipe, "the first is the cause");
+        }
+    }
+
+    #[test]
+    fn a_wire_that_is_dropped_has_ended() {
+        let record = Arc::new(Record::default());
+        drop(Wire::new(Failing, Arc::clone(&record)));
+        assert!(record.has_ended());
     }
 }

@@ -124,7 +124,7 @@ async fn what_a_server_refuses_is_explained() {
             "redis://localhost",
             &[],
             Unavailable,
-            "closed the connection before it could be used; check whether it wants TLS",
+            "closed the connection before it could be used; check its log, and whether it wants TLS",
         ),
     ];
     for (url, answers, kind, says) in cases {
@@ -134,6 +134,16 @@ async fn what_a_server_refuses_is_explained() {
         assert!(error.message().contains(says), "{answers:?}: {error}");
         assert!(error.message().contains(&endpoint.to_string()), "{error}");
         assert!(!everything(&error).contains(PASSWORD), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_says_unasked_before_it_closes_is_heard() {
+    for url in ["redis://localhost", "redis://:hunter2@localhost"] {
+        let (endpoint, _server) =
+            fake::serve_one(|mut peer| async move { peer.say("-ERR max number of clients reached\r\n").await }).await;
+        let error = Link::connect(&endpoint, &login(url), LONG).await.err().unwrap();
+        assert!(error.message().contains("as many clients as it may"), "{error}");
     }
 }
 
