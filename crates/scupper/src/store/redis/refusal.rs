@@ -107,9 +107,9 @@ pub(super) fn refused(endpoint: &Endpoint, login: &Login, step: Step, error: &Se
         (_, "DENIED") => config(format!(
             "{endpoint} serves only its own host (protected mode); give it a password, and say it in the Redis URL"
         )),
-        (Step::Authenticate, "ERR") if says("without any password") || says("no password is set") => config(format!(
-            "{endpoint} has no password for {who}; leave it away in the Redis URL, or set it on the server"
-        )),
+        (Step::Authenticate, "ERR") if says("without any password") || says("no password is set") => {
+            config(format!("{endpoint} has no password for {who}; leave away {}", credentials(login.role)))
+        }
         (Step::Authenticate, "ERR") if says("wrong number of arguments") => config(format!(
             "{endpoint} is older than Redis 6 and knows no users; leave the user away in the Redis URL, and say the password alone"
         )),

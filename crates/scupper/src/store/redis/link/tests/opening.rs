@@ -85,9 +85,14 @@ async fn what_a_server_refuses_is_explained() {
             WITH_PASSWORD,
             &["-ERR AUTH <password> called without any password configured for the default user.", "+PONG"],
             InvalidConfig,
-            "has no password for the default user; leave it away",
+            "has no password for the default user; leave away user and password in",
         ),
-        (WITH_PASSWORD, &["-ERR Client sent AUTH, but no password is set", "+PONG"], InvalidConfig, "leave it away"),
+        (
+            WITH_PASSWORD,
+            &["-ERR Client sent AUTH, but no password is set", "+PONG"],
+            InvalidConfig,
+            "leave away user and password",
+        ),
         (
             WITH_USER,
             &["-ERR wrong number of arguments for 'auth' command", "+PONG"],
