@@ -15,7 +15,7 @@ fn show(server: &RedisServer, key: &str) -> Vec<String> {
     let before = server.command(&["DUMP", &key]);
     let Reply::Array(lines) = server.command(&["EVAL", SHOW, "1", &key]) else { unreachable!("an array of lines") };
     assert_eq!(server.command(&["DUMP", &key]), before, "it changes nothing");
-    lines.iter().map(|line| line.text().to_owned()).collect()
+    lines.iter().map(|line| line.text().clone()).collect()
 }
 
 #[test]

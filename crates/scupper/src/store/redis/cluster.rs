@@ -124,8 +124,8 @@ impl Cluster {
         let mut map = lock(&self.map);
         let known = map.masters.values().map(|master| master.carrier().endpoint.clone());
         let mut endpoints: Vec<Endpoint> = known.collect();
-        endpoints.extend(self.seeds.iter().cloned());
-        endpoints.dedup();
+        let others = self.seeds.iter().filter(|seed| !map.masters.contains_key(&seed.to_string()));
+        endpoints.extend(others.cloned());
         endpoints
             .into_iter()
             .map(|endpoint| {

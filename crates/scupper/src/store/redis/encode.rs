@@ -18,7 +18,7 @@ impl Arguments {
     pub(super) fn of(jobs: &[Job]) -> Self {
         let mut arguments = Self::default();
         for job in jobs {
-            let mut bytes = Vec::with_capacity(24 * job.asked.len());
+            let mut bytes = Vec::with_capacity(26 * job.asked.len());
             job.asked.iter().for_each(|asked| arguments.encode(asked, &mut bytes));
             arguments.jobs.push(bytes);
         }
@@ -56,7 +56,7 @@ impl Arguments {
     }
 
     /// The place of a quota in the list, from 1; 0 for none.
-    fn number_of(&mut self, quota: Option<&Quota>) -> u16 {
+    fn number_of(&mut self, quota: Option<&Quota>) -> u32 {
         let Some(quota) = quota else { return 0 };
         // Most often it is the one that was spoken of last, and there is but one.
         let known = self.quotas.iter().rposition(|known| known.is(quota) || known == quota);
@@ -64,8 +64,8 @@ impl Arguments {
             self.quotas.push(quota.clone());
             self.quotas.len() - 1
         });
-        // A call holds far fewer operations than that.
-        u16::try_from(place + 1).unwrap_or(0)
+        // No batch that fits into memory has more.
+        u32::try_from(place + 1).unwrap_or(u32::MAX)
     }
 }
 

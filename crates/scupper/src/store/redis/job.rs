@@ -108,9 +108,10 @@ impl Job {
         let _ = self.answer.send(outcomes);
     }
 
-    /// Whether nobody is there any more for the answer.
+    /// Whether nobody is there any more for what it would bring. Who gives back, or holds others up, need not stay for the answer.
     pub(super) fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+        let is_for_the_asker = |asked: &Asked| matches!(asked.what, What::Acquire { .. } | What::Peek | What::Owes);
+        self.answer.is_closed() && self.asked.iter().all(is_for_the_asker)
     }
 }
 

@@ -94,6 +94,8 @@ impl Node {
                 // Not one byte has left: it is sent on the next link.
                 Err(failure) if !failure.was_sent => continue,
                 Err(failure) => {
+                    // It may have been for lack of time: whatever else is in flight there is as late.
+                    reached.link.abandon();
                     let error = broken(&reached.endpoint, failure.was_sent, failure.error);
                     fail(groups.into_iter().flatten(), &error);
                     return astray;

@@ -29,7 +29,7 @@ local function carry_out(key, job)
   local out, line, place, b, is_read = {}, {}, 1, nil, false
   while place <= #job do
     local code, standing, number, count, at, x
-    code, standing, number, count, at, x, place = unpack('>BBHIdd', job, place)
+    code, standing, number, count, at, x, place = unpack('>BBIIdd', job, place)
     local quota = quota_of(number)
     if not is_read then b, is_read = read(key, quota), true end
     local answer, is_apart
