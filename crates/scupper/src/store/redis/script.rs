@@ -8,6 +8,8 @@ use crate::sync::OnceLock;
 const TEXT: &str = concat!(
     include_str!("script/numbers.lua"),
     include_str!("script/quota.lua"),
+    include_str!("script/quick.lua"),
+    include_str!("script/spans.lua"),
     include_str!("script/lanes.lua"),
     include_str!("script/log.lua"),
     include_str!("script/bucket.lua"),

@@ -50,7 +50,7 @@ end
 
 local function empty_ledger(b)
   b.open, b.finish, b.closed, b.base, b.lanes, b.others = 0, 0, 0, 0, {}, {}
-  if b.cap > 0 then lay(b, '', 0) end
+  lay(b, '', 0)
   for place = 1, #b.quota do b.lanes[place] = { 0, 0 } end
 end
 
@@ -66,7 +66,7 @@ local function enter_time(b, at)
     rebase_log(b, from, at)
   end
   b.mark, b.since, b.held = at, min(b.since, at), max(0, b.held - (from - at))
-  b.floor_high, b.floor_low, b.dirty, b.rare, b.moved = b.high, b.low, true, true, true
+  b.floor_high, b.floor_low, b.dirty, b.moved = b.high, b.low, true, true
   return at
 end
 
@@ -120,7 +120,7 @@ local function enter(b, quota, at)
     adopt_lanes(b, old, quota, now)
   end
   if kept > retention(b) or most > max(quota.units, b.most) then b.kept, b.most = kept, most end
-  b.dirty, b.rare, b.anew = true, true, true
+  b.dirty, b.anew = true, true
   return now
 end
 

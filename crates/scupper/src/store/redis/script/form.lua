@@ -1,16 +1,34 @@
--- Reading and writing.
+-- Reading and writing: docs/redis.md tells the form.
 
 local function fresh(key, quota)
   local b = { key = key, quota = quota, mark = 0, high = 0, low = 0, open = 0, finish = 0, closed = 0, base = 0, head = 0,
-    count = 0, cap = 0, expires = 0, since = clock, held = 0, floor_high = 0, floor_low = 0, kept = 0, most = 0,
-    own_caller = 0, own_store = 0, anew = true, rare = true, lanes = {}, others = {} }
+    count = 0, cap = 0, expires = 0, room = 0, area = '', since = clock, held = 0, floor_high = 0, floor_low = 0, kept = 0,
+    most = 0, own_caller = 0, own_store = 0, anew = true, lanes = {}, others = {} }
   for place = 1, #quota do b.lanes[place] = { 0, 0 } end
   return b
 end
 
+local function read_lanes(b, value)
+  if #value >= GLANCE then value = call('GET', b.key) end
+  b.lanes, b.others = {}, {}
+  local at = AREA + 1
+  for place = 1, #b.quota do
+    local x, y
+    x, y, at = unpack('>I8I8', value, at)
+    b.lanes[place] = { x, y }
+  end
+  local count
+  count, at = unpack('>I8', value, b.body + 1)
+  for place = 1, count do
+    local limit, interval, burst, x, y
+    limit, interval, burst, x, y, at = unpack('>I8I8I8I8I8', value, at)
+    b.others[place] = { rate = rate_of(limit, interval, burst), x, y }
+  end
+end
+
 -- The bucket under this key, or nothing.
 local function read(key, quota)
-  local value = try('GETRANGE', key, 0, GLANCE - 1)
+  local value = try('GETRANGE', key, '0', GLANCE)
   if type(value) == 'table' then
     if string.find(value.err, 'WRONGTYPE', 1, true) then fail('F', call('TYPE', key).ok) end
     fail('E', value.err)
@@ -18,62 +36,46 @@ local function read(key, quota)
   if value == '' then return nil end
   if sub(value, 1, 7) ~= sub(MAGIC, 1, 7) then fail('F', 'string') end
   if sub(value, 1, 8) ~= MAGIC then fail('V', sub(value, 8, 8)) end
-  if #value < HEADER then fail('C', 'it is cut off') end
-  local b, length = { key = key }, nil
-  b.mark, b.high, b.low, b.open, b.finish, b.closed, b.base, b.head, b.count, b.cap, b.expires = unpack(HOT, value, 9)
-  b.since, b.held, b.floor_high, b.floor_low, b.kept, b.most, b.own_caller, b.own_store, length = unpack(COLD, value, 97)
-  b.body = HEADER + length
+  if #value < AREA then fail('C', 'it is cut off') end
+  local b, used, rare, length = { key = key }, nil, nil, nil
+  b.mark, b.high, b.low, b.open, b.finish, b.closed, b.base, b.head, b.count, b.cap, b.expires, b.room, used, rare, length =
+    unpack(HOT, value, 9)
+  local cold = AREA + b.room * 16
+  local text = cold + COLD_SIZE
+  b.body = text + length
   if b.body > GLANCE then value = call('GETRANGE', key, 0, b.body + GLANCE) end
-  local text = sub(value, HEADER + 1, b.body)
+  b.since, b.held, b.floor_high, b.floor_low, b.kept, b.most, b.own_caller, b.own_store = unpack(COLD, value, cold + 1)
+  text = sub(value, text + 1, b.body)
   b.quota = quota and quota.text == text and quota or read_quota(text)
   if #b.quota == 0 then fail('C', 'its rates cannot be read') end
-  if not LANES[b.quota.algorithm] then
-    if #value >= b.body + b.cap * 16 then b.ring, b.off = value, b.body end
+  if LANES[b.quota.algorithm] then
+    read_lanes(b, value)
     return b
   end
-  if #value >= GLANCE then value = call('GET', key) end
-  local at, count = b.body + 1, nil
-  b.lanes, b.others = {}, {}
-  for place = 1, #b.quota do
-    local x, y = unpack('>I8I8', value, at)
-    b.lanes[place], at = { x, y }, at + 16
-  end
-  count, at = unpack('>I8', value, at)
-  for place = 1, count do
-    local limit, interval, burst, x, y
-    limit, interval, burst, x, y, at = unpack('>I8I8I8I8I8', value, at)
-    b.others[place] = { rate = rate_of(limit, interval, burst), x, y }
-  end
+  if used > b.room or b.count > b.cap then fail('C', 'its log does not go with its header') end
+  b.area = sub(value, AREA + 1, AREA + used * 16)
+  if #value >= b.body + b.cap * 16 then b.ring = sub(value, b.body + 1) end
   return b
 end
 
-local function hot(b)
-  return pack(HOT, b.mark, b.high, b.low, b.open, b.finish, b.closed, b.base, b.head, b.count, b.cap, b.expires)
+local function written_lanes(lanes)
+  local parts = {}
+  for place, lane in ipairs(lanes) do parts[place] = pack('>I8I8', lane[1], lane[2]) end
+  return table.concat(parts)
 end
 
-local function cold(b)
-  return pack(COLD, b.since, b.held, b.floor_high, b.floor_low, b.kept, b.most, b.own_caller, b.own_store, #b.quota.text)
-end
-
+-- What stands behind the quota.
 local function body(b)
   if not LANES[b.quota.algorithm] then
     if b.cap == 0 then return '' end
-    if not b.ring then b.ring, b.off = call('GETRANGE', b.key, b.body, -1), 0 end
-    if #b.ring < b.off + b.cap * 16 then fail('C', 'its log is cut off') end
-    return sub(b.ring, b.off + 1, b.off + b.cap * 16)
+    return b.ring or slice({ key = b.key, body = b.body, head = 0, cap = b.cap }, 0, b.cap)
   end
-  local parts = {}
-  for place = 1, #b.quota do parts[place] = pack('>I8I8', b.lanes[place][1], b.lanes[place][2]) end
-  parts[#parts + 1] = pack('>I8', #b.others)
+  local parts = { pack('>I8', #b.others) }
   for _, other in ipairs(b.others) do
     local rate = other.rate
     parts[#parts + 1] = pack('>I8I8I8I8I8', rate.limit, rate.interval, rate.burst, other[1], other[2])
   end
   return table.concat(parts)
-end
-
-local function must(result)
-  if type(result) == 'table' and result.err then fail('E', result.err) end
 end
 
 -- Writes what has changed: never without a time to live.
@@ -83,15 +85,24 @@ local function write(b)
   local needed = ceil(max(until_then, clock) / 1000)
   local is_short = b.expires < needed or b.moved
   if is_short then b.expires = needed + SLACK end
-  if b.anew or LANES[b.quota.algorithm] then
-    local value = MAGIC .. hot(b) .. cold(b) .. b.quota.text .. body(b)
-    must(try('SET', b.key, value, 'PX', max(1, b.expires - floor(clock / 1000))))
-    b.body = HEADER + #b.quota.text
-  else
-    must(try('SETRANGE', b.key, 8, b.rare and hot(b) .. cold(b) or hot(b)))
-    if is_short then call('PEXPIREAT', b.key, b.expires) end
+  -- A hold that has passed holds nobody, whatever the clock does.
+  if b.held <= b.mark then b.held = 0 end
+  local area, is_log = b.area, not LANES[b.quota.algorithm]
+  if not is_log then
+    b.room = #b.quota
+    area = written_lanes(b.lanes)
   end
-  for slot, event in pairs(b.over or {}) do
-    call('SETRANGE', b.key, b.body + slot * 16, pack('>I8I8', event[1], event[2]))
+  local rare = b.held + b.floor_high + b.floor_low + b.kept + b.most + b.own_store > 0 or (not is_log and #b.others > 0)
+  local used, length = #area / 16, #b.quota.text
+  area = area .. string.rep('\0', (b.room - used) * 16)
+  local value = pack(HOT, b.mark, b.high, b.low, b.open, b.finish, b.closed, b.base, b.head, b.count, b.cap, b.expires, b.room,
+    used, rare and 1 or 0, length) .. area
+    .. pack(COLD, b.since, b.held, b.floor_high, b.floor_low, b.kept, b.most, b.own_caller, b.own_store)
+  if b.anew or not is_log then
+    value = MAGIC .. value .. b.quota.text .. body(b)
+    must(try('SET', b.key, value, 'PX', max(1, b.expires - floor(clock / 1000))))
+  else
+    must(try('SETRANGE', b.key, '8', value))
+    if is_short then call('PEXPIREAT', b.key, b.expires) end
   end
 end

@@ -1,18 +1,26 @@
--- The log: closed events lie in a ring of (tick, all units up to and with it); the newest one is open, and in the header.
+-- The log. Its newest event is open, and in the header; those before it lie in the area behind that; those before them in a
+-- ring. Each is a tick, and all units up to and with it.
 
+local function retention(b)
+  return max(b.quota.retention, b.kept)
+end
+
+local function recent(b)
+  return #b.area / 16
+end
+
+-- The closed event at this place, the oldest at 0.
 local function entry(b, place)
-  local slot = (b.head + place) % b.cap
-  local over = b.over and b.over[slot]
-  if over then return over[1], over[2] end
-  if b.ring then return unpack('>I8I8', b.ring, b.off + slot * 16 + 1) end
-  local at = b.body + slot * 16
-  return unpack('>I8I8', call('GETRANGE', b.key, at, at + 15))
+  if place >= b.count then return unpack('>I8I8', b.area, (place - b.count) * 16 + 1) end
+  local at = (b.head + place) % b.cap * 16
+  if b.ring then return unpack('>I8I8', b.ring, at + 1) end
+  return unpack('>I8I8', call('GETRANGE', b.key, b.body + at, b.body + at + 15))
 end
 
 -- The first closed event with this total at least: place, tick and total.
 local function find(b, total)
-  local low, high, before, last = 0, b.count - 1, b.base, b.closed
-  if last - before == b.count then
+  local low, high, before, last = 0, b.count + recent(b) - 1, b.base, b.closed
+  if last - before == high + 1 then
     low = total - before - 1
     return low, entry(b, low)
   end
@@ -42,30 +50,44 @@ local function tick_of(b, nth)
   return tick
 end
 
+-- Bytes of the ring, from so many events behind its oldest on.
+local function slice(b, from, length)
+  local at = (b.head + from) % b.cap * 16
+  local part = min(length, b.cap - (b.head + from) % b.cap) * 16
+  local bytes
+  if b.ring then
+    bytes = sub(b.ring, at + 1, at + part)
+  else
+    bytes = call('GETRANGE', b.key, b.body + at, b.body + at + part - 1)
+  end
+  if #bytes < part then fail('C', 'its log is cut off') end
+  if part < length * 16 then return bytes .. slice(b, from + part / 16, length - part / 16) end
+  return bytes
+end
+
 -- All closed events in their order, as one string.
 local function linear(b)
-  if b.count == 0 then return '' end
-  if not b.ring then b.ring, b.off = call('GETRANGE', b.key, b.body, -1), 0 end
-  local from, size, length = b.head * 16, b.cap * 16, b.count * 16
-  if #b.ring < b.off + size then fail('C', 'its log is cut off') end
-  local line = sub(b.ring, b.off + from + 1, b.off + min(from + length, size))
-  if from + length > size then line = line .. sub(b.ring, b.off + 1, b.off + from + length - size) end
-  for slot, event in pairs(b.over or {}) do
-    local at = ((slot - b.head) % b.cap) * 16
-    if at < length then line = sub(line, 1, at) .. pack('>I8I8', event[1], event[2]) .. sub(line, at + 17) end
-  end
-  return line
+  if b.count == 0 then return b.area end
+  return slice(b, 0, b.count) .. b.area
 end
 
--- Has the ring hold these events, and room for more.
+-- Has these be the closed events: in the area if they are few, else in a ring with room for so many.
 local function lay(b, line, cap)
-  b.count, b.head, b.cap, b.over, b.off = #line / 16, 0, cap, nil, 0
-  b.ring = line .. string.rep('\0', cap * 16 - #line)
-  b.anew = true
+  local events = #line / 16
+  b.anew, b.head, b.area = true, 0, ''
+  if events <= MOST_RECENT then
+    b.area, b.ring, b.count, b.cap = line, '', 0, 0
+    while b.room < events do b.room = max(FEW, b.room * 4) end
+  else
+    b.count, b.cap = events, max(cap, events)
+    b.ring = line .. string.rep('\0', b.cap * 16 - #line)
+  end
 end
 
-local function retention(b)
-  return max(b.quota.retention, b.kept)
+-- Every event has left every window.
+local function forget_log(b)
+  b.base, b.closed, b.finish, b.head, b.count, b.area = 0, 0, 0, 0, 0, ''
+  if b.cap > 2 * MOST_RECENT then lay(b, '', 0) end
 end
 
 -- Each closed event is what `change` makes of it; none where it makes nothing.
@@ -75,12 +97,12 @@ local function rewrite(b, change)
     local tick, total = change(unpack('>I8I8', line, at))
     if tick then out[#out + 1] = pack('>I8I8', tick, total) end
   end
-  lay(b, table.concat(out), #out)
+  lay(b, table.concat(out), 0)
 end
 
 -- So that totals stay below 2^53, they begin anew; more than that is not counted.
 local function renumber(b, now)
-  local oldest, base, keeps = now - retention(b), b.base, 0
+  local oldest, base = now - retention(b), b.base
   rewrite(b, function(tick, total)
     if tick < oldest then
       base = total
@@ -91,66 +113,104 @@ local function renumber(b, now)
   b.closed, b.finish, b.base = max(0, b.closed - base), b.finish - base, 0
 end
 
-local function grow(b)
-  local line, count, most = linear(b), b.count, max(b.quota.units, b.most)
-  -- `drop_old_debt`: nobody looks further back than the largest limit.
-  if count > SINGLES and b.finish - most >= b.base then
-    local place = find(b, b.finish - most + 1)
-    if place > 0 then
-      b.base = unpack('>I8', line, place * 16 - 7)
-      line, count = sub(line, place * 16 + 1), count - place
+-- Drops the oldest events, as many as have left every window, or at the most so many.
+local function leak(b, now, most)
+  local oldest = now - retention(b)
+  while most > 0 and b.count > 0 do
+    local length = min(most, b.count, MOST_RECENT)
+    local line, gone = slice(b, 0, length), 0
+    while gone < length do
+      local tick, total = unpack('>I8I8', line, gone * 16 + 1)
+      if tick >= oldest then break end
+      gone, b.base = gone + 1, total
     end
+    b.head, b.count, most = (b.head + gone) % b.cap, b.count - gone, most - gone
+    if gone < length then return end
   end
-  lay(b, line, max(count + 1, min(count + max(FEW, floor(count / 4)), most)))
+  while most > 0 and b.count == 0 and b.area ~= '' do
+    local tick, total = unpack('>I8I8', b.area)
+    if tick >= oldest then return end
+    b.area, b.base, most = sub(b.area, 17), total, most - 1
+  end
 end
 
-local function close_event(b, now)
-  if b.count == b.cap then
-    local tick, total
-    if b.count > 0 then tick, total = entry(b, 0) end
-    if tick and tick + retention(b) < now then
-      b.head, b.count, b.base = (b.head + 1) % b.cap, b.count - 1, total
-    else
-      grow(b)
-    end
-  end
-  b.over = b.over or {}
-  b.over[(b.head + b.count) % b.cap] = { b.open, b.finish }
-  b.count, b.closed = b.count + 1, b.finish
+-- `drop_old_debt`: nobody looks further back than the largest limit.
+local function drop_old_debt(b, line, most)
+  if #line / 16 <= SINGLES or b.finish - most < b.base then return line end
+  local place = find(b, b.finish - most + 1)
+  if place == 0 then return line end
+  b.base = unpack('>I8', line, place * 16 - 7)
+  return sub(line, place * 16 + 1)
 end
 
--- Every event has left every window.
-local function forget_log(b)
-  b.base, b.closed, b.finish, b.head, b.count, b.over = 0, 0, 0, 0, 0, nil
-  if b.cap > 2 * FEW then lay(b, '', FEW) end
+-- Makes room in the area for another event: there, or by moving what is in it to the ring.
+local function make_room(b, now)
+  leak(b, now, 2 * MOST_RECENT)
+  if recent(b) < b.room then return end
+  if b.room < MOST_RECENT then
+    b.room, b.anew = min(MOST_RECENT, max(FEW, b.room * 4)), true
+    return
+  end
+  local moved = recent(b)
+  if b.anew or b.cap - b.count < moved then
+    local most = max(b.quota.units, b.most)
+    local line = drop_old_debt(b, linear(b), most)
+    local count = #line / 16
+    -- A quarter more, but not beyond what the rates can fill.
+    lay(b, line, min(count + max(MOST_RECENT, floor(count / 4)), max(count, most)))
+    if b.cap == 0 then
+      -- So few that they fit the area, which is full.
+      b.ring, b.count, b.cap, b.area = line .. string.rep('\0', count * 16), count, 2 * count, ''
+    end
+    return
+  end
+  local at = (b.head + b.count) % b.cap
+  local part = min(moved, b.cap - at)
+  must(try('SETRANGE', b.key, b.body + at * 16, sub(b.area, 1, part * 16)))
+  if part < moved then must(try('SETRANGE', b.key, b.body, sub(b.area, part * 16 + 1))) end
+  b.count, b.area, b.ring = b.count + moved, '', nil
 end
 
 local function charge_log(b, now, weight)
   if b.finish > b.base and b.open + retention(b) < now then forget_log(b) end
   if b.finish + weight > END then renumber(b, now) end
-  if b.finish > b.closed and b.open ~= now then close_event(b, now) end
+  if b.finish > b.closed and b.open ~= now then
+    if recent(b) >= b.room then make_room(b, now) end
+    b.area, b.closed = b.area .. pack('>I8I8', b.open, b.finish), b.finish
+  end
   b.open, b.finish = now, min(END, b.finish + weight)
+end
+
+-- Drops the newest closed event.
+local function drop_newest(b)
+  if b.area == '' then
+    b.count = b.count - 1
+  else
+    b.area = sub(b.area, 1, -17)
+  end
 end
 
 -- `SlidingWindowLog::refund`.
 local function refund_log(b, tick, weight, now)
   if tick + retention(b) < now then return 0 end
+  local events = b.count + recent(b)
   if tick == b.open and b.finish > b.closed then
     local back = min(weight, b.finish - b.closed)
     b.finish = b.finish - back
     -- It is gone whole: the one before is open again.
-    if b.finish == b.closed and b.count > 0 then
-      b.open = entry(b, b.count - 1)
-      b.count, b.closed = b.count - 1, b.base
-      if b.count > 0 then
-        local _, total = entry(b, b.count - 1)
+    if b.finish == b.closed and events > 0 then
+      b.open = entry(b, events - 1)
+      drop_newest(b)
+      b.closed = b.base
+      if events > 1 then
+        local _, total = entry(b, events - 2)
         b.closed = total
       end
     end
     return back
   end
   local line = linear(b)
-  local low, high = 0, b.count
+  local low, high = 0, events
   while low < high do
     local middle = floor((low + high) / 2)
     if unpack('>I8', line, middle * 16 + 1) < tick then low = middle + 1 else high = middle end
@@ -166,8 +226,7 @@ local function refund_log(b, tick, weight, now)
   end
   if back == 0 then return 0 end
   b.closed, b.finish = before, b.finish - back
-  line = table.concat(out)
-  lay(b, line, max(b.cap, #line / 16))
+  lay(b, table.concat(out), b.cap)
   return back
 end
 
@@ -187,7 +246,7 @@ end
 
 local function usage_log(b, rate, now)
   if b.finish == b.closed or b.open + rate.interval < now then return 0, now end
-  local low, high = 0, b.count
+  local low, high = 0, b.count + recent(b)
   while low < high do
     local middle = floor((low + high) / 2)
     if entry(b, middle) + rate.interval < now then low = middle + 1 else high = middle end

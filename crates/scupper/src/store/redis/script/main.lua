@@ -1,10 +1,3 @@
-local quotas, amount = {}, tonumber(ARGV[1])
-local function quota_of(number)
-  if number == 0 then return nil end
-  if not quotas[number] then quotas[number] = read_quota(ARGV[number + 1]) end
-  return quotas[number]
-end
-
 -- One operation; what it answers, and whether the bucket was no part of it.
 local function apply(b, code, quota, at, x, job, place, standing, count, line)
   if code == 1 then return acquire(b, quota, at, x, count, standing, line) end
@@ -21,7 +14,7 @@ local function apply(b, code, quota, at, x, job, place, standing, count, line)
     charge(b, now, x)
     return pack('>Bd', 1, now)
   end
-  b.mark, b.held, b.dirty, b.rare = now, max(b.held, min(END, now + x)), true, true
+  b.mark, b.held, b.dirty = now, max(b.held, min(END, now + x)), true
   return pack('>Bd', 1, b.held)
 end
 
@@ -41,13 +34,13 @@ local function carry_out(key, job)
       b = b or fresh(key, quota)
       local now = at >= 0 and at or clock
       -- Not before what the bucket has seen: nothing can have been admitted earlier.
-      if at >= 0 and b.high == 0 and b.low == 0 then b.since, b.rare = max(now, b.mark), true end
+      if at >= 0 and b.high == 0 and b.low == 0 then b.since = max(now, b.mark) end
       if code == 3 and at < 0 and b.own_store > 0 then now = b.own_caller end
       answer, is_apart = apply(b, code, quota, now, x, job, place, standing, count, line)
       if not answer then
         answer = pack('>BB', 4, string.byte(b.quota.algorithm))
       elseif at >= 0 and not is_apart then
-        b.own_caller, b.own_store, b.dirty, b.rare = at, clock, true, true
+        b.own_caller, b.own_store, b.dirty = at, clock, true
       end
     end
     if code == 3 then place = place + 24 end
@@ -57,13 +50,14 @@ local function carry_out(key, job)
   return table.concat(out)
 end
 
-local answers = { pack('>d', clock) }
 for place, key in ipairs(KEYS) do
-  local done, answer = pcall(carry_out, key, ARGV[amount + 1 + place])
-  if not done then
-    -- A table is ours; a text is what the language says of bytes that are no bucket.
-    answer = type(answer) == 'table' and '!' .. (answer[1] or 'E' .. tostring(answer.err)) or '!C' .. tostring(answer)
+  if not answers[place + 1] then
+    local done, answer = pcall(carry_out, key, ARGV[amount + 1 + place])
+    if not done then
+      -- A table is ours; a text is what the language says of bytes that are no bucket.
+      answer = type(answer) == 'table' and '!' .. (answer[1] or 'E' .. tostring(answer.err)) or '!C' .. tostring(answer)
+    end
+    answers[place + 1] = answer
   end
-  answers[place + 1] = answer
 end
 return answers

@@ -11,14 +11,16 @@ local fmod, ceil, floor, min, max, sub = math.fmod, math.ceil, math.floor, math.
 local END = 9007199254740992
 local HALF = 1125899906842624
 local MAGIC = 'scupper1'
--- High-water mark, sequence, open event, totals, ring, time to live; then what few buckets have, and the length of the text.
-local HOT, COLD = '>I8I8I8I8I8I8I8I8I8I8I8', '>I8I8I8I8I8I8I8I8I8'
-local HEADER = 168
+-- What every change writes: high-water mark, sequence, open event, totals, ring, time to live, room of the area behind this
+-- and how much of it is used, whether anything is out of the ordinary, length of the quota. Then what few buckets have.
+local HOT, COLD = '>I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8', '>I8I8I8I8I8I8I8I8'
+local AREA, COLD_SIZE = 128, 64
 -- What is read at once: all of a small bucket, of a large one all but its log.
-local GLANCE = 1024
+local GLANCE = 768
 local PATIENCE = 60000000
 local SLACK = 1000
-local FEW, SINGLES, OTHERS = 4, 65536, 64
+-- Events in the area, at the most; more, and there is a ring.
+local FEW, MOST_RECENT, SINGLES, OTHERS = 4, 16, 65536, 64
 
 local time = call('TIME')
 local clock = time[1] * 1000000 + time[2]
@@ -26,6 +28,10 @@ local clock = time[1] * 1000000 + time[2]
 -- What is wrong with a bucket: an outcome of its operations alone.
 local function fail(kind, text)
   error({ kind .. text }, 0)
+end
+
+local function must(result)
+  if type(result) == 'table' and result.err then fail('E', result.err) end
 end
 
 -- a * b / m as a whole number and a rest, with no rounding (`Span::of`).
@@ -46,17 +52,4 @@ local function share(a, b, m)
     scale = scale / 8
   end
   return min(END, a * ((b - low) / m) + whole), rest
-end
-
--- `Span::minus`.
-local function minus(aw, ap, bw, bp, limit)
-  if aw < bw or (aw == bw and ap <= bp) then return 0, 0 end
-  if ap < bp then return aw - bw - 1, ap + limit - bp end
-  return aw - bw, ap - bp
-end
-
--- `Span::units_ceil`.
-local function units_ceil(whole, part, rate)
-  local units, rest = share(whole, rate.limit, rate.interval)
-  return units + ceil((rest + part) / rate.interval)
 end

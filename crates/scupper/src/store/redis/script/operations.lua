@@ -52,7 +52,7 @@ local function reset(b, at)
   local owed = max(free_at(b), b.held) > now
   empty_ledger(b)
   b.mark, b.held, b.floor_high, b.floor_low = now, 0, b.high, b.low
-  b.dirty, b.rare = true, true
+  b.dirty = true
   return owed
 end
 

@@ -17,3 +17,10 @@ local function read_quota(text)
   end
   return quota
 end
+
+local quotas, amount = {}, tonumber(ARGV[1])
+local function quota_of(number)
+  if number == 0 then return nil end
+  if not quotas[number] then quotas[number] = read_quota(ARGV[number + 1]) end
+  return quotas[number]
+end
