@@ -235,3 +235,110 @@ fn promises_1_to_4_and_9_the_script_decides_as_the_library_does() {
         })
         .unwrap_or_else(|error| panic!("{error}"));
 }
+
+/// A step at the server's own time: so many acquires that are alike, or something that is not as plain.
+#[derive(Clone, Debug)]
+enum Plain {
+    Acquires(u64, usize, Standing),
+    Look,
+    Refund(usize),
+    Penalize(u64),
+    Reset,
+    Pause(u64),
+}
+
+fn plain_steps() -> impl Strategy<Value = Vec<Plain>> {
+    let standing = prop_oneof![3 => Just(Standing::Alone), 1 => Just(Standing::Passing), 1 => Just(Standing::Waiting)];
+    let step = prop_oneof![
+        12 => (0_u64..110, 1_usize..9, standing).prop_map(|(share, count, standing)| Plain::Acquires(share, count, standing)),
+        12 => Just(Plain::Acquires(0, 1, Standing::Alone)),
+        2 => Just(Plain::Look),
+        2 => (0_usize..9).prop_map(Plain::Refund),
+        1 => (0_u64..150).prop_map(Plain::Penalize),
+        1 => Just(Plain::Reset),
+        3 => (0_u64..3_000).prop_map(Plain::Pause),
+    ];
+    vec(step, 1..120)
+}
+
+/// The clock of a call, by what it says.
+fn clock_of(outcomes: &[Outcome]) -> Option<Timestamp> {
+    let clock = |outcome: &Outcome| match outcome.as_ref().ok()? {
+        Reply::Acquired(Verdict::Admitted(admission)) => Some(admission.tick),
+        Reply::Acquired(Verdict::Denied(denial)) => Some(denial.now),
+        Reply::Penalized(tick) => Some(*tick),
+        Reply::Peeked(snapshot) => Some(snapshot.now),
+        _ => None,
+    };
+    outcomes.iter().find_map(clock)
+}
+
+fn play_plainly(store: &RedisStore, key: &str, quota: &Quota, steps: &[Plain]) -> Result<(), String> {
+    let (mut model, mut given) = (BucketState::new(quota, Timestamp::ZERO), Vec::<Admission>::new());
+    let mut told = String::new();
+    for step in steps {
+        let action = match *step {
+            Plain::Acquires(share, _, standing) => Action::Acquire { quota, weight: units(quota, share), standing },
+            Plain::Look => Action::Peek { quota },
+            Plain::Refund(which) => match given.get(which) {
+                Some(admission) => Action::Refund(*admission),
+                None => continue,
+            },
+            Plain::Penalize(share) => Action::Penalize { quota, units: units(quota, share) },
+            Plain::Reset => Action::Reset,
+            Plain::Pause(micros) => {
+                std::thread::sleep(Duration::from_micros(micros));
+                continue;
+            }
+        };
+        let count = if let Plain::Acquires(_, count, _) = step { *count } else { 1 };
+        let mut operations = vec![Operation::new(key, action); count];
+        if matches!(action, Action::Refund(_) | Action::Reset) {
+            // It says no time of its own.
+            operations.push(Operation::new(key, Action::Peek { quota }));
+        }
+        let decided = store.submit(Batch::new(&operations)).wait();
+        let Some(now) = clock_of(&decided) else { continue };
+        let mut line = Line::default();
+        for (operation, decided) in operations.iter().zip(&decided) {
+            let expected = line.pass(operation, || model.apply(operation, now)).unwrap();
+            let _ = writeln!(told, "{now} {:?}\n -> {expected:?}", operation.action);
+            if decided.as_ref().ok() != Some(&expected) {
+                return Err(format!("{told}the script: {decided:?}"));
+            }
+            if let Reply::Acquired(Verdict::Admitted(admission)) = expected {
+                given.insert(0, admission);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same on the server's clock, where plain acquires take a shorter way through the script.
+#[test]
+fn promises_1_to_4_and_6_the_script_decides_as_the_library_does_on_its_own_clock() {
+    let redis = SharedRedis::get();
+    let store = RedisStore::builder(redis.url()).prefix(redis.prefix()).open().unwrap();
+    let cases = std::env::var("SCUPPER_DIFFERENTIAL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
+    let scales = prop_oneof![Just(20_u64), Just(300), Just(5_000), Just(3_600_000_000)];
+    let quotas = (scales, prop_oneof![3 => Just(1_u64), 1 => Just(999_999_937)], 0_usize..3, any::<u8>());
+    let quotas = quotas.prop_flat_map(|(micros, unit, algorithm, burst)| {
+        rates((micros, unit)).prop_map(move |rates| {
+            let algorithm = Algorithm::ALL[algorithm];
+            let bursty = |rate: &Rate| rate.with_burst(1 + rate.limit() * u64::from(burst) / 100).unwrap();
+            match algorithm {
+                Algorithm::Gcra => Quota::new(algorithm, rates.iter().map(bursty).collect::<Vec<_>>()).unwrap(),
+                _ => Quota::new(algorithm, rates).unwrap(),
+            }
+        })
+    });
+    let key = std::sync::atomic::AtomicU64::new(0);
+    TestRunner::new(config)
+        .run(&(quotas, plain_steps()), |(quota, steps)| {
+            let key = format!("plain-{}", key.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            let played = play_plainly(&store, &key, &quota, &steps);
+            played.map_err(|wrong| TestCaseError::fail(format!("{wrong}\nunder {quota:?}")))
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+}
