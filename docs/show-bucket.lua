@@ -12,25 +12,28 @@ local function show(key)
   local value = redis.call('GET', key)
   if string.sub(value, 1, 7) ~= 'scupper' then return { key .. ': no bucket but a string' } end
   if string.sub(value, 8, 8) ~= '1' then return { key .. ': of format ' .. string.sub(value, 8, 8) } end
-  local names = { 'mark', 'high', 'low', 'open', 'total', 'closed', 'base', 'head', 'count', 'room', 'expires', 'since', 'held',
-    'floor_high', 'floor_low', 'retention', 'limit', 'own_caller', 'own_store', 'length' }
-  local bucket, place = {}, 9
-  for _, name in ipairs(names) do
-    bucket[name], place = struct.unpack('>I8', value, place)
-  end
-  local quota = string.sub(value, 169, 168 + bucket.length)
-  local body = 169 + bucket.length
+  local bucket, area = {}, nil
+  bucket.mark, bucket.high, bucket.low, bucket.open, bucket.total, bucket.closed, bucket.base, bucket.head, bucket.count,
+    bucket.cap, bucket.expires, bucket.room, bucket.used, bucket.rare, bucket.length, area =
+    struct.unpack('>I8I2I8I8I8I8I8I4I4I4I8I2I2BI4', value, 9)
+  local cold = area + bucket.room * 16
+  local _, held, quota_at = struct.unpack('>I8I8', value, cold)
+  quota_at = cold + 58
+  local quota = string.sub(value, quota_at, quota_at + bucket.length - 1)
+  local body = quota_at + bucket.length
   local lines = {
     key .. ': ' .. quota,
     'time to live ' .. redis.call('PTTL', key) .. ' ms, ' .. #value .. ' bytes',
     'last change at ' .. at(bucket.mark) .. ', units ever ' .. string.format('%.0f', bucket.high * 1125899906842624 + bucket.low),
   }
-  if bucket.held > 0 then lines[#lines + 1] = 'nobody before ' .. at(bucket.held) end
+  if held > 0 then lines[#lines + 1] = 'nobody before ' .. at(held) end
   if string.sub(quota, 1, 1) == 's' then
     lines[#lines + 1] = string.format('%.0f units in the log', bucket.total - bucket.base)
     local before = bucket.base
-    for place = 0, bucket.count - 1 do
-      local tick, total = struct.unpack('>I8I8', value, body + ((bucket.head + place) % bucket.room) * 16)
+    for place = 0, bucket.count + bucket.used - 1 do
+      local event = area + (place - bucket.count) * 16
+      if place < bucket.count then event = body + (bucket.head + place) % bucket.cap * 16 end
+      local tick, total = struct.unpack('>I8I8', value, event)
       lines[#lines + 1] = at(tick) .. ' ' .. string.format('%.0f', total - before)
       before = total
     end
@@ -38,7 +41,7 @@ local function show(key)
   else
     for rate in string.gmatch(quota, '%d+/%S+') do
       local first, second
-      first, second, body = struct.unpack('>I8I8', value, body)
+      first, second, area = struct.unpack('>I8I8', value, area)
       if string.sub(quota, 1, 1) == 'f' then
         lines[#lines + 1] = rate .. ': ' .. string.format('%.0f', second) .. ' units in the window from ' .. at(first)
       else

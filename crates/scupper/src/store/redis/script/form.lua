@@ -30,7 +30,7 @@ end
 local function read(key, quota)
   local value = try('GETRANGE', key, '0', GLANCE)
   if type(value) == 'table' then
-    if string.find(value.err, 'WRONGTYPE', 1, true) then fail('F', call('TYPE', key).ok) end
+    if find(value.err, 'WRONGTYPE', 1, true) then fail('F', call('TYPE', key).ok) end
     fail('E', value.err)
   end
   if value == '' then return nil end

@@ -18,7 +18,7 @@ local function entry(b, place)
 end
 
 -- The first closed event with this total at least: place, tick and total.
-local function find(b, total)
+local function search(b, total)
   local low, high, before, last = 0, b.count + recent(b) - 1, b.base, b.closed
   if last - before == high + 1 then
     low = total - before - 1
@@ -46,7 +46,7 @@ end
 local function tick_of(b, nth)
   local total = b.base + nth
   if total > b.closed then return b.open end
-  local _, tick = find(b, total)
+  local _, tick = search(b, total)
   return tick
 end
 
@@ -137,7 +137,7 @@ end
 -- `drop_old_debt`: nobody looks further back than the largest limit.
 local function drop_old_debt(b, line, most)
   if #line / 16 <= SINGLES or b.finish - most < b.base then return line end
-  local place = find(b, b.finish - most + 1)
+  local place = search(b, b.finish - most + 1)
   if place == 0 then return line end
   b.base = unpack('>I8', line, place * 16 - 7)
   return sub(line, place * 16 + 1)

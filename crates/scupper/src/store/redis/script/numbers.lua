@@ -6,21 +6,21 @@
 -- Numbers are doubles: all of them, and all that is computed from them, stay below 2^53, where time ends.
 
 local call, try, pack, unpack = redis.call, redis.pcall, struct.pack, struct.unpack
-local fmod, ceil, floor, min, max, sub = math.fmod, math.ceil, math.floor, math.min, math.max, string.sub
+local fmod, ceil, floor, min, max, sub, find = math.fmod, math.ceil, math.floor, math.min, math.max, string.sub, string.find
 
 local END = 9007199254740992
 local HALF = 1125899906842624
 local MAGIC = 'scupper1'
 -- What every change writes: high-water mark, sequence, open event, totals, ring, time to live, room of the area behind this
 -- and how much of it is used, whether anything is out of the ordinary, length of the quota. Then what few buckets have.
-local HOT, COLD = '>I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8', '>I8I8I8I8I8I8I8I8'
-local AREA, COLD_SIZE = 128, 64
+local HOT, COLD = '>I8I2I8I8I8I8I8I4I4I4I8I2I2BI4', '>I8I8I2I8I8I8I8I8'
+local AREA, COLD_SIZE = 87, 58
 -- What is read at once: all of a small bucket, of a large one all but its log.
-local GLANCE = 768
+local GLANCE = 400
 local PATIENCE = 60000000
 local SLACK = 1000
 -- Events in the area, at the most; more, and there is a ring.
-local FEW, MOST_RECENT, SINGLES, OTHERS = 4, 16, 65536, 64
+local FEW, MOST_RECENT, SINGLES, OTHERS = 2, 8, 65536, 64
 
 local time = call('TIME')
 local clock = time[1] * 1000000 + time[2]

@@ -60,16 +60,36 @@ local function quick_lanes(value, quota, now, total)
   return last, binding, table.concat(area)
 end
 
+-- Moves a full area to the ring, over events that have left every window where there is no other room: the ring is then as it
+-- says; nothing where it is not that simple.
+local function quick_move(key, body, quota, now, area, base, head, count, cap)
+  local moved = #area / 16
+  if moved < MOST_RECENT or cap < 2 * moved then return nil end
+  if cap - count < moved then
+    local at = body + (head + moved - 1) % cap * 16
+    local tick, total = unpack('>I8I8', call('GETRANGE', key, at, at + 15))
+    if tick + quota.retention >= now then return nil end
+    head, count, base = (head + moved) % cap, count - moved, total
+  end
+  local slot = (head + count) % cap
+  local part = min(moved, cap - slot)
+  -- Nothing that the header speaks of is changed by it yet.
+  if type(try('SETRANGE', key, body + slot * 16, sub(area, 1, part * 16))) == 'table' then return nil end
+  if part < moved then call('SETRANGE', key, body, sub(area, part * 16 + 1)) end
+  return head, count + moved, base
+end
+
 local function quick(key, job)
   if #job ~= 26 then return nil end
   local code, _, number, amount, at, weight = unpack('>BBIIdd', job)
   if code ~= 1 or at >= 0 then return nil end
   local quota, value = quota_of(number), try('GETRANGE', key, '0', GLANCE)
-  if type(value) == 'table' or sub(value, 1, 8) ~= MAGIC or #value < AREA then return nil end
+  if type(value) == 'table' or find(value, MAGIC, 1, true) ~= 1 or #value < AREA then return nil end
   local mark, high, low, open, finish, closed, base, head, count, cap, expires, room, used, rare, length = unpack(HOT, value, 9)
   local text = AREA + room * 16 + COLD_SIZE
   local body = text + length
-  if rare > 0 or sub(value, text + 1, body) ~= quota.text or weight > quota.capacity then return nil end
+  if rare > 0 or length ~= #quota.text or find(value, quota.text, text + 1, true) ~= text + 1 then return nil end
+  if weight > quota.capacity then return nil end
   local now, total = max(mark, clock), weight * amount
   if mark - clock > quota.retention or finish + total > END then return nil end
 
@@ -92,7 +112,11 @@ local function quick(key, job)
     end
     area = sub(value, AREA + 1, AREA + used * 16)
     if finish > closed and open ~= now then
-      if used == room then return nil end
+      if used == room then
+        head, count, base = quick_move(key, body, quota, now, area, base, head, count, cap)
+        if not head then return nil end
+        area, used = '', 0
+      end
       area, used, closed = area .. pack('>I8I8', open, finish), used + 1, finish
     end
     open, finish, needed = now, finish + total, now + quota.retention + 1
