@@ -99,7 +99,14 @@ impl Job {
 
     /// Gives each operation this error.
     pub(super) fn fail(self, error: &Error) {
-        let outcomes = (0..self.operations()).map(|_| Err(error.again())).collect();
+        let told = |asked: &Asked| {
+            let is_look = matches!(asked.what, What::Peek | What::Owes);
+            // Whether or not it was carried out, nothing was taken.
+            let kind =
+                if is_look && error.kind() == ErrorKind::Unknown { ErrorKind::Unavailable } else { error.kind() };
+            Err(Error::new(kind, error.message().to_owned()))
+        };
+        let outcomes = self.asked.iter().flat_map(|asked| (0..asked.count).map(|_| told(asked))).collect();
         self.finish(outcomes);
     }
 
