@@ -10,6 +10,8 @@
 
 mod operation;
 mod outages;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 mod scripted;
 mod task;
 

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Pipeline, Value};
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::yield_now;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::redis::endpoint::Endpoint;
@@ -165,8 +166,13 @@ impl Node {
     /// Sends commands that change nothing.
     pub(super) async fn look(&self, commands: &Pipeline) -> Result<Vec<Value>> {
         let reached = self.reach().await?;
-        let values = reached.link.call(commands, self.settings.answer_within).await;
-        let values = values.map_err(|failure| broken(&reached.endpoint, false, failure.error))?;
+        let values = match reached.link.call(commands, self.settings.answer_within).await {
+            Ok(values) => values,
+            Err(failure) => {
+                reached.link.abandon();
+                return Err(broken(&reached.endpoint, false, failure.error));
+            }
+        };
         for value in &values {
             if let Value::ServerError(error) = value
                 && let Refusal::Failed(error) = Refusal::of(error, &reached.endpoint)
@@ -183,6 +189,8 @@ impl Node {
     }
 
     async fn reach(&self) -> Result<Reached> {
+        // What has arrived comes first: a link that the server has closed is not to be written to.
+        yield_now().await;
         let mut state = self.state.lock().await;
         if let Some(reached) = &state.link {
             if reached.link.is_open() {

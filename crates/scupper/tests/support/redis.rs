@@ -1,0 +1,114 @@
+//! A store in Redis with a fault in its way, and what is seen of its buckets past the fault.
+
+use std::time::{Duration, Instant};
+
+use scupper::store::{Action, Batch, Operation, Outcome, Store};
+use scupper::{
+    Algorithm, Decision, Error, ErrorKind, Limiter, LimiterBuilder, Quota, Rates, RedisStore, RedisStoreBuilder,
+};
+use scupper_testbed::{Proxy, RedisServer, await_that};
+
+/// What every key begins with, unless a test says otherwise.
+pub(crate) const PREFIX: &str = "scupper:";
+
+/// A server of the test's own, and a proxy before it.
+pub(crate) struct Bed {
+    pub(crate) server: RedisServer,
+    pub(crate) proxy: Proxy,
+    direct: RedisStore,
+}
+
+impl Bed {
+    pub(crate) fn new() -> Self {
+        Self::before(RedisServer::start())
+    }
+
+    pub(crate) fn before(server: RedisServer) -> Self {
+        let proxy = Proxy::to(server.address());
+        let direct = RedisStore::open(&server.url()).unwrap();
+        // So that the server has the script, and the first request is one like others.
+        let _ = direct.submit(Batch::from(&Operation::new("", Action::Peek { quota: &quota("1/s") }))).wait();
+        Self { server, proxy, direct }
+    }
+
+    /// Of a store that reaches the server through the proxy.
+    pub(crate) fn builder(&self) -> RedisStoreBuilder {
+        RedisStore::builder(&format!("redis://127.0.0.1:{}", self.proxy.port()))
+    }
+
+    pub(crate) fn store(&self) -> RedisStore {
+        self.builder().open().unwrap()
+    }
+
+    pub(crate) fn limiter(&self, rates: &str) -> Limiter {
+        limiting(rates, &self.store()).build().unwrap()
+    }
+
+    /// A store that no fault meets.
+    pub(crate) fn direct(&self) -> &RedisStore {
+        &self.direct
+    }
+
+    /// Units in use under the first of these rates, as the server has it.
+    #[track_caller]
+    pub(crate) fn used(&self, key: &str, rates: &str) -> u64 {
+        used(&self.direct, key, rates)
+    }
+}
+
+pub(crate) fn limiting(rates: &str, store: &RedisStore) -> LimiterBuilder {
+    let rates: Rates = rates.parse().unwrap();
+    Limiter::builder().rates(rates.iter().copied()).store(store.clone())
+}
+
+pub(crate) fn quota(rates: &str) -> Quota {
+    Quota::new(Algorithm::default(), rates.parse::<Rates>().unwrap()).unwrap()
+}
+
+/// Has a store carry out one operation.
+pub(crate) fn submit(store: &RedisStore, operation: &Operation<'_>) -> Outcome {
+    store.submit(Batch::from(operation)).wait().remove(0)
+}
+
+#[track_caller]
+pub(crate) fn used(store: &RedisStore, key: &str, rates: &str) -> u64 {
+    let quota = quota(rates);
+    match submit(store, &Operation::new(key, Action::Peek { quota: &quota })).unwrap() {
+        scupper::store::Reply::Peeked(snapshot) => snapshot.usage[0].used,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The error of a request that could not be decided; a denial is none.
+#[track_caller]
+pub(crate) fn refused(decision: Result<Decision<'_>, Error>) -> Error {
+    match decision {
+        Err(error) => error,
+        Ok(decision) => panic!("decided: {decision:?}"),
+    }
+}
+
+#[track_caller]
+pub(crate) fn admits(limiter: &Limiter, key: &str) {
+    let decision = limiter.try_acquire(key).unwrap();
+    assert!(decision.is_admitted(), "{decision:?}");
+}
+
+/// Asks again and again for what fits, until it is admitted: says how long that took, and how many errors it was. A denial
+/// would be a lie, and so would an error that no later attempt can better.
+#[track_caller]
+pub(crate) fn recovers(limiter: &Limiter, key: &str) -> (Duration, u32) {
+    let (start, mut errors) = (Instant::now(), 0);
+    await_that("the request is admitted", || match limiter.try_acquire(key) {
+        Ok(decision) => {
+            assert!(decision.is_admitted(), "{decision:?}");
+            true
+        }
+        Err(error) => {
+            assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown), "{error}");
+            errors += 1;
+            false
+        }
+    });
+    (start.elapsed(), errors)
+}
