@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::redis::server::RedisServer;
+use crate::port::free_port;
+use crate::program::Program;
+use crate::redis::server::{Failure, RedisServer};
+
+/// How often another port is tried when a process of somebody else has taken it first.
+const ATTEMPTS: usize = 5;
 
 /// How a server is to be, beside the defaults of Redis. It keeps nothing on disk unless a line says so.
 ///
@@ -14,15 +19,33 @@ use crate::redis::server::RedisServer;
 /// let server = RedisServer::builder().line("maxmemory 3mb").line("maxmemory-policy allkeys-lru").start();
 /// assert_eq!(server.command(&["CONFIG", "GET", "maxmemory"]).array()[1].text(), "3145728");
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use = "a builder starts nothing until it is told to"]
 pub struct RedisServerBuilder {
-    pub(super) port: Option<u16>,
-    pub(super) password: Option<String>,
+    program: Program,
+    port: Option<u16>,
+    password: Option<String>,
     lines: Vec<String>,
 }
 
+impl RedisServer {
+    /// A server with the defaults of Redis, keeping nothing on disk, on any free port.
+    #[must_use = "a server lives as long as its value"]
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A server that is to be other than the defaults.
+    pub fn builder() -> RedisServerBuilder {
+        RedisServerBuilder::of(Program::RedisServer).line("save \"\"").line("appendonly no")
+    }
+}
+
 impl RedisServerBuilder {
+    pub(super) fn of(program: Program) -> Self {
+        Self { program, port: None, password: None, lines: Vec::new() }
+    }
+
     /// Adds a line of `redis.conf`, such as `maxmemory 3mb` or `user reader on >secret ~* +get`.
     ///
     /// The user `default` must stay able to `PING` and to ask for `INFO`.
@@ -50,18 +73,23 @@ impl RedisServerBuilder {
     /// When it does not answer within 15 seconds, with what it last wrote to its log.
     #[must_use = "a server lives as long as its value"]
     pub fn start(self) -> RedisServer {
-        RedisServer::from_builder(&self)
+        let attempts = if self.port.is_some() { 1 } else { ATTEMPTS };
+        let mut why = String::new();
+        for _ in 0..attempts {
+            let port = self.port.unwrap_or_else(free_port);
+            let server = RedisServer::prepare(self.program, port, self.password.clone(), &self.text(port));
+            match server.serve() {
+                Ok(()) => return server,
+                Err(Failure::PortTaken(message)) => why = message,
+                Err(Failure::Other(message)) => panic!("{message}"),
+            }
+        }
+        panic!("{why}");
     }
 
     /// The text of `redis.conf`; where a line is said twice, the last counts.
-    pub(super) fn text(&self, port: u16) -> String {
-        let mut text = format!(
-            "bind 127.0.0.1\n\
-             port {port}\n\
-             daemonize no\n\
-             save \"\"\n\
-             appendonly no\n"
-        );
+    fn text(&self, port: u16) -> String {
+        let mut text = format!("bind 127.0.0.1\nport {port}\ndaemonize no\n");
         // Writing to a string cannot fail.
         if let Some(password) = &self.password {
             let _ = writeln!(text, "requirepass {password}");

@@ -2,12 +2,14 @@
 
 mod builder;
 mod client;
+mod cluster;
 mod reply;
 mod server;
 mod shared;
 
 pub use builder::RedisServerBuilder;
 pub use client::Client;
+pub use cluster::{RedisCluster, RedisClusterBuilder};
 pub use reply::Reply;
 pub use server::RedisServer;
 pub use shared::SharedRedis;

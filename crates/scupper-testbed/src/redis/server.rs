@@ -7,15 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rustix::process::Signal;
 
 use crate::patience::{PATIENCE, look_for};
-use crate::port::free_port;
 use crate::process::Process;
 use crate::program::Program;
-use crate::redis::builder::RedisServerBuilder;
 use crate::redis::client::Client;
 use crate::redis::reply::Reply;
 
-/// How often another port is tried when a process of somebody else has taken it first.
-const ATTEMPTS: usize = 5;
+const CONFIGURATION: &str = "redis.conf";
 
 /// A Redis of one's own on 127.0.0.1. Dropping it kills it and removes its folder.
 ///
@@ -38,38 +35,17 @@ pub struct RedisServer {
 }
 
 /// Why it does not serve.
-enum Failure {
+pub(super) enum Failure {
     PortTaken(String),
     Other(String),
 }
 
 impl RedisServer {
-    /// A server with the defaults of Redis, keeping nothing on disk, on any free port.
-    #[must_use = "a server lives as long as its value"]
-    pub fn start() -> Self {
-        Self::builder().start()
-    }
-
-    /// A server that is to be other than the defaults.
-    pub fn builder() -> RedisServerBuilder {
-        RedisServerBuilder::default()
-    }
-
-    pub(super) fn from_builder(builder: &RedisServerBuilder) -> Self {
-        let attempts = if builder.port.is_some() { 1 } else { ATTEMPTS };
-        let mut why = String::new();
-        for _ in 0..attempts {
-            let port = builder.port.unwrap_or_else(free_port);
-            let process = Process::new(Program::RedisServer).arg("redis.conf");
-            fs::write(process.folder().join("redis.conf"), builder.text(port)).expect("the folder is our own");
-            let server = Self { process, port, password: builder.password.clone() };
-            match server.serve() {
-                Ok(()) => return server,
-                Err(Failure::PortTaken(message)) => why = message,
-                Err(Failure::Other(message)) => panic!("{message}"),
-            }
-        }
-        panic!("{why}");
+    /// A server that does not run yet, with that text as its configuration.
+    pub(super) fn prepare(program: Program, port: u16, password: Option<String>, configuration: &str) -> Self {
+        let process = Process::new(program).arg(CONFIGURATION);
+        fs::write(process.folder().join(CONFIGURATION), configuration).expect("the folder is our own");
+        Self { process, port, password }
     }
 
     /// The port that it listens on.
@@ -87,8 +63,16 @@ impl RedisServer {
     /// Its URL, such as `redis://127.0.0.1:10000`.
     #[must_use]
     pub fn url(&self) -> String {
-        let user = self.password.as_ref().map_or_else(String::new, |password| format!(":{password}@"));
-        format!("redis://{user}127.0.0.1:{}", self.port)
+        format!("redis://{}127.0.0.1:{}", self.user(), self.port)
+    }
+
+    /// What a URL has before the host.
+    pub(super) fn user(&self) -> String {
+        self.password.as_ref().map_or_else(String::new, |password| format!(":{password}@"))
+    }
+
+    pub(super) fn password(&self) -> Option<&str> {
+        self.password.as_deref()
     }
 
     /// Sends a command on a connection of its own, and returns the answer; a refusal is an answer too.
@@ -97,8 +81,12 @@ impl RedisServer {
     ///
     /// When no answer comes.
     pub fn command<W: AsRef<[u8]>>(&self, words: &[W]) -> Reply {
-        let answer = self.client().and_then(|mut client| client.command(words));
-        answer.unwrap_or_else(|error| panic!("Redis at port {} does not answer: {error}", self.port))
+        self.try_command(words).unwrap_or_else(|error| panic!("Redis at port {} does not answer: {error}", self.port))
+    }
+
+    /// As [`command`](Self::command), for when the server may be on its way up or down, or close the connection.
+    pub(super) fn try_command<W: AsRef<[u8]>>(&self, words: &[W]) -> io::Result<Reply> {
+        self.client()?.command(words)
     }
 
     /// A connection to it, with the password given.
@@ -145,7 +133,14 @@ impl RedisServer {
         self.process.signal(Signal::CONT);
     }
 
-    fn serve(&self) -> Result<(), Failure> {
+    /// Whether it runs, stalled or not.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.process.ended().is_none() && self.process.id().is_some()
+    }
+
+    /// Starts it, after killing the one that runs, and waits until it answers.
+    pub(super) fn serve(&self) -> Result<(), Failure> {
         self.process.start();
         let Some(id) = self.process.id() else {
             return Err(self.failure("was killed before it answered"));
@@ -161,7 +156,7 @@ impl RedisServer {
 
     /// Whether it serves; another server that has taken its port does not count.
     fn answers_as(&self, id: u32) -> bool {
-        let ask = |words: &[&str]| self.client().and_then(|mut client| client.command(words)).map(|reply| reply.text());
+        let ask = |words: &[&str]| self.try_command(words).map(|reply| reply.text());
         let own_line = format!("process_id:{id}");
         ask(&["INFO", "server"]).is_ok_and(|info| info.lines().any(|line| line == own_line))
             && ask(&["PING"]).is_ok_and(|answer| answer == "PONG")
