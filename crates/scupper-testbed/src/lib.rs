@@ -14,7 +14,7 @@
 //! | what | where |
 //! |---|---|
 //! | a server for one test, or one for all | [`RedisServer`], [`SharedRedis`] |
-//! | servers that share the keys | [`RedisCluster`] |
+//! | servers that share the keys, or stand in for each other | [`RedisCluster`], [`RedisSentinel`] |
 //! | asking a server, without the library under test | [`Client`], [`Reply`] |
 //! | what goes wrong between a client and a server | [`Proxy`], [`Fault`] |
 //! | a port that nobody listens on | [`free_port`] |
@@ -35,4 +35,4 @@ pub use crate::patience::await_that;
 pub use crate::port::free_port;
 pub use crate::proxy::{Fault, Proxy};
 pub use crate::redis::{Client, RedisServer, RedisServerBuilder, Reply, SharedRedis};
-pub use crate::redis::{RedisCluster, RedisClusterBuilder};
+pub use crate::redis::{RedisCluster, RedisClusterBuilder, RedisSentinel, RedisSentinelBuilder};

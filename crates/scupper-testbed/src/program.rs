@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Program {
     RedisServer,
+    RedisSentinel,
 }
 
 impl Program {
     fn name(self) -> &'static str {
         match self {
             Self::RedisServer => "redis-server",
+            Self::RedisSentinel => "redis-sentinel",
         }
     }
 
