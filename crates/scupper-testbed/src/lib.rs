@@ -15,6 +15,7 @@
 //! |---|---|
 //! | a server for one test, or one for all | [`RedisServer`], [`SharedRedis`] |
 //! | servers that share the keys, or stand in for each other | [`RedisCluster`], [`RedisSentinel`] |
+//! | TLS | [`Certificates`], for the builder of any of these |
 //! | asking a server, without the library under test | [`Client`], [`Reply`] |
 //! | what goes wrong between a client and a server | [`Proxy`], [`Fault`] |
 //! | a port that nobody listens on | [`free_port`] |
@@ -23,6 +24,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot have its server is ended by a panic")]
 #![allow(clippy::missing_panics_doc, reason = "whatever fails here panics, as the crate's own page says")]
 
+mod certificates;
 mod keeper;
 mod patience;
 mod port;
@@ -31,6 +33,7 @@ mod program;
 mod proxy;
 mod redis;
 
+pub use crate::certificates::Certificates;
 pub use crate::patience::await_that;
 pub use crate::port::free_port;
 pub use crate::proxy::{Fault, Proxy};

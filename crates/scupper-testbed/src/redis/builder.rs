@@ -1,10 +1,10 @@
 //! What kind of Redis to start.
 
-use std::fmt::Write as _;
-
+use crate::certificates::Certificates;
 use crate::port::free_port;
 use crate::program::Program;
 use crate::redis::server::{Failure, RedisServer};
+use crate::redis::tls::Tls;
 
 /// How often another port is tried when a process of somebody else has taken it first.
 const ATTEMPTS: usize = 5;
@@ -25,6 +25,7 @@ pub struct RedisServerBuilder {
     program: Program,
     port: Option<u16>,
     password: Option<String>,
+    tls: Option<Certificates>,
     lines: Vec<String>,
 }
 
@@ -43,7 +44,7 @@ impl RedisServer {
 
 impl RedisServerBuilder {
     pub(super) fn of(program: Program) -> Self {
-        Self { program, port: None, password: None, lines: Vec::new() }
+        Self { program, port: None, password: None, tls: None, lines: Vec::new() }
     }
 
     /// Adds a line of `redis.conf`, such as `maxmemory 3mb` or `user reader on >secret ~* +get`.
@@ -66,6 +67,17 @@ impl RedisServerBuilder {
         self
     }
 
+    /// Listens for TLS too, on a port of its own, and asks no client for a certificate.
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.tls = Some(certificates.clone());
+        self.line("tls-auth-clients no")
+    }
+
+    /// Listens for TLS too, on a port of its own, and takes only clients that show a certificate.
+    pub fn tls_for_known_clients(self, certificates: &Certificates) -> Self {
+        self.tls(certificates).line("tls-auth-clients yes")
+    }
+
     /// Starts it, and waits until it answers.
     ///
     /// # Panics
@@ -77,7 +89,9 @@ impl RedisServerBuilder {
         let mut why = String::new();
         for _ in 0..attempts {
             let port = self.port.unwrap_or_else(free_port);
-            let server = RedisServer::prepare(self.program, port, self.password.clone(), &self.text(port));
+            let tls = self.tls.clone().map(|certificates| Tls { port: free_port(), certificates });
+            let server = RedisServer::prepare(self.program, port, &self.text(port, tls.as_ref()));
+            let server = server.with(self.password.clone(), tls);
             match server.serve() {
                 Ok(()) => return server,
                 Err(Failure::PortTaken(message)) => why = message,
@@ -88,15 +102,11 @@ impl RedisServerBuilder {
     }
 
     /// The text of `redis.conf`; where a line is said twice, the last counts.
-    fn text(&self, port: u16) -> String {
-        let mut text = format!("bind 127.0.0.1\nport {port}\ndaemonize no\n");
-        // Writing to a string cannot fail.
-        if let Some(password) = &self.password {
-            let _ = writeln!(text, "requirepass {password}");
-        }
-        for line in &self.lines {
-            let _ = writeln!(text, "{line}");
-        }
-        text
+    fn text(&self, port: u16, tls: Option<&Tls>) -> String {
+        let mut lines = vec!["bind 127.0.0.1".to_owned(), format!("port {port}"), "daemonize no".to_owned()];
+        lines.extend(self.password.iter().map(|password| format!("requirepass {password}")));
+        lines.extend(tls.iter().flat_map(|tls| tls.lines()));
+        lines.extend_from_slice(&self.lines);
+        lines.join("\n") + "\n"
     }
 }

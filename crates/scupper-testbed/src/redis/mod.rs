@@ -7,6 +7,7 @@ mod reply;
 mod sentinel;
 mod server;
 mod shared;
+mod tls;
 
 pub use builder::RedisServerBuilder;
 pub use client::Client;

@@ -1,5 +1,6 @@
 //! A Redis, another that stands in for it, and a Sentinel that says which is which.
 
+use crate::certificates::Certificates;
 use crate::patience::{PATIENCE, await_that, look_for};
 use crate::program::Program;
 use crate::redis::builder::RedisServerBuilder;
@@ -60,6 +61,13 @@ impl RedisSentinelBuilder {
         self
     }
 
+    /// Speaks TLS, to clients and among the three. For the tests' own commands they listen without it too.
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.server = self.server.tls(certificates).line("tls-replication yes");
+        self.sentinel = self.sentinel.tls(certificates).line("tls-replication yes");
+        self
+    }
+
     /// Adds a line to the `redis.conf` of the primary and the replica.
     pub fn line(mut self, line: &str) -> Self {
         self.server = self.server.line(line);
@@ -74,11 +82,11 @@ impl RedisSentinelBuilder {
     #[must_use = "servers live as long as their value"]
     pub fn start(self) -> RedisSentinel {
         let primary = self.server.clone().start();
-        let replica = self.server.line(&format!("replicaof 127.0.0.1 {}", primary.port())).start();
+        let replica = self.server.line(&format!("replicaof 127.0.0.1 {}", primary.peer_port())).start();
         await_that("the replica has the data of the primary", || follows(&replica, &primary));
         let mut sentinel = self
             .sentinel
-            .line(&format!("sentinel monitor {NAME} 127.0.0.1 {} 1", primary.port()))
+            .line(&format!("sentinel monitor {NAME} 127.0.0.1 {} 1", primary.peer_port()))
             .line(&format!("sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}"))
             .line(&format!("sentinel failover-timeout {NAME} {FAILOVER_LIMIT_MS}"));
         if let Some(password) = &self.password {
@@ -108,11 +116,12 @@ impl RedisSentinel {
         }
     }
 
-    /// The URL, such as `redis+sentinel://127.0.0.1:10002/mymaster`. A password of the servers is in it, one of Sentinel is
-    /// not.
+    /// The URL, such as `redis+sentinel://127.0.0.1:10002/mymaster`; with TLS it begins with `rediss+sentinel://`. A password
+    /// of the servers is in it, one of Sentinel is not.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis+sentinel://{}127.0.0.1:{}/{NAME}", self.servers[0].user(), self.sentinel.port())
+        let scheme = if self.sentinel.has_tls() { "rediss" } else { "redis" };
+        format!("{scheme}+sentinel://{}127.0.0.1:{}/{NAME}", self.servers[0].user(), self.sentinel.peer_port())
     }
 
     /// The Sentinel. Started again by hand, it goes by its own periods, and may take twenty seconds to act.
@@ -168,7 +177,7 @@ impl RedisSentinel {
     ///
     /// When it still has none after 15 seconds.
     pub fn await_replica(&self) {
-        let port = self.replica().port().to_string();
+        let port = self.replica().peer_port().to_string();
         await_that("Sentinel knows a replica in working order", || {
             let replicas = self.sentinel.command(&["SENTINEL", "REPLICAS", NAME]).granted().array();
             replicas.into_iter().any(|replica| {
@@ -187,14 +196,14 @@ impl RedisSentinel {
     fn primary_number(&self) -> usize {
         let address = self.sentinel.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]).granted().array();
         let port = address[1].text();
-        let number = self.servers.iter().position(|server| server.port().to_string() == port);
+        let number = self.servers.iter().position(|server| server.peer_port().to_string() == port);
         number.expect("Sentinel must name one of the two")
     }
 }
 
 fn follows(replica: &RedisServer, primary: &RedisServer) -> bool {
     let role = role(replica);
-    role.contains("master_link_status:up") && role.contains(&format!("master_port:{}\r\n", primary.port()))
+    role.contains("master_link_status:up") && role.contains(&format!("master_port:{}\r\n", primary.peer_port()))
 }
 
 /// What the server says of itself; nothing while Sentinel closes its connections, which belongs to a change of roles.

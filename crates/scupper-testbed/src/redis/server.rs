@@ -11,6 +11,7 @@ use crate::process::Process;
 use crate::program::Program;
 use crate::redis::client::Client;
 use crate::redis::reply::Reply;
+use crate::redis::tls::Tls;
 
 const CONFIGURATION: &str = "redis.conf";
 
@@ -32,6 +33,7 @@ pub struct RedisServer {
     process: Process,
     port: u16,
     password: Option<String>,
+    tls: Option<Tls>,
 }
 
 /// Why it does not serve.
@@ -42,10 +44,14 @@ pub(super) enum Failure {
 
 impl RedisServer {
     /// A server that does not run yet, with that text as its configuration.
-    pub(super) fn prepare(program: Program, port: u16, password: Option<String>, configuration: &str) -> Self {
+    pub(super) fn prepare(program: Program, port: u16, configuration: &str) -> Self {
         let process = Process::new(program).arg(CONFIGURATION);
         fs::write(process.folder().join(CONFIGURATION), configuration).expect("the folder is our own");
-        Self { process, port, password }
+        Self { process, port, password: None, tls: None }
+    }
+
+    pub(super) fn with(self, password: Option<String>, tls: Option<Tls>) -> Self {
+        Self { password, tls, ..self }
     }
 
     /// The port that it listens on.
@@ -64,6 +70,35 @@ impl RedisServer {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://{}127.0.0.1:{}", self.user(), self.port)
+    }
+
+    /// Its URL for TLS, such as `rediss://127.0.0.1:10001`.
+    ///
+    /// # Panics
+    ///
+    /// When it was started without certificates.
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        format!("rediss://{}127.0.0.1:{}", self.user(), self.tls_port())
+    }
+
+    /// The port that it listens on for TLS.
+    ///
+    /// # Panics
+    ///
+    /// When it was started without certificates.
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        self.tls.as_ref().expect("the server must have been started with certificates").port
+    }
+
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// The port that others of its kind know it by, and clients like them.
+    pub(super) fn peer_port(&self) -> u16 {
+        self.tls.as_ref().map_or(self.port, |tls| tls.port)
     }
 
     /// What a URL has before the host.

@@ -1,5 +1,6 @@
 //! What kind of cluster to start.
 
+use crate::certificates::Certificates;
 use crate::redis::builder::RedisServerBuilder;
 use crate::redis::cluster::forming::form;
 use crate::redis::cluster::nodes::{MASTERS, RedisCluster};
@@ -15,6 +16,7 @@ pub struct RedisClusterBuilder {
     replicas: bool,
     proxies: bool,
     password: Option<String>,
+    tls: Option<Certificates>,
     lines: Vec<String>,
 }
 
@@ -47,6 +49,12 @@ impl RedisClusterBuilder {
     /// Makes the user `default` need this password, on every node.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
+        self
+    }
+
+    /// Speaks TLS, to clients and among the nodes. For the tests' own commands the nodes listen without it too.
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.tls = Some(certificates.clone());
         self
     }
 
@@ -83,6 +91,9 @@ impl RedisClusterBuilder {
             .line("repl-diskless-sync-delay 0");
         if let Some(password) = &self.password {
             node = node.password(password).line(&format!("masterauth {password}"));
+        }
+        if let Some(certificates) = &self.tls {
+            node = node.tls(certificates).line("tls-cluster yes").line("tls-replication yes");
         }
         self.lines.iter().fold(node, |node, line| node.line(line))
     }

@@ -21,7 +21,7 @@ pub(super) fn form(masters: &[RedisServer], replicas: &[RedisServer]) {
     for (number, node) in nodes.iter().enumerate() {
         // Each meets each: to hear of one another takes them longer.
         for other in &nodes[number + 1..] {
-            let _ = node.command(&["CLUSTER", "MEET", "127.0.0.1", &other.port().to_string()]).granted();
+            let _ = node.command(&["CLUSTER", "MEET", "127.0.0.1", &other.peer_port().to_string()]).granted();
         }
     }
     for (master, replica) in masters.iter().zip(replicas) {

@@ -82,7 +82,7 @@ impl RedisCluster {
 
     fn migration(&self, keys: &[Reply], to: usize) -> Vec<String> {
         let to = self.node(to);
-        let port = to.port().to_string();
+        let port = to.peer_port().to_string();
         let mut words = ["MIGRATE", "127.0.0.1", &port, "", "0", MOVE_LIMIT_MS].map(str::to_owned).to_vec();
         if let Some(password) = to.password() {
             words.extend(["AUTH", password].map(str::to_owned));

@@ -1,5 +1,7 @@
 //! The nodes of a cluster.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use crate::patience::await_that;
 use crate::proxy::Proxy;
 use crate::redis::server::RedisServer;
@@ -68,16 +70,18 @@ impl RedisCluster {
         self.proxies.get(number).expect("the cluster must have been started with proxies")
     }
 
-    /// The URL, such as `redis+cluster://127.0.0.1:10000,127.0.0.1:10001,127.0.0.1:10002`: those that began as masters.
+    /// The URL, such as `redis+cluster://127.0.0.1:10000,127.0.0.1:10001,127.0.0.1:10002`: those that began as masters. With
+    /// TLS it begins with `rediss+cluster://`.
     #[must_use]
     pub fn url(&self) -> String {
-        let ports = self.nodes.iter().map(RedisServer::port).take(MASTERS);
+        let ports = self.nodes.iter().map(RedisServer::peer_port).take(MASTERS);
         let ports: Vec<u16> = match self.proxies.as_slice() {
             [] => ports.collect(),
             proxies => proxies.iter().map(Proxy::port).take(MASTERS).collect(),
         };
         let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        format!("redis+cluster://{}{}", self.nodes[0].user(), hosts.join(","))
+        let scheme = if self.nodes[0].has_tls() { "rediss" } else { "redis" };
+        format!("{scheme}+cluster://{}{}", self.nodes[0].user(), hosts.join(","))
     }
 
     /// The slot of a key.
@@ -143,9 +147,9 @@ impl RedisCluster {
 
 /// A proxy to a node, which the node gives to clients and to other nodes as its own address.
 fn announced(node: &RedisServer) -> Proxy {
-    let proxy = Proxy::to(node.address());
-    let port = proxy.port().to_string();
-    let _ = node.command(&["CONFIG", "SET", "cluster-announce-port", &port]).granted();
+    let proxy = Proxy::to(SocketAddr::from((Ipv4Addr::LOCALHOST, node.peer_port())));
+    let setting = if node.has_tls() { "cluster-announce-tls-port" } else { "cluster-announce-port" };
+    let _ = node.command(&["CONFIG", "SET", setting, &proxy.port().to_string()]).granted();
     // For when it is started again.
     let _ = node.command(&["CONFIG", "REWRITE"]).granted();
     proxy
