@@ -10,6 +10,7 @@ mod features;
 mod licences;
 mod model;
 mod sanitizer;
+mod servers;
 mod tally;
 mod test;
 mod workspace;
