@@ -26,6 +26,12 @@ pub fn free_port() -> u16 {
     free.next().expect("some port from 10,000 to 19,999 must be free")
 }
 
+/// Listens on a free port, which nobody gets by chance right after it is given up: so a test sees that it refuses.
+pub(crate) fn listen_on_free_port() -> TcpListener {
+    let mut tried = (0..PORTS.len()).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())));
+    tried.find_map(Result::ok).expect("some port from 10,000 to 19,999 must be free")
+}
+
 fn count() -> u16 {
     PORTS.end - PORTS.start
 }

@@ -1,9 +1,10 @@
 //! The proxy as a test has it.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use crate::port::listen_on_free_port;
 use crate::proxy::control::Control;
 use crate::proxy::fault::Fault;
 use crate::proxy::link::Link;
@@ -39,7 +40,7 @@ impl Proxy {
     #[must_use = "a proxy lives as long as its value"]
     pub fn to(server: SocketAddr) -> Self {
         assert!(server.ip().is_loopback(), "A test talks to loopback alone, and not to {server}.");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("some port must be free");
+        let listener = listen_on_free_port();
         let address = listener.local_addr().expect("it listens");
         let control = Arc::new(Control::default());
         let listening = thread::spawn({
