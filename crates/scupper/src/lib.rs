@@ -37,6 +37,8 @@ mod sync;
 
 mod turnstile;
 
+mod detached;
+
 mod error;
 
 mod time;

@@ -4,8 +4,6 @@ mod policy;
 
 mod breaker;
 
-mod detached;
-
 mod watched;
 
 mod limited;
@@ -20,7 +18,6 @@ mod guarded;
 
 pub(crate) use ask::{Ask, OwnTime, read_ruling};
 pub(crate) use call::{Answered, Call, Late};
-pub(crate) use detached::detach;
 pub(crate) use guarded::{GuardSettings, GuardedStore};
 pub use policy::OutagePolicy;
 pub(crate) use watched::Afterwards;

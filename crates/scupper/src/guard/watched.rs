@@ -2,7 +2,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::guard::detached::detach;
+use crate::detached::detach;
 use crate::store::{Outcomes, Submission, SubmissionFuture};
 
 /// What is to be done once a call has been answered.

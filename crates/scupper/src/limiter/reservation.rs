@@ -1,7 +1,7 @@
 use std::fmt;
 
+use crate::detached::detach;
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::detach;
 use crate::limiter::answer::Answer;
 use crate::limiter::core::Core;
 use crate::permit::Permit;

@@ -5,9 +5,9 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::time::sleep_until;
 
+use crate::store::io::Runner;
 use crate::sync::{Arc, Mutex, Weak, lock};
 
 /// Carries jobs to where they are done, several at once.
@@ -77,8 +77,8 @@ impl<C: Carrier> Coalescer<C> {
         &self.0.carrier
     }
 
-    /// Sends a job, now or with others; what is to be done is done on this runtime.
-    pub(crate) fn send(&self, job: C::Job, runtime: &Handle) {
+    /// Sends a job, now or with others.
+    pub(crate) fn send(&self, job: C::Job, runner: &Runner) {
         let shared = &self.0;
         let mut queue = lock(&shared.queue);
         if queue.jobs.len() >= shared.bounds.waiting {
@@ -89,11 +89,11 @@ impl<C: Carrier> Coalescer<C> {
         if queue.calls < shared.bounds.calls {
             queue.calls += 1;
             drop(queue);
-            runtime.spawn(Arc::clone(shared).call());
+            runner.begin(Arc::clone(shared).call());
         } else if !queue.is_watched {
             queue.is_watched = true;
             drop(queue);
-            runtime.spawn(Shared::watch(Arc::downgrade(shared)));
+            runner.spawn(Shared::watch(Arc::downgrade(shared)));
         }
     }
 }

@@ -15,6 +15,9 @@ mod contract;
 mod memory;
 
 #[cfg(feature = "redis")]
+mod io;
+
+#[cfg(feature = "redis")]
 mod coalesce;
 
 #[cfg(feature = "redis")]

@@ -2,8 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::detached::detach;
 use crate::error::Result;
-use crate::guard::{Afterwards, GuardedStore, Late, detach};
+use crate::guard::{Afterwards, GuardedStore, Late};
 use crate::ruling::Ruling;
 use crate::source::Source;
 use crate::store::{Admission, Submission, Verdict};

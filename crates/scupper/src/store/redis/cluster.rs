@@ -3,10 +3,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use redis::Pipeline;
-use tokio::runtime::Handle;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::coalesce::{Carrier, Coalescer, TurnedAway};
+use crate::store::io::Runner;
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::failure::{Redirect, turned_away};
 use crate::store::redis::job::{Job, fail};
@@ -23,7 +23,7 @@ pub(super) struct Cluster {
     seeds: Vec<Endpoint>,
     login: Arc<Login>,
     settings: Settings,
-    runtime: Handle,
+    runner: Runner,
     map: Mutex<Map>,
     this: Weak<Self>,
 }
@@ -53,9 +53,9 @@ impl Cluster {
     /// While a slot moves, its keys lie on two nodes.
     const WHILE_A_KEY_MOVES: Duration = Duration::from_millis(5);
 
-    pub(super) fn new(seeds: &[Endpoint], login: Arc<Login>, settings: Settings, runtime: Handle) -> Arc<Self> {
+    pub(super) fn new(seeds: &[Endpoint], login: Arc<Login>, settings: Settings, runner: Runner) -> Arc<Self> {
         let seeds = seeds.to_vec();
-        Arc::new_cyclic(|this| Self { seeds, login, settings, runtime, map: Mutex::default(), this: this.clone() })
+        Arc::new_cyclic(|this| Self { seeds, login, settings, runner, map: Mutex::default(), this: this.clone() })
     }
 
     /// Has a job done by the node that has its slot.
@@ -65,7 +65,7 @@ impl Cluster {
         if let Some(endpoint) = owner {
             let master = self.master(&mut map, &endpoint);
             drop(map);
-            return master.send(job, &self.runtime);
+            return master.send(job, &self.runner);
         }
         if map.waiting.len() >= self.settings.bounds.waiting {
             drop(map);
@@ -96,7 +96,7 @@ impl Cluster {
         let Some(this) = self.this.upgrade() else { return };
         if !map.is_learning {
             map.is_learning = true;
-            self.runtime.spawn(async move {
+            self.runner.spawn(async move {
                 let learnt = this.learn().await;
                 this.finish_learning(learnt);
             });
@@ -207,7 +207,7 @@ impl Cluster {
                 let endpoint = to_endpoint(&to, from);
                 let master = self.master(&mut lock(&self.map), &endpoint);
                 let Some(this) = self.this.upgrade() else { return };
-                self.runtime.spawn(async move {
+                self.runner.spawn(async move {
                     for astray in master.carrier().node.evaluate(vec![group], true).await {
                         this.send_on(astray, &endpoint);
                     }
@@ -215,7 +215,7 @@ impl Cluster {
             }
             Elsewhere::TryAgain => {
                 let Some(this) = self.this.upgrade() else { return };
-                self.runtime.spawn(async move {
+                self.runner.spawn(async move {
                     tokio::time::sleep(Self::WHILE_A_KEY_MOVES).await;
                     // One by one, as each key is on one node.
                     for job in group {

@@ -1,17 +1,21 @@
 use std::future::poll_fn;
 use std::io;
-use std::mem::forget;
+use std::mem::{MaybeUninit, forget};
+use std::net::Shutdown;
 use std::pin::pin;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Arg, AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value, parse_redis_value};
+use socket2::{SockRef, Socket};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::task::{AbortHandle, unconstrained};
+use tokio::task::unconstrained;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::detached::{Detached, hold_back};
 use crate::error::{Error, Result};
+use crate::store::io::Runner;
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::login::Login;
 use crate::store::redis::refusal;
@@ -22,7 +26,9 @@ use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 pub(super) struct Link {
     connection: MultiplexedConnection,
     record: Arc<Record>,
-    driver: AbortHandle,
+    driver: Arc<Detached>,
+    /// Tells what the driver has not been told yet.
+    probe: Socket,
     /// The bytes of all calls so far, in the order in which they are written.
     queued: Mutex<u64>,
     /// Of these, the bytes of calls that nobody waits for any more: they may never be written.
@@ -49,7 +55,7 @@ impl Link {
 
     async fn open(endpoint: &Endpoint, login: &Login) -> Result<Self> {
         let record = Arc::new(Record::default());
-        let wire = wire(endpoint, login, Arc::clone(&record)).await?;
+        let (wire, probe) = wire(endpoint, login, Arc::clone(&record)).await?;
         // Times are kept here, and the opening is a call like others: the errors of that library's own would tell too little.
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
@@ -58,8 +64,9 @@ impl Link {
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let made = MultiplexedConnection::new_with_config(&info, wire, config).await;
         let (connection, driver) = made.map_err(|error| refusal::not_reached(endpoint, io::Error::other(error)))?;
-        let driver = tokio::spawn(driver).abort_handle();
-        let link = Self { connection, record, driver, queued: Mutex::default(), given_up: AtomicU64::new(0) };
+        // What a call queues is on its way to the socket before the call waits.
+        let driver = Runner::here().begin(driver);
+        let link = Self { connection, record, driver, probe, queued: Mutex::default(), given_up: AtomicU64::new(0) };
 
         let answers =
             link.call(&login.opening, Duration::MAX).await.map_err(|broken| link.explain(endpoint, login, broken))?;
@@ -108,11 +115,13 @@ impl Link {
                 if place.is_some() {
                     return answers.as_mut().poll(context);
                 }
-                // Places are taken in the order in which calls are queued.
-                let mut queued = lock(&self.queued);
-                place = Some(*queued);
-                *queued += length;
-                answers.as_mut().poll(context)
+                // Places are taken in the order in which calls are queued; what that has sent, and what it wakes, comes after.
+                hold_back(|| {
+                    let mut queued = lock(&self.queued);
+                    place = Some(*queued);
+                    *queued += length;
+                    answers.as_mut().poll(context)
+                })
             }),
         );
         let outcome = in_time.await;
@@ -139,13 +148,23 @@ impl Link {
 
     /// Whether calls can still be made; false as soon as the server closes the connection.
     pub(super) fn is_open(&self) -> bool {
-        !self.record.has_ended() && !self.driver.is_finished()
+        !self.record.has_ended() && !self.driver.is_over() && !self.was_closed()
+    }
+
+    /// Whether the system knows that the other end is closed, ahead of whoever waits for it to say so.
+    fn was_closed(&self) -> bool {
+        match self.probe.peek(&mut [MaybeUninit::uninit()]) {
+            Ok(heard) => heard == 0,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        }
     }
 
     /// Closes the connection: what is in flight fails.
     pub(super) fn abandon(&self) {
         self.record.seal();
-        self.driver.abort();
+        self.driver.end();
+        // The driver may have been its last holder but one.
+        let _ = self.probe.shutdown(Shutdown::Both);
     }
 }
 
@@ -167,16 +186,17 @@ impl Drop for GivenUp<'_> {
     }
 }
 
-async fn wire(endpoint: &Endpoint, login: &Login, record: Arc<Record>) -> Result<Wire> {
+async fn wire(endpoint: &Endpoint, login: &Login, record: Arc<Record>) -> Result<(Wire, Socket)> {
     let addresses = lookup_host((endpoint.host.as_str(), endpoint.port)).await;
     let addresses: Vec<_> = addresses.map_err(|error| refusal::not_found(endpoint, error))?.collect();
     let stream = TcpStream::connect(addresses.as_slice()).await;
     let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
     let stream = stream.map_err(|error| refusal::not_reached(endpoint, error))?;
-    let Some(tls) = &login.tls else { return Ok(Wire::new(stream, record)) };
+    let probe = SockRef::from(&stream).try_clone().map_err(|error| refusal::not_reached(endpoint, error))?;
+    let Some(tls) = &login.tls else { return Ok((Wire::new(stream, record), probe)) };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| refusal::nameless(endpoint))?;
     match tls.connect(name, stream).await {
-        Ok(stream) => Ok(Wire::failing_midway(stream, record)),
+        Ok(stream) => Ok((Wire::failing_midway(stream, record), probe)),
         Err(error) => Err(refusal::broken_off(endpoint, login, Some(error))),
     }
 }

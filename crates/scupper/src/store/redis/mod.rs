@@ -60,8 +60,6 @@ mod way;
 
 mod list;
 
-mod io;
-
 mod store;
 
 mod builder;

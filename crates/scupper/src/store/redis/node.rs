@@ -3,7 +3,6 @@ use std::time::{Duration, Instant};
 
 use redis::{Pipeline, Value};
 use tokio::sync::Mutex as AsyncMutex;
-use tokio::task::yield_now;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::redis::endpoint::Endpoint;
@@ -189,8 +188,6 @@ impl Node {
     }
 
     async fn reach(&self) -> Result<Reached> {
-        // What has arrived comes first: a link that the server has closed is not to be written to.
-        yield_now().await;
         let mut state = self.state.lock().await;
         if let Some(reached) = &state.link {
             if reached.link.is_open() {

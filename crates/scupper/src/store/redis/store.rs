@@ -4,8 +4,8 @@ use std::process;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::batch::Batch;
 use crate::store::contract::Store;
+use crate::store::io::Io;
 use crate::store::redis::intake::Intake;
-use crate::store::redis::io::Io;
 use crate::store::redis::list::list;
 use crate::store::redis::settings::Settings;
 use crate::store::redis::url::Address;
@@ -72,7 +72,7 @@ impl RedisStore {
     pub(super) async fn check(&self) -> Result<()> {
         let active = self.0.active()?;
         let way = Arc::clone(&active.way);
-        let checked = active.io.handle().spawn(async move { way.check().await }).await;
+        let checked = active.io.runner().spawn(async move { way.check().await }).await;
         checked.unwrap_or_else(|lost| {
             Err(Error::new(ErrorKind::Closed, "the store was closed meanwhile").with_source(lost))
         })
@@ -86,8 +86,8 @@ impl Inner {
         if let Some((_, active)) = active.as_ref().filter(|(of, _)| *of == process) {
             return Ok(Arc::clone(active));
         }
-        let io = Io::start()?;
-        let way = Way::new(&self.guide, self.settings, io.handle().clone());
+        let io = Io::start("scupper-redis")?;
+        let way = Way::new(&self.guide, self.settings, io.runner().clone());
         let started = Arc::new(Active { way: Arc::new(way), io });
         // What another process left here is not ours to end.
         std::mem::forget(active.replace((process, Arc::clone(&started))));
@@ -110,7 +110,7 @@ impl Store for RedisStore {
             active.way.send(job);
         }
         for asked in intake.lists {
-            active.io.handle().spawn(list(asked, Arc::clone(&active.way), prefix.clone()));
+            active.io.runner().spawn(list(asked, Arc::clone(&active.way), prefix.clone()));
         }
         let answers = intake.answers;
         Submission::Pending(Box::pin(async move {

@@ -1,7 +1,6 @@
-use tokio::runtime::Handle;
-
 use crate::error::Result;
 use crate::store::coalesce::Coalescer;
+use crate::store::io::Runner;
 use crate::store::redis::cluster::Cluster;
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::job::Job;
@@ -15,7 +14,7 @@ use crate::sync::Arc;
 
 /// How jobs get to the servers that have their buckets.
 pub(super) enum Way {
-    Single(Coalescer<Single>, Handle),
+    Single(Coalescer<Single>, Runner),
     Cluster(Arc<Cluster>),
 }
 
@@ -23,21 +22,21 @@ pub(super) enum Way {
 const ONLY: &str = "only";
 
 impl Way {
-    pub(super) fn new(guide: &Guide, settings: Settings, runtime: Handle) -> Self {
+    pub(super) fn new(guide: &Guide, settings: Settings, runner: Runner) -> Self {
         let login = Arc::clone(&guide.login);
         let place = match &guide.start {
-            Start::Cluster(seeds) => return Self::Cluster(Cluster::new(seeds, login, settings, runtime)),
+            Start::Cluster(seeds) => return Self::Cluster(Cluster::new(seeds, login, settings, runner)),
             Start::Single(endpoint) => Place::Fixed(endpoint.clone()),
             Start::Sentinels(sentinels) => Place::Sentinels(Arc::clone(sentinels)),
         };
         let single = Single(Arc::new(Node::new(place, login, settings)));
-        Self::Single(Coalescer::new(Arc::new(single), settings.bounds), runtime)
+        Self::Single(Coalescer::new(Arc::new(single), settings.bounds), runner)
     }
 
     /// Has a job done; its answer comes by itself.
     pub(super) fn send(&self, job: Job) {
         match self {
-            Self::Single(single, runtime) => single.send(job, runtime),
+            Self::Single(single, runner) => single.send(job, runner),
             Self::Cluster(cluster) => cluster.send(job),
         }
     }

@@ -1,0 +1,122 @@
+//! Work that goes on with nobody waiting for it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Wake, Waker};
+
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
+use crate::turnstile::Turnstile;
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Work that is driven by whoever wakes it, on their thread: what somebody asks for is on its way before they go on.
+pub(crate) struct Detached {
+    turnstile: Turnstile,
+    work: Mutex<Option<Work>>,
+    is_over: AtomicBool,
+}
+
+/// Sees this future to its end: now as far as it goes, then whenever it is woken. It must not block.
+pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) {
+    Detached::begin(work);
+}
+
+impl Detached {
+    /// As [`detach`], with a hold on the work.
+    pub(crate) fn begin(work: impl Future<Output = ()> + Send + 'static) -> Arc<Self> {
+        let this = Arc::new(Self {
+            turnstile: Turnstile::default(),
+            work: Mutex::new(Some(Box::pin(work))),
+            is_over: AtomicBool::new(false),
+        });
+        this.go_on();
+        this
+    }
+
+    fn go_on(self: &Arc<Self>) {
+        while self.turnstile.enter() {
+            self.step();
+            if !self.turnstile.leave() {
+                break;
+            }
+        }
+    }
+
+    fn step(self: &Arc<Self>) {
+        // Taken out: what it wakes or drops is foreign code, not to be met with the lock held.
+        let work = lock(&self.work).take();
+        let waker = Waker::from(Arc::clone(self));
+        let unfinished = work.filter(|_| !self.is_over()).and_then(|mut work| {
+            let is_done = work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            (!is_done).then_some(work)
+        });
+        if unfinished.is_none() {
+            self.is_over.store(true, Ordering::Release);
+        }
+        *lock(&self.work) = unfinished;
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Detached {
+    /// Whether the work is done, or was ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Drops the work where it stands.
+    pub(crate) fn end(self: &Arc<Self>) {
+        self.is_over.store(true, Ordering::Release);
+        self.go_on();
+    }
+}
+
+#[cfg(feature = "redis")]
+std::thread_local! {
+    /// What was woken while this thread held a lock; none while it holds none.
+    static HELD_BACK: std::cell::RefCell<Option<Vec<Arc<Detached>>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Does something that may wake detached work, with a lock held that the work takes, too: the work goes on behind it.
+#[cfg(feature = "redis")]
+pub(crate) fn hold_back<T>(act: impl FnOnce() -> T) -> T {
+    /// Lets it go on, also after a panic.
+    struct GoOn;
+    impl Drop for GoOn {
+        fn drop(&mut self) {
+            let woken = HELD_BACK.take().unwrap_or_default();
+            woken.iter().for_each(Detached::go_on);
+        }
+    }
+    if HELD_BACK.with_borrow(Option::is_some) {
+        return act();
+    }
+    HELD_BACK.set(Some(Vec::new()));
+    let _go_on = GoOn;
+    act()
+}
+
+#[cfg(not(feature = "redis"))]
+impl Detached {
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+}
+
+impl Wake for Detached {
+    fn wake(self: Arc<Self>) {
+        #[cfg(feature = "redis")]
+        let Some(this) = HELD_BACK.with_borrow_mut(|woken| match woken {
+            Some(woken) => {
+                woken.push(Arc::clone(&self));
+                None
+            }
+            None => Some(&self),
+        }) else {
+            return;
+        };
+        #[cfg(not(feature = "redis"))]
+        let this = &self;
+        this.go_on();
+    }
+}
