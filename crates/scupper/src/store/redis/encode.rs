@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use crate::pace::Pace;
 use crate::quota::{Algorithm, Quota};
 use crate::store::batch::Standing;
 use crate::store::redis::job::{Asked, Job, What};
@@ -25,10 +26,13 @@ impl Arguments {
         arguments
     }
 
-    /// In the order in which the script reads them: how many quotas, the quotas, the jobs.
+    /// In the order in which the script reads them: how many quotas, each quota's text and numbers, the jobs.
     pub(super) fn each(&self, mut take: impl FnMut(&[u8])) {
         take(self.quotas.len().to_string().as_bytes());
-        self.quotas.iter().for_each(|quota| take(written(quota).as_bytes()));
+        for quota in &self.quotas {
+            take(written(quota).as_bytes());
+            take(&numbers(quota));
+        }
         self.jobs.iter().for_each(|job| take(job));
     }
 
@@ -80,6 +84,18 @@ fn written(quota: &Quota) -> String {
         }
     }
     text
+}
+
+/// What the script would have to work out: retention, capacity and how many rates there are; and for each its limit,
+/// interval and burst, and how long that takes to drain, in microseconds and a rest in 1/limit.
+fn numbers(quota: &Quota) -> Vec<u8> {
+    let count = quota.rates().len() as u64;
+    let of_rate = |pace: &Pace| {
+        let rate = pace.rate;
+        [rate.limit(), rate.interval_micros(), rate.burst(), pace.burst.whole, pace.burst.part]
+    };
+    let all = [quota.retention(), quota.capacity(), count].into_iter().chain(quota.paces().iter().flat_map(of_rate));
+    all.flat_map(|number| double(number).to_be_bytes()).collect()
 }
 
 const fn standing_code(standing: Standing) -> u8 {

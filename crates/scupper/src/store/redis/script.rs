@@ -7,9 +7,9 @@ use crate::sync::OnceLock;
 /// Decides as [`BucketState`](crate::store::BucketState) does, on the server.
 const TEXT: &str = concat!(
     include_str!("script/numbers.lua"),
-    include_str!("script/quota.lua"),
     include_str!("script/quick.lua"),
     include_str!("script/spans.lua"),
+    include_str!("script/quota.lua"),
     include_str!("script/lanes.lua"),
     include_str!("script/log.lua"),
     include_str!("script/bucket.lua"),

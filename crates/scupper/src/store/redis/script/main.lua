@@ -52,7 +52,7 @@ end
 
 for place, key in ipairs(KEYS) do
   if not answers[place + 1] then
-    local done, answer = pcall(carry_out, key, ARGV[amount + 1 + place])
+    local done, answer = pcall(carry_out, key, ARGV[amount * 2 + 1 + place])
     if not done then
       -- A table is ours; a text is what the language says of bytes that are no bucket.
       answer = type(answer) == 'table' and '!' .. (answer[1] or 'E' .. tostring(answer.err)) or '!C' .. tostring(answer)

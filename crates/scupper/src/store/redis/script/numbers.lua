@@ -1,7 +1,7 @@
 -- Decides on operations, as `BucketState::apply` does: each function here says which one it is the same as.
 --
--- KEYS: one bucket a job. ARGV[1]: how many quotas; then their texts; then for each key its job, operations as `encode.rs`
--- writes them. The answer is one string a job, as `reply.rs` reads it. A bucket's form is told in docs/redis.md.
+-- KEYS: one bucket a job. ARGV[1]: how many quotas; then for each its text and its numbers; then for each key its job. These are
+-- as `encode.rs` writes them. The answer is one string a job, as `reply.rs` reads it. A bucket's form is told in docs/redis.md.
 --
 -- Numbers are doubles: all of them, and all that is computed from them, stay below 2^53, where time ends.
 
@@ -25,31 +25,4 @@ local FEW, MOST_RECENT, SINGLES, OTHERS = 2, 8, 65536, 64
 local time = call('TIME')
 local clock = time[1] * 1000000 + time[2]
 
--- What is wrong with a bucket: an outcome of its operations alone.
-local function fail(kind, text)
-  error({ kind .. text }, 0)
-end
-
-local function must(result)
-  if type(result) == 'table' and result.err then fail('E', result.err) end
-end
-
--- a * b / m as a whole number and a rest, with no rounding (`Span::of`).
-local function share(a, b, m)
-  local product = a * b
-  if product <= END then
-    local rest = fmod(product, m)
-    return (product - rest) / m, rest
-  end
-  if product / m >= END then return END, 0 end
-  local low = fmod(b, m)
-  local whole, rest, scale = 0, 0, 2251799813685248 * 8
-  while scale >= 1 do
-    local digit = fmod(floor(a / scale), 8)
-    local sum = rest * 8 + digit * low
-    rest = fmod(sum, m)
-    whole = whole * 8 + (sum - rest) / m
-    scale = scale / 8
-  end
-  return min(END, a * ((b - low) / m) + whole), rest
-end
+local amount = tonumber(ARGV[1])

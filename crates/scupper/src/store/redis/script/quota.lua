@@ -18,9 +18,9 @@ local function read_quota(text)
   return quota
 end
 
-local quotas, amount = {}, tonumber(ARGV[1])
+local quotas = {}
 local function quota_of(number)
   if number == 0 then return nil end
-  if not quotas[number] then quotas[number] = read_quota(ARGV[number + 1]) end
+  if not quotas[number] then quotas[number] = read_quota(ARGV[number * 2]) end
   return quotas[number]
 end
