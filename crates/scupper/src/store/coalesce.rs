@@ -50,9 +50,9 @@ pub(crate) struct Bounds {
     pub(crate) patience: Duration,
 }
 
-/// A queue before a carrier: while as many calls are under way as may be, later jobs gather, and go out together as soon as one
-/// of them is back. First come, first sent, so that no bucket keeps others from their turn. One that finds no call under way
-/// goes out at once.
+/// A queue before a carrier: while calls are under way, later jobs gather, and go out together as soon as one of them is back,
+/// or as they are half as many as went out with it. First come, first sent, so that no bucket keeps others from their turn.
+/// One that finds no call under way goes out at once.
 pub(crate) struct Coalescer<C: Carrier>(Arc<Shared<C>>);
 
 struct Shared<C: Carrier> {
@@ -63,13 +63,24 @@ struct Shared<C: Carrier> {
 
 struct Queue<J> {
     jobs: VecDeque<(Instant, J)>,
+    /// Operations of the jobs that wait, and of those under way.
+    waiting: usize,
+    under_way: usize,
     calls: usize,
     is_watched: bool,
 }
 
+impl<J> Queue<J> {
+    /// Whether another call is worth its while: the first always is; beside others, one that is much smaller than they are would
+    /// only keep those from it who come next.
+    fn is_worth_a_call(&self, most: usize) -> bool {
+        self.calls == 0 || (self.calls < most && self.waiting * self.calls * 2 >= self.under_way)
+    }
+}
+
 impl<C: Carrier> Coalescer<C> {
     pub(crate) fn new(carrier: Arc<C>, bounds: Bounds) -> Self {
-        let queue = Mutex::new(Queue { jobs: VecDeque::new(), calls: 0, is_watched: false });
+        let queue = Mutex::new(Queue { jobs: VecDeque::new(), waiting: 0, under_way: 0, calls: 0, is_watched: false });
         Self(Arc::new(Shared { carrier, bounds, queue }))
     }
 
@@ -85,8 +96,9 @@ impl<C: Carrier> Coalescer<C> {
             drop(queue);
             return shared.carrier.turn_away(job, TurnedAway::Full);
         }
+        queue.waiting += C::size(&job);
         queue.jobs.push_back((Instant::now(), job));
-        if queue.calls < shared.bounds.calls {
+        if queue.is_worth_a_call(shared.bounds.calls) {
             queue.calls += 1;
             drop(queue);
             runner.begin(Arc::clone(shared).call());
@@ -99,39 +111,16 @@ impl<C: Carrier> Coalescer<C> {
 }
 
 impl<C: Carrier> Shared<C> {
-    /// Makes calls for as long as jobs wait.
+    /// Makes calls for as long as jobs wait that are worth one.
     async fn call(self: Arc<Self>) {
-        let mut under_way = UnderWay(&self, true);
+        let mut under_way = UnderWay { shared: &self, operations: 0, is_over: false };
         loop {
-            let jobs = self.next();
+            let jobs = under_way.next();
             if jobs.is_empty() {
-                under_way.1 = false;
                 return;
             }
             Arc::clone(&self.carrier).carry(jobs).await;
         }
-    }
-
-    /// What goes out together; with nothing to send, the call is over.
-    fn next(&self) -> Vec<C::Job> {
-        let mut queue = lock(&self.queue);
-        let (mut jobs, mut operations) = (Vec::new(), 0);
-        while let Some((_, job)) = queue.jobs.front() {
-            let size = C::size(job);
-            if !jobs.is_empty() && operations + size > self.bounds.operations {
-                break;
-            }
-            if let Some((_, job)) = queue.jobs.pop_front()
-                && !C::is_abandoned(&job)
-            {
-                operations += size;
-                jobs.push(job);
-            }
-        }
-        if jobs.is_empty() {
-            queue.calls -= 1;
-        }
-        jobs
     }
 
     /// Turns away whose turn does not come in time, for as long as jobs wait.
@@ -157,20 +146,61 @@ impl<C: Carrier> Shared<C> {
             if end > now {
                 return (late, Some(end));
             }
-            late.extend(queue.jobs.pop_front().map(|(_, job)| job));
+            if let Some((_, job)) = queue.jobs.pop_front() {
+                queue.waiting -= C::size(&job);
+                late.push(job);
+            }
         }
         queue.is_watched = false;
         (late, None)
     }
 }
 
-/// A carrier that panics loses its jobs, and not the place of its call.
-struct UnderWay<'a, C: Carrier>(&'a Shared<C>, bool);
+/// The place of a call among those under way. A carrier that panics loses its jobs, and not the place.
+struct UnderWay<'a, C: Carrier> {
+    shared: &'a Shared<C>,
+    operations: usize,
+    is_over: bool,
+}
+
+impl<C: Carrier> UnderWay<'_, C> {
+    /// What goes out together next; with nothing that is worth a call, this one is over.
+    fn next(&mut self) -> Vec<C::Job> {
+        let bounds = self.shared.bounds;
+        let mut queue = lock(&self.shared.queue);
+        // Between two calls it is not under way.
+        queue.under_way -= self.operations;
+        queue.calls -= 1;
+        self.operations = 0;
+        let mut jobs = Vec::new();
+        let is_worth_it = queue.is_worth_a_call(bounds.calls);
+        while let Some((_, job)) = queue.jobs.front().filter(|_| is_worth_it) {
+            let size = C::size(job);
+            if !jobs.is_empty() && self.operations + size > bounds.operations {
+                break;
+            }
+            let Some((_, job)) = queue.jobs.pop_front() else { break };
+            queue.waiting -= size;
+            if !C::is_abandoned(&job) {
+                self.operations += size;
+                jobs.push(job);
+            }
+        }
+        self.is_over = jobs.is_empty();
+        if !self.is_over {
+            queue.under_way += self.operations;
+            queue.calls += 1;
+        }
+        jobs
+    }
+}
 
 impl<C: Carrier> Drop for UnderWay<'_, C> {
     fn drop(&mut self) {
-        if self.1 {
-            lock(&self.0.queue).calls -= 1;
+        if !self.is_over {
+            let mut queue = lock(&self.shared.queue);
+            queue.under_way -= self.operations;
+            queue.calls -= 1;
         }
     }
 }
