@@ -66,7 +66,7 @@ local function enter_time(b, at)
     rebase_log(b, from, at)
   end
   b.mark, b.since, b.held = at, min(b.since, at), max(0, b.held - (from - at))
-  b.floor_high, b.floor_low, b.dirty, b.moved = b.high, b.low, true, true
+  b.floor_high, b.floor_low, b.dirty = b.high, b.low, true
   return at
 end
 

@@ -78,4 +78,4 @@ function window.goes_on(old, new)
   return old.interval == new.interval
 end
 
-local LANES = { g = gcra, f = window }
+local LANES, LOG = { g = gcra, f = window }, 's'

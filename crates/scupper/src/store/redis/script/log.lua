@@ -29,7 +29,7 @@ local function search(b, total)
     local place = floor((low + high) / 2)
     -- Weights are often alike: then it is here, or nearby.
     if guesses < 3 then
-      place = min(high - 1, low + floor((total - before - 1) / (last - before) * (high - low + 1)))
+      place = max(low, min(high - 1, low + floor((total - before - 1) / (last - before) * (high - low + 1))))
     end
     guesses = guesses + 1
     local t, e = entry(b, place)

@@ -15,6 +15,9 @@ for job_place = 1, #KEYS do
     local value = try('GETRANGE', key, '0', '400')
     if type(value) == 'table' or #value < AREA or find(value, MAGIC, 1, true) ~= 1 then break end
     local mark, high, low, open, finish, closed, base, head, count, cap, expires, room, used, rare, length = unpack(HOT, value, 9)
+    -- `can_be`.
+    if max(mark, low, open, finish, expires) > END or base > closed or closed > finish or count > cap then break end
+    if head >= cap and head > 0 then break end
     local text = AREA + room * 16 + COLD_SIZE
     local body = text + length
     if rare > 0 or length ~= #quota or used > room or find(value, quota, text + 1, true) ~= text + 1 then break end
@@ -50,11 +53,12 @@ for job_place = 1, #KEYS do
           if from > last then last, binding = from, place end
         end
       end
-    elseif #value >= AREA + rates * 16 and used == rates then
+    elseif used == rates and room == rates then
       local is_gcra = find(quota, 'g', 1, true) == 1
       for place = 1, rates do
         local limit, interval, burst, full, part = unpack('>ddddd', numbers, place * 40 - 15)
         local a, b = unpack('>I8I8', value, AREA + place * 16 - 15)
+        if max(a, b) > END then last = nil break end
         local from
         if is_gcra then
           local product = total * interval
@@ -96,6 +100,7 @@ for job_place = 1, #KEYS do
         if used == room then
           -- The area is full: it moves to the ring, over events that have left every window where there is no other room.
           if used < MOST_RECENT or cap < 2 * used then break end
+          if #try('GETRANGE', key, body + cap * 16 - 1, body + cap * 16) ~= 1 then break end
           local first, events, before = head, count, base
           if cap - events < used then
             local from = body + (first + used - 1) % cap * 16
@@ -119,15 +124,16 @@ for job_place = 1, #KEYS do
     low = low + total
     if low >= HALF then high, low = high + floor(low / HALF), fmod(low, HALF) end
     local needed = ceil(max(owes, clock) / 1000)
-    local is_short = expires < needed
-    if is_short then expires = needed + SLACK end
+    if expires < needed then
+      -- `keep_until`.
+      expires = needed + SLACK
+      local refused = try('SETRANGE', key, '0', MAGIC)
+      if type(refused) ~= 'table' then refused = try('PEXPIREAT', key, expires) end
+      if type(refused) == 'table' then answer = '!E' .. refused.err break end
+    end
     local hot = pack(HOT, now, high, low, open, finish, closed, base, head, count, cap, expires, room, used, 0, length)
     local written = try('SETRANGE', key, '8', hot .. area)
-    if type(written) == 'table' then
-      answer = '!E' .. written.err
-    elseif is_short then
-      call('PEXPIREAT', key, expires)
-    end
+    if type(written) == 'table' then answer = '!E' .. written.err end
   until true
   answers[job_place + 1] = answer
   if not answer then left = left + 1 end

@@ -9,7 +9,9 @@ local function read_quota(text)
   local quota = { text = text, algorithm = sub(text, 1, 1), retention = 0, units = 0, capacity = END }
   for limit, interval, burst in string.gmatch(text, '(%d+)/(%d+)us%+?(%d*)') do
     limit, interval = tonumber(limit), tonumber(interval)
-    local rate = rate_of(limit, interval, tonumber(burst) or limit)
+    burst = tonumber(burst) or limit
+    if min(limit, interval, burst) < 1 or max(limit, interval, burst) > END then return { text = text } end
+    local rate = rate_of(limit, interval, burst)
     quota[#quota + 1] = rate
     quota.retention = max(quota.retention, interval, rate.full + min(rate.part, 1))
     quota.units = max(quota.units, limit)

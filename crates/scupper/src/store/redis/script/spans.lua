@@ -7,6 +7,25 @@ local function must(result)
   if type(result) == 'table' and result.err then fail('E', result.err) end
 end
 
+-- Whether numbers of a header can be. Whatever lies under a key, nothing here may go on for ever, or ask for all memory.
+local function can_be(mark, low, open, finish, closed, base, head, count, cap, expires, room, used)
+  return max(mark, low, open, finish, expires) <= END and base <= closed and closed <= finish and used <= room and count <= cap
+    and (head < cap or head == 0)
+end
+
+-- Whether a value has so many bytes of which but these were read.
+local function is_whole(key, value, size)
+  if #value <= GLANCE then return #value == size end
+  return #call('GETRANGE', key, size - 1, size) == 1
+end
+
+-- Has the key expire then. What may be refused comes before what changes the bucket, as nothing undoes what a script has done.
+local function keep_until(key, expires)
+  local refused = try('SETRANGE', key, '0', MAGIC)
+  if type(refused) ~= 'table' then refused = try('PEXPIREAT', key, expires) end
+  return refused
+end
+
 -- a * b / m as a whole number and a rest, with no rounding (`Span::of`).
 local function share(a, b, m)
   local product = a * b
