@@ -13,8 +13,6 @@ use crate::sync::Arc;
 /// Where buckets live. A store owns atomicity and time, nothing else: decisions are made by
 /// [`BucketState`](crate::store::BucketState), or by a script that a differential test holds equal to it.
 ///
-/// **Unstable**: until a remote store has passed the conformance suite, this trait may change in a minor release.
-///
 /// # What must hold
 /// - Each run of operations on one key is atomic: no operation of another batch comes between them.
 /// - Operations are decided on the store's clock unless they bring a time, in microseconds, and a clock that steps back
@@ -22,7 +20,8 @@ use crate::sync::Arc;
 /// - An operation that fails leaves no trace and spoils no other of the batch. A call that was sent and not answered in
 ///   time is [`ErrorKind::Unknown`](crate::ErrorKind::Unknown), and is not sent again.
 /// - A bucket that owes nothing leaves by itself; one that owes anything stays.
-/// - [`submit`](Self::submit) does not block on other callers, apart from a lock that is held for a bounded computation.
+/// - [`submit`](Self::submit) does not block on other callers, apart from a lock that is held for a bounded computation. It may
+///   wake who waits for other calls: it is asked with no lock held that they take.
 ///
 /// `scupper::conformance` checks all this for any store.
 ///
