@@ -1,6 +1,7 @@
 //! Work that goes on with nobody waiting for it.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Wake, Waker};
 
@@ -47,8 +48,10 @@ impl Detached {
         let work = lock(&self.work).take();
         let waker = Waker::from(Arc::clone(self));
         let unfinished = work.filter(|_| !self.is_over()).and_then(|mut work| {
-            let is_done = work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
-            (!is_done).then_some(work)
+            // Whoever wakes it has nothing to do with what goes wrong in it: work that panics is over.
+            let mut poll = || work.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+            let goes_on = catch_unwind(AssertUnwindSafe(&mut poll)).unwrap_or(false);
+            goes_on.then_some(work)
         });
         if unfinished.is_none() {
             self.is_over.store(true, Ordering::Release);
@@ -118,5 +121,58 @@ impl Wake for Detached {
         #[cfg(not(feature = "redis"))]
         let this = &self;
         this.go_on();
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "redis")]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::*;
+
+    /// Work that counts how often it is polled, says how it may be woken, and never ends.
+    fn counting(polls: &Arc<Mutex<u32>>, waker: &Arc<Mutex<Option<Waker>>>) -> Arc<Detached> {
+        let (polls, waker) = (Arc::clone(polls), Arc::clone(waker));
+        Detached::begin(poll_fn(move |context| {
+            *lock(&polls) += 1;
+            *lock(&waker) = Some(context.waker().clone());
+            Poll::Pending
+        }))
+    }
+
+    #[test]
+    fn work_goes_on_at_once_on_the_thread_that_wakes_it_until_it_is_ended() {
+        let (polls, waker) = Default::default();
+        let work = counting(&polls, &waker);
+        assert_eq!(*lock(&polls), 1);
+        let wake = lock(&waker).take().unwrap();
+        wake.wake_by_ref();
+        assert_eq!(*lock(&polls), 2);
+        work.end();
+        assert!(work.is_over());
+        wake.wake();
+        assert_eq!((*lock(&polls), Arc::strong_count(&polls)), (2, 1), "it was dropped");
+    }
+
+    #[test]
+    fn what_is_woken_under_a_lock_goes_on_behind_it() {
+        let (polls, waker) = Default::default();
+        let _work = counting(&polls, &waker);
+        let wake = lock(&waker).take().unwrap();
+        hold_back(|| {
+            let held = lock(&polls);
+            wake.wake_by_ref();
+            hold_back(|| wake.wake_by_ref());
+            assert_eq!(*held, 1);
+        });
+        assert!(*lock(&polls) > 1);
+    }
+
+    #[test]
+    fn work_that_panics_is_over_and_who_woke_it_goes_on() {
+        let work = Detached::begin(async { panic!("on purpose") });
+        assert!(work.is_over());
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::store::io::Runner;
 use crate::sync::{Arc, Mutex, Weak, lock};
@@ -133,7 +133,7 @@ impl<C: Carrier> Shared<C> {
             }
             let Some(next) = next else { return };
             drop(shared);
-            sleep_until(next.into()).await;
+            sleep_until(next).await;
         }
     }
 
@@ -211,3 +211,6 @@ impl<C: Carrier> fmt::Debug for Coalescer<C> {
         f.debug_struct("Coalescer").field("waiting", &queue.jobs.len()).field("calls", &queue.calls).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

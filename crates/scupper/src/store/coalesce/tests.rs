@@ -1,0 +1,205 @@
+use std::collections::HashMap;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
+use tokio::time::advance;
+
+use super::*;
+
+/// Calls are under way until the test lets them come back.
+struct Calls {
+    made: mpsc::UnboundedSender<(Vec<u32>, oneshot::Sender<Back>)>,
+    turned_away: Mutex<HashMap<u32, TurnedAway>>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Back {
+    Comes,
+    Panics,
+}
+
+/// A number, so many operations, and whether anybody waits for the answer.
+struct Job(u32, usize, bool);
+
+impl Carrier for Calls {
+    type Job = Job;
+
+    fn size(job: &Job) -> usize {
+        job.1
+    }
+
+    fn is_abandoned(job: &Job) -> bool {
+        job.2
+    }
+
+    async fn carry(self: Arc<Self>, jobs: Vec<Job>) {
+        let (back, came_back) = oneshot::channel();
+        self.made.send((jobs.iter().map(|job| job.0).collect(), back)).unwrap();
+        // Without a word, the test is over.
+        assert_ne!(came_back.await, Ok(Back::Panics));
+    }
+
+    fn turn_away(&self, job: Job, reason: TurnedAway) {
+        lock(&self.turned_away).insert(job.0, reason);
+    }
+}
+
+const BOUNDS: Bounds = Bounds { calls: 2, operations: 10, waiting: 30, patience: Duration::from_millis(500) };
+
+struct Bench {
+    coalescer: Coalescer<Calls>,
+    calls: mpsc::UnboundedReceiver<(Vec<u32>, oneshot::Sender<Back>)>,
+    runner: Runner,
+    next: u32,
+}
+
+impl Bench {
+    fn new(bounds: Bounds) -> Self {
+        let (made, calls) = mpsc::unbounded_channel();
+        let carrier = Arc::new(Calls { made, turned_away: Mutex::default() });
+        Self { coalescer: Coalescer::new(carrier, bounds), calls, runner: Runner::here(), next: 0 }
+    }
+
+    fn send(&mut self, jobs: u32) {
+        for _ in 0..jobs {
+            self.send_of(1, false);
+        }
+    }
+
+    fn send_of(&mut self, size: usize, is_abandoned: bool) {
+        self.coalescer.send(Job(self.next, size, is_abandoned), &self.runner);
+        self.next += 1;
+    }
+
+    /// The jobs of the call that was made next, and what has it come back.
+    fn call(&mut self) -> (Vec<u32>, oneshot::Sender<Back>) {
+        self.calls.try_recv().unwrap()
+    }
+
+    fn makes_no_call(&mut self) -> bool {
+        self.calls.try_recv().is_err()
+    }
+}
+
+#[tokio::test]
+async fn one_that_finds_no_call_under_way_goes_out_at_once_and_a_second_one_beside_it() {
+    let mut bench = Bench::new(BOUNDS);
+    bench.send(1);
+    let (first, _back) = bench.call();
+    bench.send(1);
+    let (second, _back_too) = bench.call();
+    assert_eq!((first, second), (vec![0], vec![1]));
+    bench.send(1);
+    assert!(bench.makes_no_call(), "as many are under way as may be");
+}
+
+#[tokio::test]
+async fn what_gathers_goes_out_together_first_come_first_sent_and_no_more_than_a_call_holds() {
+    let mut bench = Bench::new(BOUNDS);
+    bench.send(2);
+    let (back, _other) = (bench.call().1, bench.call().1);
+    bench.send(12);
+    assert!(bench.makes_no_call());
+    back.send(Back::Comes).unwrap();
+    let (together, back) = bench.call();
+    assert_eq!(together, (2..12).collect::<Vec<_>>());
+    back.send(Back::Comes).unwrap();
+    assert_eq!(bench.call().0, [12, 13]);
+}
+
+#[tokio::test]
+async fn beside_a_large_call_a_second_one_waits_until_it_is_half_as_large() {
+    let mut bench = Bench::new(BOUNDS);
+    bench.send(2);
+    let (first, second) = (bench.call().1, bench.call().1);
+    bench.send(8);
+    first.send(Back::Comes).unwrap();
+    let (large, large_back) = bench.call();
+    assert_eq!(large.len(), 8);
+    second.send(Back::Comes).unwrap();
+    bench.send(3);
+    assert!(bench.makes_no_call(), "three beside eight");
+    bench.send(1);
+    let (half, half_back) = bench.call();
+    assert_eq!(half.len(), 4);
+    half_back.send(Back::Comes).unwrap();
+    bench.send(1);
+    assert!(bench.makes_no_call(), "one beside eight");
+    large_back.send(Back::Comes).unwrap();
+    assert_eq!(bench.call().0, [14], "nothing is left behind when the last call is back");
+}
+
+#[tokio::test]
+async fn a_job_that_is_larger_than_a_call_goes_out_alone() {
+    let mut bench = Bench::new(Bounds { calls: 1, ..BOUNDS });
+    bench.send(1);
+    let back = bench.call().1;
+    bench.send_of(25, false);
+    bench.send(1);
+    back.send(Back::Comes).unwrap();
+    let (large, back) = bench.call();
+    assert_eq!(large, [1]);
+    back.send(Back::Comes).unwrap();
+    assert_eq!(bench.call().0, [2]);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_not_sent() {
+    let mut bench = Bench::new(Bounds { calls: 1, ..BOUNDS });
+    bench.send(1);
+    let back = bench.call().1;
+    bench.send_of(1, true);
+    bench.send_of(1, false);
+    bench.send_of(1, true);
+    back.send(Back::Comes).unwrap();
+    let (sent, back) = bench.call();
+    assert_eq!(sent, [2]);
+    back.send(Back::Comes).unwrap();
+    assert!(bench.makes_no_call());
+    bench.send(1);
+    assert_eq!(bench.call().0, [4], "the place of a call is free again");
+}
+
+#[tokio::test]
+async fn promise_7_no_more_wait_than_may() {
+    let mut bench = Bench::new(Bounds { calls: 1, ..BOUNDS });
+    bench.send(1 + 30 + 2);
+    let turned_away = lock(&bench.coalescer.carrier().turned_away).clone();
+    assert_eq!(turned_away, HashMap::from([(31, TurnedAway::Full), (32, TurnedAway::Full)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_8_whose_turn_does_not_come_in_time_is_turned_away_unsent_and_those_under_way_are_not() {
+    let mut bench = Bench::new(Bounds { calls: 1, ..BOUNDS });
+    bench.send(1);
+    let back = bench.call().1;
+    bench.send(2);
+    yield_now().await;
+    advance(Duration::from_millis(300)).await;
+    bench.send(1);
+    let turned_away = |bench: &Bench| {
+        let mut jobs: Vec<_> = lock(&bench.coalescer.carrier().turned_away).keys().copied().collect();
+        jobs.sort_unstable();
+        jobs
+    };
+    advance(Duration::from_millis(199)).await;
+    yield_now().await;
+    assert_eq!(turned_away(&bench), []);
+    advance(Duration::from_millis(2)).await;
+    yield_now().await;
+    assert_eq!(turned_away(&bench), [1, 2]);
+    back.send(Back::Comes).unwrap();
+    assert_eq!(bench.call().0, [3], "its time is not over");
+}
+
+#[tokio::test]
+async fn a_carrier_that_panics_loses_its_jobs_and_no_place() {
+    let mut bench = Bench::new(Bounds { calls: 1, ..BOUNDS });
+    bench.send(1);
+    let back = bench.call().1;
+    bench.send(1);
+    back.send(Back::Panics).unwrap();
+    assert!(bench.makes_no_call(), "what waits goes with the next one");
+    bench.send(1);
+    assert_eq!(bench.call().0, [1, 2]);
+}
