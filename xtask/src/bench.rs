@@ -27,6 +27,8 @@ enum Suite {
     Memory,
     /// Waiting on one key: time beside the ideal schedule, fairness, a line of ten thousand
     Waiting,
+    /// Decisions in Redis, beside `PING`: one caller and many tasks, on one key and on many
+    Redis,
 }
 
 impl Suite {
@@ -34,6 +36,7 @@ impl Suite {
         match self {
             Self::Memory => "memory",
             Self::Waiting => "waiting",
+            Self::Redis => "redis",
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::crowd::Crowd;
 use crate::limit::Limit;
 use crate::ours::in_line::Halted;
 use crate::peers::leaky_bucket::{self, Starved};
-use crate::row::{Row, Spread};
+use crate::row::{Row, Spread, Target};
 use crate::waiters::runtime;
 
 /// Half a second together, and enough that a time slice that was lost in some does not matter.
@@ -57,7 +57,7 @@ pub(crate) fn run(limit: Limit) -> Result<Vec<Row>> {
             peer: Spread::exactly(few),
             unit: "calls",
             ratio: Spread::exactly(many / few),
-            target: Some(target),
+            target: Some(Target::AtMost(target)),
         }
     };
     let (of_few, of_many) = (calls_to_serve(limit, FEW, grants)?, calls_to_serve(limit, MANY, grants)?);
@@ -89,7 +89,7 @@ fn row(
         peer: Spread::of(peer.iter().map(cost))?,
         unit,
         ratio: Spread::of(ratios)?,
-        target,
+        target: target.map(Target::AtMost),
     })
 }
 

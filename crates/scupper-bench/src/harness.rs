@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::caller::Span;
 use crate::crew::Crew;
 use crate::limit::Outcome;
-use crate::row::{Row, Spread};
+use crate::row::{Row, Spread, Target};
 use crate::side::Side;
 
 /// How long to measure.
@@ -28,6 +29,12 @@ impl Plan {
     /// Enough to see that everything runs.
     pub(crate) const fn quick() -> Self {
         Self { rounds: 5, batch: Duration::from_millis(4), quick: true }
+    }
+
+    /// How many rounds a contest on a server has, and how long one side is asked in each.
+    pub(crate) const fn remote(&self) -> (usize, Span) {
+        let (rounds, lead, length) = if self.quick { (3, 10, 30) } else { (11, 120, 300) };
+        (rounds, Span { lead: Duration::from_millis(lead), length: Duration::from_millis(length) })
     }
 
     pub(crate) const fn is_quick(&self) -> bool {
@@ -96,7 +103,7 @@ impl Case {
                 peer: Spread::of(theirs.iter().copied())?,
                 unit: "ns",
                 ratio: Spread::of(ratios)?,
-                target: *target,
+                target: target.map(Target::AtMost),
             })
         };
         self.peers.iter().zip(theirs).map(compare).collect()

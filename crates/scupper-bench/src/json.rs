@@ -50,7 +50,7 @@ pub(crate) fn write(path: &Path, rows: &[Row]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::Spread;
+    use crate::row::{Spread, Target};
 
     #[test]
     fn an_entry_has_the_agreed_fields() -> Result<()> {
@@ -62,7 +62,7 @@ mod tests {
             peer: Spread::exactly(10.0),
             unit: "ns",
             ratio: Spread::exactly(1.2),
-            target: Some(1.25),
+            target: Some(Target::AtMost(1.25)),
         };
         let expected = serde_json::json!({
             "suite": "memory", "case": "one bucket", "ours": 12.0,

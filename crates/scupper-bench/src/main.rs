@@ -21,11 +21,14 @@
 //! | `crowd`, `counted` | lines on a clock that stands; calls and alarms counted |
 //! | `row`, `table`, `json` | the result and how it is shown |
 
+mod caller;
+mod contest;
 mod counted;
 mod crew;
 mod crowd;
 mod crowds;
 mod harness;
+mod in_redis;
 mod json;
 mod keys;
 mod limit;
@@ -65,6 +68,8 @@ enum Suite {
     Memory(Options),
     /// Waiting on one key: time beside the ideal schedule, fairness, a line of ten thousand.
     Waiting(Options),
+    /// Decisions in Redis, beside `PING`: one caller and many tasks, on one key and on many.
+    Redis(Options),
 }
 
 #[derive(Debug, Args)]
@@ -94,5 +99,6 @@ fn main() -> anyhow::Result<()> {
     match Command::parse().suite {
         Suite::Memory(options) => options.show(memory::run),
         Suite::Waiting(options) => options.show(waiting::run),
+        Suite::Redis(options) => options.show(in_redis::run),
     }
 }

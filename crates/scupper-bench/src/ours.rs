@@ -1,6 +1,7 @@
 //! Our side: everything here that knows Scupper's interface.
 
 pub(crate) mod in_line;
+pub(crate) mod remote;
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 pub(crate) mod governor;
 pub(crate) mod leaky_bucket;
+pub(crate) mod ping;
 pub(crate) mod rate_net;
 pub(crate) mod ratelimit;
 pub(crate) mod throttlecrab;

@@ -33,6 +33,15 @@ impl Spread {
     }
 }
 
+/// The ratio to reach, or to do better than.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Target {
+    /// Of what costs: time, bytes.
+    AtMost(f64),
+    /// Of what is had: requests a second.
+    AtLeast(f64),
+}
+
 /// Our side of a case beside one peer's.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -42,16 +51,19 @@ pub(crate) struct Row {
     pub(crate) peer_name: &'static str,
     pub(crate) peer: Spread,
     pub(crate) unit: &'static str,
-    /// Ours over the peer's: below 1 is faster, or smaller.
+    /// Ours over the peer's: below 1 is less, be it time or bytes or requests a second.
     pub(crate) ratio: Spread,
-    /// The ratio to reach; none where the peer is shown for information.
-    pub(crate) target: Option<f64>,
+    /// None where the peer is shown for information.
+    pub(crate) target: Option<Target>,
 }
 
 impl Row {
     /// Whether the target is reached, if there is one.
     pub(crate) fn is_met(&self) -> Option<bool> {
-        self.target.map(|target| self.ratio.median <= target)
+        self.target.map(|target| match target {
+            Target::AtMost(most) => self.ratio.median <= most,
+            Target::AtLeast(least) => self.ratio.median >= least,
+        })
     }
 }
 

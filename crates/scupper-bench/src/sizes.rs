@@ -10,7 +10,7 @@ use crate::harness::Plan;
 use crate::limit::Limit;
 use crate::ours::{self, Algorithm};
 use crate::peers::governor;
-use crate::row::{Row, Spread};
+use crate::row::{Row, Spread, Target};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 const LIMIT: Limit = Limit::new(100, WEEK);
@@ -66,7 +66,7 @@ fn row(case: String, ours: f64, peer: (&'static str, f64), target: Option<f64>) 
         peer: Spread::exactly(peer.1),
         unit: "B/key",
         ratio: Spread::exactly(ours / peer.1),
-        target,
+        target: target.map(Target::AtMost),
     }
 }
 

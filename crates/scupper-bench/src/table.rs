@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::row::{Row, Spread};
+use crate::row::{Row, Spread, Target};
 
 const HEADER: [&str; 7] = ["case", "ours", "peer", "its", "ratio", "target", ""];
 
@@ -41,15 +41,22 @@ fn cells(row: &Row) -> [String; HEADER.len()] {
         row.peer_name.to_owned(),
         format!("{} {}", spread(row.peer, 1), row.unit),
         spread(row.ratio, digits(row.target)),
-        row.target.map_or_else(String::new, |target| format!("<= {target}")),
+        row.target.map_or_else(String::new, shown),
         verdict.to_owned(),
     ]
 }
 
 /// As many as tell the ratio from one, and whether its target is met.
-fn digits(target: Option<f64>) -> usize {
-    let is_tight = target.is_some_and(|target| target > 1.0 && target < 1.05);
+fn digits(target: Option<Target>) -> usize {
+    let is_tight = matches!(target, Some(Target::AtMost(most)) if most > 1.0 && most < 1.05);
     if is_tight { 4 } else { 2 }
+}
+
+fn shown(target: Target) -> String {
+    match target {
+        Target::AtMost(most) => format!("<= {most}"),
+        Target::AtLeast(least) => format!(">= {least}"),
+    }
 }
 
 fn spread(value: Spread, decimals: usize) -> String {
@@ -62,7 +69,7 @@ fn spread(value: Spread, decimals: usize) -> String {
 mod tests {
     use super::*;
 
-    fn row(median: f64, target: Option<f64>) -> Row {
+    fn row(median: f64, target: Option<Target>) -> Row {
         Row {
             suite: "memory",
             case: "one bucket".to_owned(),
@@ -77,7 +84,8 @@ mod tests {
 
     #[test]
     fn a_row_says_whether_its_target_is_met() {
-        let text = render(&[row(1.25, Some(1.25)), row(1.26, Some(1.25)), row(1.2, None)]);
+        let target = Some(Target::AtMost(1.25));
+        let text = render(&[row(1.25, target), row(1.26, target), row(1.2, None)]);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].ends_with("1.25 (1.00..1.50)  <= 1.25  ok"), "{text}");
         assert!(lines[2].ends_with("<= 1.25  MISSED"), "{text}");
@@ -86,8 +94,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_had_is_to_be_at_least_so_much() {
+        let target = Some(Target::AtLeast(4.0));
+        let text = render(&[row(4.0, target), row(3.99, target)]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].ends_with("4.00 (1.00..1.50)  >= 4  ok"), "{text}");
+        assert!(lines[2].ends_with(">= 4  MISSED"), "{text}");
+    }
+
+    #[test]
     fn a_tight_target_is_shown_with_a_ratio_as_fine() {
-        let text = render(&[row(1.0003, Some(1.01))]);
+        let text = render(&[row(1.0003, Some(Target::AtMost(1.01)))]);
         assert!(text.contains("1.0003 (1.0000..1.5000)  <= 1.01  ok"), "{text}");
     }
 }

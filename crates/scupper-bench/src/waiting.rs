@@ -10,7 +10,7 @@ use crate::limit::Limit;
 use crate::ours::in_line;
 use crate::peers::{governor, leaky_bucket};
 use crate::queue::Queue;
-use crate::row::{Row, Spread};
+use crate::row::{Row, Spread, Target};
 use crate::visits::{inequality, overtaken};
 use crate::waiters::serve;
 
@@ -70,7 +70,7 @@ fn time(queue: &Queue, grants: u32) -> Result<Run> {
 /// Beside what we promise. What threads get of units that nobody waits for is up to the system, so that their shares are shown
 /// without a target.
 fn held_to_targets(case: &str, runs: &[Run], equal_shares: Option<f64>) -> Result<Vec<Row>> {
-    let one_grant = |what: &str, value: fn(&Run) -> f64, target| {
+    let one_grant = |what: &str, value: fn(&Run) -> f64, target: Option<f64>| {
         let values = Spread::of(runs.iter().map(value))?;
         anyhow::Ok(Row {
             suite: "waiting",
@@ -80,7 +80,7 @@ fn held_to_targets(case: &str, runs: &[Run], equal_shares: Option<f64>) -> Resul
             peer: Spread::exactly(1.0),
             unit: "grants",
             ratio: values,
-            target,
+            target: target.map(Target::AtMost),
         })
     };
     let shares = match equal_shares {
@@ -96,7 +96,7 @@ fn held_to_targets(case: &str, runs: &[Run], equal_shares: Option<f64>) -> Resul
             peer: Spread::of(runs.iter().map(|run| run.ideal))?,
             unit: "ms",
             ratio: Spread::of(runs.iter().map(|run| run.millis / run.ideal))?,
-            target: Some(ON_SCHEDULE),
+            target: Some(Target::AtMost(ON_SCHEDULE)),
         },
         one_grant(shares, |run| run.inequality, equal_shares)?,
         one_grant("later ones that passed one", |run| run.overtaken, Some(1.0))?,
@@ -157,7 +157,7 @@ fn counted(windows: u32) -> Result<Vec<Row>> {
             peer: Spread::exactly(most),
             unit,
             ratio: Spread::exactly(count / most),
-            target: Some(1.0),
+            target: Some(Target::AtMost(1.0)),
         }
     };
     Ok(vec![
