@@ -27,7 +27,7 @@ enum Suite {
     Memory,
     /// Waiting on one key: time beside the ideal schedule, fairness, a line of ten thousand
     Waiting,
-    /// Decisions in Redis, beside `PING`: one caller and many tasks, on one key and on many
+    /// Decisions in Redis, beside `PING`: one caller and many tasks, on one key and on many; bytes
     Redis,
 }
 
@@ -37,6 +37,14 @@ impl Suite {
             Self::Memory => "memory",
             Self::Waiting => "waiting",
             Self::Redis => "redis",
+        }
+    }
+
+    /// The benchmarks are two programs: one counts what is allocated, which would be in the way of the other.
+    fn program(self) -> &'static str {
+        match self {
+            Self::Memory | Self::Waiting => "scupper-bench",
+            Self::Redis => "scupper-bench-remote",
         }
     }
 }
@@ -49,8 +57,10 @@ impl Bench {
 
     /// Builds the benchmarks for release and runs the suite.
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<(), Failure> {
-        let mut command =
-            Command::cargo(workspace).args("run --release --quiet --package scupper-bench --").arg(self.suite.name());
+        let mut command = Command::cargo(workspace)
+            .args("run --release --quiet --package scupper-bench --bin")
+            .arg(self.suite.program());
+        command = command.arg("--").arg(self.suite.name());
         if self.quick {
             command = command.arg("--quick");
         }

@@ -1,11 +1,16 @@
-//! Who asks a remote store, and how long each answer took.
+//! Who asks a server, and how long each answer took.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, consume_budget};
+
+use crate::run::{Run, Span, Whole};
+
+/// How long any side waits for an answer before it is an error.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One that makes a request after the other.
 pub(crate) trait Caller: Send + 'static {
@@ -13,25 +18,16 @@ pub(crate) trait Caller: Send + 'static {
     fn call(&mut self) -> impl Future<Output = Result<bool>> + Send;
 }
 
-/// How long to ask: what is asked in the first part is not counted, so that the rest sees things as they go on to be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Span {
-    pub(crate) lead: Duration,
-    pub(crate) length: Duration,
+/// What most programs have that are on Tokio, with as many workers on any machine.
+pub(crate) fn runtime() -> Result<Runtime> {
+    Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
-/// What came of the requests of one run.
-#[derive(Debug, Default)]
-pub(crate) struct Run {
-    pub(crate) seconds: f64,
-    /// Nanoseconds of each, in rising order.
-    pub(crate) latencies: Vec<u32>,
-    pub(crate) admitted: usize,
-    /// With those of the lead.
-    pub(crate) all: usize,
-}
-
-/// Has so many tasks ask, on a runtime as users have it.
+/// Has all of them ask at once, a task each.
+///
+/// # Errors
+///
+/// If a request fails, or none is counted.
 pub(crate) fn tasks<C: Caller>(runtime: &Runtime, callers: Vec<C>, span: Span) -> Result<Run> {
     runtime.block_on(async {
         let start = Instant::now();
@@ -41,6 +37,8 @@ pub(crate) fn tasks<C: Caller>(runtime: &Runtime, callers: Vec<C>, span: Span) -
                 let mut laps = Laps::new(start, span);
                 while laps.goes_on() {
                     laps.note(caller.call().await?);
+                    // What is answered at once must let others run as well.
+                    consume_budget().await;
                 }
                 anyhow::Ok(laps)
             });
@@ -49,29 +47,26 @@ pub(crate) fn tasks<C: Caller>(runtime: &Runtime, callers: Vec<C>, span: Span) -
         while let Some(ended) = all.join_next().await {
             laps.push(ended??);
         }
-        gathered(laps, start + span.lead)
+        gathered(laps, start, span)
     })
 }
 
 /// Has one thread ask that is on no runtime.
+///
+/// # Errors
+///
+/// If a request fails, or none is counted.
 pub(crate) fn thread(ask: impl Fn() -> Result<bool> + Sync, span: Span) -> Result<Run> {
     let start = Instant::now();
-    let laps = thread::scope(|scope| {
-        let asking = scope.spawn(|| {
-            let mut laps = Laps::new(start, span);
-            while laps.goes_on() {
-                laps.note(ask()?);
-            }
-            anyhow::Ok(laps)
-        });
-        asking.join().map_err(|_| anyhow!("the caller panicked"))?
-    })?;
-    gathered(vec![laps], start + span.lead)
-}
-
-/// What most programs have that are on Tokio, with as many workers as there are cores where this is measured.
-pub(crate) fn runtime() -> Result<Runtime> {
-    Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+    let asking = || {
+        let mut laps = Laps::new(start, span);
+        while laps.goes_on() {
+            laps.note(ask()?);
+        }
+        anyhow::Ok(laps)
+    };
+    let laps = thread::scope(|scope| scope.spawn(asking).join().map_err(|_| anyhow!("the caller panicked"))?)?;
+    gathered(vec![laps], start, span)
 }
 
 /// What one caller saw.
@@ -81,24 +76,26 @@ struct Laps {
     last: Instant,
     nanos: Vec<u32>,
     admitted: usize,
-    all: usize,
+    in_lead: usize,
 }
 
 impl Laps {
-    fn new(start: Instant, span: Span) -> Self {
-        let (from, end) = (start + span.lead, start + span.lead + span.length);
-        Self { from, end, last: Instant::now(), nanos: Vec::new(), admitted: 0, all: 0 }
+    fn new(start: Instant, Span { lead, length }: Span) -> Self {
+        let from = start + lead;
+        Self { from, end: from + length, last: Instant::now(), nanos: Vec::new(), admitted: 0, in_lead: 0 }
     }
 
+    /// Whether to make another request: one is made however little the machine lets us do in that time.
     fn goes_on(&self) -> bool {
-        self.last < self.end
+        self.last < self.end || self.nanos.is_empty()
     }
 
     /// One more has been answered, and the next is made right away.
     fn note(&mut self, is_admitted: bool) {
         let now = Instant::now();
-        self.all += 1;
-        if self.last >= self.from {
+        if self.last < self.from {
+            self.in_lead += 1;
+        } else {
             self.nanos.push(u32::try_from((now - self.last).as_nanos()).unwrap_or(u32::MAX));
             self.admitted += usize::from(is_admitted);
         }
@@ -106,28 +103,64 @@ impl Laps {
     }
 }
 
-fn gathered(laps: Vec<Laps>, from: Instant) -> Result<Run> {
-    let last = laps.iter().map(|laps| laps.last).max().context("nobody asked")?;
-    let mut run = Run { seconds: last.saturating_duration_since(from).as_secs_f64(), ..Run::default() };
-    for laps in laps {
+#[expect(clippy::cast_precision_loss, reason = "there are millions")]
+fn gathered(all: Vec<Laps>, start: Instant, span: Span) -> Result<Run> {
+    let last = all.iter().map(|laps| laps.last).max().context("nobody asked")?;
+    let mut run = Run { seconds: (last - (start + span.lead)).as_secs_f64(), ..Run::default() };
+    let mut in_lead = 0;
+    for laps in all {
         run.latencies.extend(laps.nanos);
         run.admitted += laps.admitted;
-        run.all += laps.all;
+        in_lead += laps.in_lead;
     }
     ensure!(!run.latencies.is_empty(), "nothing was asked behind the lead");
     run.latencies.sort_unstable();
+    let requests = (in_lead + run.latencies.len()) as f64;
+    run.whole = Whole { requests, seconds: (last - start).as_secs_f64(), ..Whole::default() };
     Ok(run)
 }
 
-impl Run {
-    #[expect(clippy::cast_precision_loss, reason = "there are millions")]
-    pub(crate) fn requests_per_second(&self) -> f64 {
-        self.latencies.len() as f64 / self.seconds
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPAN: Span = Span { lead: Duration::from_millis(20), length: Duration::from_millis(20) };
+
+    /// Takes a millisecond, and is admitted every other time.
+    struct Odd(bool);
+
+    impl Caller for Odd {
+        async fn call(&mut self) -> Result<bool> {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.0 = !self.0;
+            Ok(self.0)
+        }
     }
 
-    /// Microseconds that this share of the requests, of a thousand, did not take longer than.
-    pub(crate) fn micros_of(&self, of_thousand: usize) -> f64 {
-        let place = (self.latencies.len() * of_thousand).div_ceil(1_000).saturating_sub(1);
-        f64::from(self.latencies[place]) / 1e3
+    struct Failing;
+
+    impl Caller for Failing {
+        async fn call(&mut self) -> Result<bool> {
+            Err(anyhow!("no"))
+        }
+    }
+
+    #[test]
+    fn the_lead_is_not_counted_and_all_else_is() -> Result<()> {
+        let run = tasks(&runtime()?, vec![Odd(false), Odd(false)], SPAN)?;
+        let counted = run.latencies.len();
+        assert!((2..=42).contains(&counted), "{counted}");
+        assert!(run.admitted.abs_diff(counted / 2) <= 2, "{} of {counted}", run.admitted);
+        assert!(run.whole.requests > run.requests_per_second() * run.seconds);
+        assert!(run.seconds >= 0.02 && run.whole.seconds >= 0.04);
+        assert!(run.latencies[0] >= 1_000_000);
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_fails_is_an_error() -> Result<()> {
+        assert!(tasks(&runtime()?, vec![Failing], SPAN).is_err());
+        assert!(thread(|| Err(anyhow!("no")), SPAN).is_err());
+        Ok(())
     }
 }

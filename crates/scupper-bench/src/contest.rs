@@ -1,35 +1,48 @@
 //! Sides that ask a server in turn.
 
+use std::fmt;
+
 use anyhow::{Context, Result, ensure};
 use tokio::runtime::Runtime;
 
-use crate::caller::{Caller, Run, Span, tasks};
-use crate::harness::Plan;
+use crate::caller::{Caller, tasks};
 use crate::row::{Row, Spread, Target};
+use crate::run::{Run, Served, Span, Whole};
+
+const SUITE: &str = "redis";
 
 /// What every request of a side must come to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Expected {
     Admitted,
     Denied,
-    /// Some are admitted, at most so many in a run, and most are not.
+    /// Most are denied, and at most so many admitted in a run.
     AtMost(usize),
 }
+
+/// How many times each side is asked, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) rounds: usize,
+    pub(crate) span: Span,
+}
+
+type Ask<'a> = dyn Fn(&Runtime, Span) -> Result<Run> + 'a;
 
 /// One who asks, in a manner that can be timed.
 pub(crate) struct Side<'a> {
     name: &'static str,
     expected: Expected,
-    run: Box<dyn Fn(&Runtime, Span) -> Result<Run> + 'a>,
+    ask: Box<Ask<'a>>,
 }
 
 impl<'a> Side<'a> {
     pub(crate) fn new(
         name: &'static str,
         expected: Expected,
-        run: impl Fn(&Runtime, Span) -> Result<Run> + 'a,
+        ask: impl Fn(&Runtime, Span) -> Result<Run> + 'a,
     ) -> Self {
-        Self { name, expected, run: Box::new(run) }
+        Self { name, expected, ask: Box::new(ask) }
     }
 
     /// So many tasks; each gets a caller of its own, made for its number.
@@ -43,52 +56,70 @@ impl<'a> Side<'a> {
     }
 }
 
+impl fmt::Debug for Side<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Side").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// The runs of all sides, round by round.
+#[derive(Debug)]
 pub(crate) struct Contest {
     case: String,
     sides: Vec<(&'static str, Vec<Run>)>,
 }
 
-/// What is compared: the unit, how many of them a run came to.
-pub(crate) type Measure = (&'static str, fn(&Run) -> f64);
-
-pub(crate) const THROUGHPUT: Measure = ("/s", Run::requests_per_second);
-pub(crate) const TIME: Measure = ("us", |run| 1e6 / run.requests_per_second());
+/// A figure of a run: what of, its unit, and the figure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measure(pub(crate) &'static str, pub(crate) &'static str, pub(crate) fn(&Run) -> f64);
 
 impl Contest {
     /// Has the sides take turns. Each round begins with another one; a first round is for warming up.
     ///
+    /// A ratio is taken within a round, as the suite `memory` does.
+    ///
     /// # Errors
+    ///
     /// If a request had another outcome than its side says.
-    pub(crate) fn hold(case: impl Into<String>, plan: &Plan, runtime: &Runtime, sides: &[Side<'_>]) -> Result<Self> {
-        let (case, (rounds, span)) = (case.into(), plan.remote());
+    pub(crate) fn hold(
+        case: impl Into<String>,
+        pace: Pace,
+        runtime: &Runtime,
+        served: impl Fn() -> Result<Served>,
+        sides: &[Side<'_>],
+    ) -> Result<Self> {
+        let case = case.into();
         let mut runs: Vec<Vec<Run>> = sides.iter().map(|_| Vec::new()).collect();
-        for round in 0..=rounds {
+        let time = |side: &Side<'_>| {
+            let before = served()?;
+            let run = (side.ask)(runtime, pace.span)?;
+            side.expected.holds(&run)?;
+            let whole = Whole { served: served()? - before, ..run.whole };
+            anyhow::Ok(Run { whole, ..run })
+        };
+        for round in 0..=pace.rounds {
             for turn in 0..sides.len() {
                 let at = (round + turn) % sides.len();
-                let side = &sides[at];
-                let timed = (side.run)(runtime, span).and_then(|run| side.expected.holds(&run).map(|()| run));
-                let run = timed.with_context(|| format!("case `{case}`, {}", side.name))?;
+                let run = time(&sides[at]).with_context(|| format!("case `{case}`, {}", sides[at].name))?;
                 if round > 0 {
                     runs[at].push(run);
                 }
             }
         }
-        let sides = sides.iter().map(|side| side.name).zip(runs).collect();
-        Ok(Self { case, sides })
+        Ok(Self { case, sides: sides.iter().map(|side| side.name).zip(runs).collect() })
     }
 
     /// One side beside another.
     ///
     /// # Errors
+    ///
     /// If there is no such side.
     pub(crate) fn row(&self, ours: &str, peer: &str, measure: Measure, target: Option<Target>) -> Result<Row> {
-        let of = |name: &str| self.sides.iter().find(|side| side.0 == name).with_context(|| format!("no side {name}"));
-        let ((name, ours), (peer_name, peer)) = (of(ours)?, of(peer)?);
-        let (unit, value) = measure;
+        let ((name, ours), (peer_name, peer)) = (self.side(ours)?, self.side(peer)?);
+        let Measure(what, unit, value) = measure;
         Ok(Row {
-            suite: "redis",
-            case: format!("{}, {name}", self.case),
+            suite: SUITE,
+            case: format!("{}, {name}, {what}", self.case),
             ours: Spread::of(ours.iter().map(value))?,
             peer_name,
             peer: Spread::of(peer.iter().map(value))?,
@@ -96,6 +127,30 @@ impl Contest {
             ratio: Spread::of(ours.iter().zip(peer).map(|(ours, peer)| value(ours) / value(peer)))?,
             target,
         })
+    }
+
+    /// How much of one figure of a side another is.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such side.
+    pub(crate) fn share(&self, side: &str, part: Measure, of: Measure) -> Result<Row> {
+        let (name, runs) = self.side(side)?;
+        let (Measure(what, unit, part), Measure(peer_name, _, of)) = (part, of);
+        Ok(Row {
+            suite: SUITE,
+            case: format!("{}, {name}, {what}", self.case),
+            ours: Spread::of(runs.iter().map(part))?,
+            peer_name,
+            peer: Spread::of(runs.iter().map(of))?,
+            unit,
+            ratio: Spread::of(runs.iter().map(|run| part(run) / of(run)))?,
+            target: None,
+        })
+    }
+
+    fn side(&self, name: &str) -> Result<&(&'static str, Vec<Run>)> {
+        self.sides.iter().find(|side| side.0 == name).with_context(|| format!("no side is called {name}"))
     }
 }
 
@@ -105,11 +160,60 @@ impl Expected {
         match self {
             Self::Admitted => ensure!(admitted == all, "{} of {all} were denied", all - admitted),
             Self::Denied => ensure!(admitted == 0, "{admitted} of {all} were admitted"),
-            Self::AtMost(most) => ensure!(
-                0 < admitted && admitted <= most && admitted < all,
-                "{admitted} of {all} were admitted, which should be some, and at most {most}"
-            ),
+            Self::AtMost(most) => {
+                ensure!(admitted <= most, "{admitted} were admitted, and the limit allows {most}");
+                ensure!(admitted < all / 2, "{admitted} of {all} were admitted, though the limit is full");
+            }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::caller::runtime;
+
+    const PACE: Pace = Pace { rounds: 3, span: Span { lead: Duration::ZERO, length: Duration::from_millis(5) } };
+    const TIME: Measure = Measure("time", "us", |run| 1e6 / run.requests_per_second());
+
+    /// Answers after so many milliseconds.
+    struct Slow(u64, bool);
+
+    impl Caller for Slow {
+        async fn call(&mut self) -> Result<bool> {
+            tokio::time::sleep(Duration::from_millis(self.0)).await;
+            Ok(self.1)
+        }
+    }
+
+    fn side(name: &'static str, expected: Expected, millis: u64, admits: bool) -> Side<'static> {
+        Side::tasks(name, expected, 1, move |_| Slow(millis, admits))
+    }
+
+    fn hold(sides: &[Side<'_>]) -> Result<Contest> {
+        Contest::hold("case", PACE, &runtime()?, || Ok(Served::default()), sides)
+    }
+
+    #[test]
+    fn one_that_takes_longer_is_slower() -> Result<()> {
+        let contest = hold(&[side("slow", Expected::Admitted, 9, true), side("fast", Expected::Denied, 1, false)])?;
+        let row = contest.row("slow", "fast", TIME, Some(Target::AtMost(1.1)))?;
+        assert!(row.ratio.median > 1.5, "{row:?}");
+        assert_eq!((row.case.as_str(), row.peer_name, row.is_met()), ("case, slow, time", "fast", Some(false)));
+        assert!(contest.row("slow", "other", TIME, None).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_decides_otherwise_than_expected_is_an_error() {
+        for (expected, admits) in
+            [(Expected::Admitted, false), (Expected::Denied, true), (Expected::AtMost(1_000), true)]
+        {
+            assert!(hold(&[side("wrong", expected, 1, admits)]).is_err(), "{expected:?}");
+        }
+        assert!(hold(&[side("right", Expected::AtMost(0), 1, false)]).is_ok());
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::caller::Span;
 use crate::crew::Crew;
 use crate::limit::Outcome;
 use crate::row::{Row, Spread, Target};
@@ -29,12 +28,6 @@ impl Plan {
     /// Enough to see that everything runs.
     pub(crate) const fn quick() -> Self {
         Self { rounds: 5, batch: Duration::from_millis(4), quick: true }
-    }
-
-    /// How many rounds a contest on a server has, and how long one side is asked in each.
-    pub(crate) const fn remote(&self) -> (usize, Span) {
-        let (rounds, lead, length) = if self.quick { (3, 10, 30) } else { (11, 120, 300) };
-        (rounds, Span { lead: Duration::from_millis(lead), length: Duration::from_millis(length) })
     }
 
     pub(crate) const fn is_quick(&self) -> bool {

@@ -95,11 +95,11 @@ mod tests {
 
     #[test]
     fn what_is_had_is_to_be_at_least_so_much() {
-        let target = Some(Target::AtLeast(4.0));
-        let text = render(&[row(4.0, target), row(3.99, target)]);
+        let target = Some(Target::AtLeast(1.25));
+        let text = render(&[row(1.25, target), row(1.24, target)]);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[1].ends_with("4.00 (1.00..1.50)  >= 4  ok"), "{text}");
-        assert!(lines[2].ends_with(">= 4  MISSED"), "{text}");
+        assert!(lines[1].ends_with("1.25 (1.00..1.50)  >= 1.25  ok"), "{text}");
+        assert!(lines[2].ends_with(">= 1.25  MISSED"), "{text}");
     }
 
     #[test]

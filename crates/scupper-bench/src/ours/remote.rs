@@ -1,17 +1,74 @@
 //! A limiter whose buckets are on a server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
-use scupper::Limiter;
+use scupper::{Algorithm, Decision, Limiter, LimiterBuilder, Rate, RedisStore, RedisStoreBuilder};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, PATIENCE};
+use crate::limit::Limit;
 
-/// One that asks for the same key.
-pub(crate) struct OneKey {
-    pub(crate) limiter: Limiter,
-    pub(crate) key: &'static str,
+/// A limiter to be asked by many.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked(Limiter);
+
+pub(crate) fn redis(url: &str) -> RedisStoreBuilder {
+    RedisStore::builder(url).answer_within(PATIENCE).wait_to_be_sent(PATIENCE)
+}
+
+impl Asked {
+    pub(crate) fn open(limits: &[Limit], algorithm: Algorithm, store: RedisStoreBuilder) -> Result<Self> {
+        Self::with(limits, store, |limiter| limiter.algorithm(algorithm))
+    }
+
+    /// One that has no memory for denials.
+    pub(crate) fn open_without_cache(limits: &[Limit], store: RedisStoreBuilder) -> Result<Self> {
+        Self::with(limits, store, |limiter| limiter.denial_cache(Duration::ZERO))
+    }
+
+    fn with(
+        limits: &[Limit],
+        store: RedisStoreBuilder,
+        settings: impl FnOnce(LimiterBuilder) -> LimiterBuilder,
+    ) -> Result<Self> {
+        let rates = limits.iter().map(|limit| Rate::new(limit.requests.into(), limit.interval));
+        let limiter = Limiter::builder().rates(rates.collect::<scupper::Result<Vec<_>>>()?).call_timeout(PATIENCE);
+        Ok(Self(settings(limiter).store(store.open()?).build()?))
+    }
+
+    /// Asks for one unit, blocking the thread.
+    pub(crate) fn is_admitted(&self, key: &str) -> Result<bool> {
+        Ok(self.0.try_acquire(key)?.is_admitted())
+    }
+
+    /// Has so many requests of this weight admitted, each at a time of its own.
+    pub(crate) fn fill(&self, key: &str, weight: u32, requests: u32) -> Result<()> {
+        let mut last = None;
+        for nth in 1..=requests {
+            let Decision::Admitted(permit) = self.0.request(key).weight(weight.into()).try_acquire()? else {
+                bail!("request {nth} of {requests} was denied");
+            };
+            ensure!(last.replace(permit.tick()) != Some(permit.tick()), "two requests were counted at one time");
+        }
+        Ok(())
+    }
+
+    /// One that asks for this key alone.
+    pub(crate) fn one(&self, key: &'static str) -> impl Caller + use<> {
+        OneKey { limiter: self.0.clone(), key }
+    }
+
+    /// One that asks for any of these, in an order of its number's own.
+    pub(crate) fn any(&self, keys: &Arc<[String]>, number: u64) -> impl Caller + use<> {
+        AnyKey { limiter: self.0.clone(), keys: Arc::clone(keys), random: Rng::with_seed(number) }
+    }
+}
+
+struct OneKey {
+    limiter: Limiter,
+    key: &'static str,
 }
 
 impl Caller for OneKey {
@@ -20,11 +77,10 @@ impl Caller for OneKey {
     }
 }
 
-/// One that asks for any of many keys.
-pub(crate) struct AnyKey {
-    pub(crate) limiter: Limiter,
-    pub(crate) keys: Arc<[String]>,
-    pub(crate) random: Rng,
+struct AnyKey {
+    limiter: Limiter,
+    keys: Arc<[String]>,
+    random: Rng,
 }
 
 impl Caller for AnyKey {

@@ -1,12 +1,14 @@
 //! `PING` by redis-rs: the least that a server can be asked, by the client that our store is built on.
 //!
-//! One multiplexed connection with that client's own settings, a copy of it for each task.
+//! One multiplexed connection, a copy of it for each task, with that client's own settings but for the time that an answer
+//! may take: a machine that stops for a moment is no error.
 
 use anyhow::Result;
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::Runtime;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, PATIENCE};
 
 pub(crate) const NAME: &str = "PING";
 
@@ -17,7 +19,8 @@ impl Ping {
     /// What drives the connection is a task of this runtime, as it is for users.
     pub(crate) fn connect(url: &str, runtime: &Runtime) -> Result<Self> {
         let client = redis::Client::open(url)?;
-        Ok(Self(runtime.block_on(client.get_multiplexed_async_connection())?))
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        Ok(Self(runtime.block_on(client.get_multiplexed_async_connection_with_config(&config))?))
     }
 }
 

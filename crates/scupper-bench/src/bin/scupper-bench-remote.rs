@@ -1,0 +1,5 @@
+//! Suites that ask servers.
+
+fn main() -> anyhow::Result<()> {
+    scupper_bench::remote()
+}
