@@ -14,8 +14,8 @@ local function show(key)
   if string.sub(value, 8, 8) ~= '1' then return { key .. ': of format ' .. string.sub(value, 8, 8) } end
   local bucket, area = {}, nil
   bucket.mark, bucket.high, bucket.low, bucket.open, bucket.total, bucket.closed, bucket.base, bucket.head, bucket.count,
-    bucket.cap, bucket.expires, bucket.room, bucket.used, bucket.rare, bucket.length, area =
-    struct.unpack('>I8I2I8I8I8I8I8I4I4I4I8I2I2BI4', value, 9)
+    bucket.cap, bucket.expires, bucket.room, bucket.used, bucket.assured, bucket.rare, bucket.length, area =
+    struct.unpack('>I8I2I8I8I8I8I8I4I4I4I8I2I2I2BI4', value, 9)
   local cold = area + bucket.room * 16
   local _, held, quota_at = struct.unpack('>I8I8', value, cold)
   quota_at = cold + 58

@@ -45,8 +45,8 @@ local function read(key, quota)
   if sub(value, 1, 7) ~= sub(MAGIC, 1, 7) then fail('F', 'string') end
   if sub(value, 1, 8) ~= MAGIC then fail('V', sub(value, 8, 8)) end
   if #value < AREA then fail('C', 'it is cut off') end
-  local b, used, rare, length = { key = key }, nil, nil, nil
-  b.mark, b.high, b.low, b.open, b.finish, b.closed, b.base, b.head, b.count, b.cap, b.expires, b.room, used, rare, length =
+  local b, used, length, _ = { key = key }, nil, nil, nil
+  b.mark, b.high, b.low, b.open, b.finish, b.closed, b.base, b.head, b.count, b.cap, b.expires, b.room, used, _, _, length =
     unpack(HOT, value, 9)
   if not can_be(b.mark, b.low, b.open, b.finish, b.closed, b.base, b.head, b.count, b.cap, b.expires, b.room, used) then
     fail('C', 'its numbers cannot be')
@@ -111,7 +111,7 @@ local function write(b)
   local used, length = #area / 16, #b.quota.text
   area = area .. string.rep('\0', (b.room - used) * 16)
   local value = pack(HOT, b.mark, b.high, b.low, b.open, b.finish, b.closed, b.base, b.head, b.count, b.cap, b.expires, b.room,
-    used, rare and 1 or 0, length) .. area
+    used, 0, rare and 1 or 0, length) .. area
     .. pack(COLD, b.since, b.held, b.floor_high, b.floor_low, b.kept, b.most, b.own_caller, b.own_store)
   if b.anew or not is_log then
     value = MAGIC .. value .. b.quota.text .. body(b)

@@ -14,7 +14,8 @@ for job_place = 1, #KEYS do
     local quota, numbers = ARGV[number * 2], ARGV[number * 2 + 1]
     local value = try('GETRANGE', key, '0', '400')
     if type(value) == 'table' or #value < AREA or find(value, MAGIC, 1, true) ~= 1 then break end
-    local mark, high, low, open, finish, closed, base, head, count, cap, expires, room, used, rare, length = unpack(HOT, value, 9)
+    local mark, high, low, open, finish, closed, base, head, count, cap, expires, room, used, assured, rare, length =
+      unpack(HOT, value, 9)
     -- `can_be`.
     if max(mark, low, open, finish, expires) > END or base > closed or closed > finish or count > cap then break end
     if head >= cap and head > 0 then break end
@@ -27,11 +28,30 @@ for job_place = 1, #KEYS do
 
     -- When the last of the rates has room, and which it is.
     local last, binding, area, owes, is_log = now, 0, '', 0, find(quota, 's', 1, true) == 1
-    if is_log then
+    if is_log and assured >= total then
+      assured = assured - total
+    elseif is_log then
+      assured = AHEAD
       for place = 1, rates do
         local limit, interval = unpack('>dd', numbers, place * 40 - 15)
         local leaving = finish - base + total - limit
-        if leaving > 0 then
+        if leaving + AHEAD > 0 then
+          -- Units further on that have left as well.
+          local at = leaving + AHEAD - count
+          if limit <= AHEAD or base + leaving + AHEAD > closed or closed - base ~= count + used then
+            assured = 0
+          elseif assured > 0 then
+            local bytes
+            if at > 0 then
+              bytes = sub(value, AREA + at * 16 - 15, AREA + at * 16 - 8)
+            else
+              local from = body + (head + leaving + AHEAD - 1) % cap * 16
+              bytes = try('GETRANGE', key, from, from + 7)
+            end
+            if #bytes < 8 or unpack('>I8', bytes) + interval >= now then assured = 0 end
+          end
+        end
+        if leaving > 0 and assured == 0 then
           local tick = open
           if base + leaving <= closed then
             -- While each event is one unit, its place is known.
@@ -131,7 +151,7 @@ for job_place = 1, #KEYS do
       if type(refused) ~= 'table' then refused = try('PEXPIREAT', key, expires) end
       if type(refused) == 'table' then answer = '!E' .. refused.err break end
     end
-    local hot = pack(HOT, now, high, low, open, finish, closed, base, head, count, cap, expires, room, used, 0, length)
+    local hot = pack(HOT, now, high, low, open, finish, closed, base, head, count, cap, expires, room, used, assured, 0, length)
     local written = try('SETRANGE', key, '8', hot .. area)
     if type(written) == 'table' then answer = '!E' .. written.err end
   until true
