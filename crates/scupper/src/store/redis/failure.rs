@@ -38,14 +38,10 @@ impl Refusal {
             "ASK" => Redirect::parse(text).map_or_else(|| Self::Failed(odd(endpoint, error)), Self::Ask),
             "TRYAGAIN" => Self::TryAgain,
             "READONLY" => Self::ReadOnly,
-            "NOAUTH" | "WRONGPASS" | "NOPERM" => Self::Failed(Error::new(
-                ErrorKind::InvalidConfig,
-                format!(
-                    "Redis at {endpoint} does not let this user do that ({}); it must be allowed EVALSHA, SCRIPT LOAD, GET, SET, \
-                     GETRANGE, SETRANGE, PEXPIREAT, TIME, TYPE and SCAN on keys with the prefix",
-                    shown(error)
-                ),
-            )),
+            "NOAUTH" | "WRONGPASS" => Self::Failed(not_allowed(&format!("Redis at {endpoint}"), &shown(error))),
+            _ if is_want_of_rights(&shown(error)) => {
+                Self::Failed(not_allowed(&format!("Redis at {endpoint}"), &shown(error)))
+            }
             // By what these say, the script was not begun.
             "LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN" | "OOM" | "MISCONF" | "NOREPLICAS" => {
                 Self::Failed(Error::new(
@@ -70,6 +66,21 @@ impl Redirect {
             port: port.parse().ok()?,
         })
     }
+}
+
+/// Whether a server's words mean that the user may not do that, or nobody may. Redis 7.0 has no code for it within scripts.
+pub(super) fn is_want_of_rights(words: &str) -> bool {
+    let of_scripts = ["can't run this command", "ACL failure in script", "unknown command", "Unknown Redis command"];
+    words.starts_with("NOPERM") || words.starts_with("ERR") && of_scripts.iter().any(|part| words.contains(part))
+}
+
+#[cold]
+pub(super) fn not_allowed(who: &str, words: &str) -> Error {
+    let what = format!(
+        "{who} does not let this user do that ({words}); it must be allowed EVALSHA, SCRIPT LOAD, GET, SET, GETRANGE, SETRANGE, \
+         PEXPIREAT, TIME, TYPE and SCAN on keys with the prefix: docs/redis.md has a line for its ACL"
+    );
+    Error::new(ErrorKind::InvalidConfig, what)
 }
 
 #[cold]

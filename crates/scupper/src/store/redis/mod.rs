@@ -38,13 +38,13 @@ mod job;
 
 mod intake;
 
+mod failure;
+
 mod encode;
 
 mod reply;
 
 mod script;
-
-mod failure;
 
 mod node;
 

@@ -102,15 +102,23 @@ impl Node {
                 }
             };
             let step = if asking { 2 } else { 1 };
-            let answers = values.into_iter().skip(usize::from(load)).skip(step - 1).step_by(step);
-            let unknown = self.hand_out(groups, answers, &reached, &mut astray).await;
-            groups = unknown;
+            let mut values = values.into_iter();
+            let loaded = if load { values.next() } else { None };
+            groups = self.hand_out(groups, values.skip(step - 1).step_by(step), &reached, &mut astray).await;
+            if let Some(Value::ServerError(error)) = loaded
+                && let Refusal::Failed(error) = Refusal::of(&error, &reached.endpoint)
+            {
+                fail(groups.into_iter().flatten(), &error);
+                return astray;
+            }
             load = true;
         }
-        let error = Error::new(
-            ErrorKind::Unavailable,
-            "the connection to Redis broke again and again before anything was sent",
-        );
+        let what = if load {
+            "Redis forgets the script again and again before it is called"
+        } else {
+            "the connection to Redis broke again and again before anything was sent"
+        };
+        let error = Error::new(ErrorKind::Unavailable, what);
         fail(groups.into_iter().flatten(), &error);
         astray
     }

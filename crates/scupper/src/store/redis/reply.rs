@@ -4,6 +4,7 @@ use crate::store::batch::Standing;
 use crate::store::bucket::mismatch;
 use crate::store::outcome::{Admission, Cause, Denial, Outcome, Reply, Snapshot, Usage, Verdict};
 use crate::store::redis::encode::HALF;
+use crate::store::redis::failure::{is_want_of_rights, not_allowed};
 use crate::store::redis::job::{Asked, Job, What};
 use crate::time::Timestamp;
 
@@ -51,6 +52,7 @@ fn wrong_bucket(key: &str, wrong: &[u8]) -> Error {
                 "the bucket at the Redis key {shown} is of format {text:?}, this library knows 1; update the library"
             ),
         ),
+        b'E' if is_want_of_rights(&text) => not_allowed("Redis", &text),
         b'E' => Error::new(
             ErrorKind::Unavailable,
             format!("Redis could not write the bucket, and nothing was taken: {text}"),

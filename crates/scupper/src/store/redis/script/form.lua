@@ -9,7 +9,7 @@ local function fresh(key, quota)
 end
 
 local function read_lanes(b, value)
-  if #value > GLANCE then value = call('GET', b.key) end
+  if #value > GLANCE then value = ask('GET', b.key) end
   if b.room ~= #b.quota then fail('C', 'its header does not go with its rates') end
   b.lanes, b.others = {}, {}
   local at = AREA + 1
@@ -35,11 +35,11 @@ end
 local function read(key, quota)
   local value = try('GETRANGE', key, '0', GLANCE)
   if type(value) == 'table' then
-    if find(value.err, 'WRONGTYPE', 1, true) then fail('F', call('TYPE', key).ok) end
+    if find(value.err, 'WRONGTYPE', 1, true) then fail('F', ask('TYPE', key).ok) end
     fail('E', value.err)
   end
   if value == '' then
-    if call('TYPE', key).ok ~= 'none' then fail('F', 'string') end
+    if ask('TYPE', key).ok ~= 'none' then fail('F', 'string') end
     return nil
   end
   if sub(value, 1, 7) ~= sub(MAGIC, 1, 7) then fail('F', 'string') end
@@ -54,7 +54,7 @@ local function read(key, quota)
   local cold = AREA + b.room * 16
   local text = cold + COLD_SIZE
   b.body = text + length
-  if b.body > GLANCE then value = call('GETRANGE', key, 0, b.body + GLANCE) end
+  if b.body > GLANCE then value = ask('GETRANGE', key, 0, b.body + GLANCE) end
   if #value < b.body then fail('C', 'it is cut off') end
   b.since, b.held, b.floor_high, b.floor_low, b.kept, b.most, b.own_caller, b.own_store = unpack(COLD, value, cold + 1)
   if max(b.since, b.held, b.floor_low, b.kept, b.most, b.own_caller, b.own_store) > END then fail('C', 'its numbers cannot be') end

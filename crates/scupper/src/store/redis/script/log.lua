@@ -14,7 +14,7 @@ local function entry(b, place)
   if place >= b.count then return unpack('>I8I8', b.area, (place - b.count) * 16 + 1) end
   local at = (b.head + place) % b.cap * 16
   if b.ring then return unpack('>I8I8', b.ring, at + 1) end
-  return unpack('>I8I8', call('GETRANGE', b.key, b.body + at, b.body + at + 15))
+  return unpack('>I8I8', ask('GETRANGE', b.key, b.body + at, b.body + at + 15))
 end
 
 -- The first closed event with this total at least: place, tick and total.
@@ -58,7 +58,7 @@ local function slice(b, from, length)
   if b.ring then
     bytes = sub(b.ring, at + 1, at + part)
   else
-    bytes = call('GETRANGE', b.key, b.body + at, b.body + at + part - 1)
+    bytes = ask('GETRANGE', b.key, b.body + at, b.body + at + part - 1)
   end
   if #bytes < part then fail('C', 'its log is cut off') end
   if part < length * 16 then return bytes .. slice(b, from + part / 16, length - part / 16) end

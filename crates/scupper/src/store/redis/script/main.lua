@@ -60,4 +60,4 @@ for place, key in ipairs(KEYS) do
     answers[place + 1] = answer
   end
 end
-return answers
+return no_master and redis.error_reply(no_master) or answers

@@ -149,13 +149,20 @@ for job_place = 1, #KEYS do
       expires = needed + SLACK
       local refused = try('SETRANGE', key, '0', MAGIC)
       if type(refused) ~= 'table' then refused = try('PEXPIREAT', key, expires) end
-      if type(refused) == 'table' then answer = '!E' .. refused.err break end
+      if type(refused) == 'table' then
+        if find(refused.err, 'READONLY', 1, true) == 1 then no_master = refused.err end
+        answer = '!E' .. refused.err
+        break
+      end
     end
     local hot = pack(HOT, now, high, low, open, finish, closed, base, head, count, cap, expires, room, used, assured, 0, length)
     local written = try('SETRANGE', key, '8', hot .. area)
-    if type(written) == 'table' then answer = '!E' .. written.err end
+    if type(written) == 'table' then
+      if find(written.err, 'READONLY', 1, true) == 1 then no_master = written.err end
+      answer = '!E' .. written.err
+    end
   until true
   answers[job_place + 1] = answer
   if not answer then left = left + 1 end
 end
-if left == 0 then return answers end
+if left == 0 then return no_master and redis.error_reply(no_master) or answers end

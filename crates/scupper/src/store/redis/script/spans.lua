@@ -4,7 +4,16 @@ local function fail(kind, text)
 end
 
 local function must(result)
-  if type(result) == 'table' and result.err then fail('E', result.err) end
+  if type(result) ~= 'table' or not result.err then return end
+  if find(result.err, 'READONLY', 1, true) == 1 then no_master = result.err end
+  fail('E', result.err)
+end
+
+-- What Redis answers about a bucket, unless it refuses.
+local function ask(...)
+  local answer = try(...)
+  must(answer)
+  return answer
 end
 
 -- Whether numbers of a header can be. Whatever lies under a key, nothing here may go on for ever, or ask for all memory.
@@ -16,7 +25,7 @@ end
 -- Whether a value has so many bytes of which but these were read.
 local function is_whole(key, value, size)
   if #value <= GLANCE then return #value == size end
-  return #call('GETRANGE', key, size - 1, size) == 1
+  return #ask('GETRANGE', key, size - 1, size) == 1
 end
 
 -- Has the key expire then. What may be refused comes before what changes the bucket, as nothing undoes what a script has done.
