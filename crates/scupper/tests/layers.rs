@@ -95,6 +95,7 @@ const LAYERS: &[&str] = &[
     "store::redis::encode",
     "store::redis::reply",
     "store::redis::script",
+    "store::redis::evaluated",
     "store::redis::node",
     "store::redis::single",
     "store::redis::slot",

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -21,8 +22,14 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     /// Whether nobody waits for the answer, so that it need not be sent.
     fn is_abandoned(job: &Self::Job) -> bool;
 
-    /// Has these jobs done, and answers each.
-    fn carry(self: Arc<Self>, jobs: Vec<Self::Job>) -> impl Future<Output = ()> + Send;
+    /// What came back of a call.
+    type Answers: Send;
+
+    /// Has these jobs done.
+    fn carry(self: Arc<Self>, jobs: Vec<Self::Job>) -> impl Future<Output = Self::Answers> + Send;
+
+    /// Answers each job of a call.
+    fn deliver(self: Arc<Self>, answers: Self::Answers);
 
     /// Answers a job that was not sent: there is no room for it, or its turn did not come in time.
     fn turn_away(&self, job: Self::Job, reason: TurnedAway);
@@ -114,12 +121,20 @@ impl<C: Carrier> Shared<C> {
     /// Makes calls for as long as jobs wait that are worth one.
     async fn call(self: Arc<Self>) {
         let mut under_way = UnderWay { shared: &self, operations: 0, is_over: false };
+        let mut last = None;
         loop {
             let jobs = under_way.next();
+            let answers = last.take();
+            let deliver = || {
+                if let Some(answers) = answers {
+                    Arc::clone(&self.carrier).deliver(answers);
+                }
+            };
             if jobs.is_empty() {
-                return;
+                return deliver();
             }
-            Arc::clone(&self.carrier).carry(jobs).await;
+            // The next call is on its way before anybody hears of the last one: the server need not wait for that.
+            last = Some(once_begun(Arc::clone(&self.carrier).carry(jobs), deliver).await);
         }
     }
 
@@ -154,6 +169,19 @@ impl<C: Carrier> Shared<C> {
         queue.is_watched = false;
         (late, None)
     }
+}
+
+/// Does something as soon as this has been begun.
+async fn once_begun<F: Future>(work: F, then: impl FnOnce()) -> F::Output {
+    let (mut work, mut then) = (pin!(work), Some(then));
+    poll_fn(|context| {
+        let polled = work.as_mut().poll(context);
+        if let Some(then) = then.take() {
+            then();
+        }
+        polled
+    })
+    .await
 }
 
 /// The place of a call among those under way. A carrier that panics loses its jobs, and not the place.

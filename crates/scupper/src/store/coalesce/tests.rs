@@ -10,6 +10,9 @@ use super::*;
 struct Calls {
     made: mpsc::UnboundedSender<(Vec<u32>, oneshot::Sender<Back>)>,
     turned_away: Mutex<HashMap<u32, TurnedAway>>,
+    count: Mutex<u32>,
+    /// What was answered, and how many calls had been made before that.
+    delivered: Mutex<Vec<(Vec<u32>, u32)>>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -32,11 +35,21 @@ impl Carrier for Calls {
         job.2
     }
 
-    async fn carry(self: Arc<Self>, jobs: Vec<Job>) {
+    /// The numbers of the jobs.
+    type Answers = Vec<u32>;
+
+    async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Vec<u32> {
+        *lock(&self.count) += 1;
         let (back, came_back) = oneshot::channel();
         self.made.send((jobs.iter().map(|job| job.0).collect(), back)).unwrap();
         // Without a word, the test is over.
         assert_ne!(came_back.await, Ok(Back::Panics));
+        jobs.iter().map(|job| job.0).collect()
+    }
+
+    fn deliver(self: Arc<Self>, answers: Vec<u32>) {
+        let calls_before = *lock(&self.count);
+        lock(&self.delivered).push((answers, calls_before));
     }
 
     fn turn_away(&self, job: Job, reason: TurnedAway) {
@@ -56,7 +69,12 @@ struct Bench {
 impl Bench {
     fn new(bounds: Bounds) -> Self {
         let (made, calls) = mpsc::unbounded_channel();
-        let carrier = Arc::new(Calls { made, turned_away: Mutex::default() });
+        let carrier = Arc::new(Calls {
+            made,
+            turned_away: Mutex::default(),
+            count: Mutex::default(),
+            delivered: Mutex::default(),
+        });
         Self { coalescer: Coalescer::new(carrier, bounds), calls, runner: Runner::here(), next: 0 }
     }
 
@@ -127,6 +145,16 @@ async fn beside_a_large_call_a_second_one_waits_until_it_is_half_as_large() {
     assert!(bench.makes_no_call(), "one beside eight");
     large_back.send(Back::Comes).unwrap();
     assert_eq!(bench.call().0, [14], "nothing is left behind when the last call is back");
+}
+
+#[tokio::test]
+async fn the_next_call_is_made_before_the_answers_of_the_last_one_are_given() {
+    let mut bench = Bench::new(Bounds { calls: 1, ..BOUNDS });
+    bench.send(3);
+    bench.call().1.send(Back::Comes).unwrap();
+    bench.call().1.send(Back::Comes).unwrap();
+    let delivered = lock(&bench.coalescer.carrier().delivered).clone();
+    assert_eq!(delivered, [(vec![0], 2), (vec![1, 2], 2)]);
 }
 
 #[tokio::test]

@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use redis::Pipeline;
@@ -8,10 +7,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::coalesce::{Carrier, Coalescer, TurnedAway};
 use crate::store::io::Runner;
 use crate::store::redis::endpoint::Endpoint;
+use crate::store::redis::evaluated::{Astray, Elsewhere, Evaluated, Group};
 use crate::store::redis::failure::{Redirect, turned_away};
 use crate::store::redis::job::{Job, fail};
 use crate::store::redis::login::Login;
-use crate::store::redis::node::{Astray, Elsewhere, Group, Node, Place};
+use crate::store::redis::node::{Node, Place};
 use crate::store::redis::settings::Settings;
 use crate::store::redis::slot::slot_of;
 use crate::store::redis::slots::{Slots, read_slots};
@@ -208,7 +208,7 @@ impl Cluster {
                 let master = self.master(&mut lock(&self.map), &endpoint);
                 let Some(this) = self.this.upgrade() else { return };
                 self.runner.spawn(async move {
-                    for astray in master.carrier().node.evaluate(vec![group], true).await {
+                    for astray in master.carrier().node.evaluate(vec![group], true).await.deliver() {
                         this.send_on(astray, &endpoint);
                     }
                 });
@@ -264,7 +264,9 @@ impl Carrier for Master {
         job.is_abandoned()
     }
 
-    async fn carry(self: Arc<Self>, jobs: Vec<Job>) {
+    type Answers = Evaluated;
+
+    async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Evaluated {
         let mut slots: HashMap<u16, usize> = HashMap::new();
         let mut groups: Vec<Group> = Vec::new();
         for job in jobs {
@@ -274,7 +276,11 @@ impl Carrier for Master {
                 None => groups.push(vec![job]),
             }
         }
-        for astray in self.node.evaluate(groups, false).await {
+        self.node.evaluate(groups, false).await
+    }
+
+    fn deliver(self: Arc<Self>, answers: Evaluated) {
+        for astray in answers.deliver() {
             match self.cluster.upgrade() {
                 Some(cluster) => cluster.send_on(astray, &self.endpoint),
                 None => drop(astray),
@@ -284,11 +290,5 @@ impl Carrier for Master {
 
     fn turn_away(&self, job: Job, reason: TurnedAway) {
         job.fail(&turned_away(reason));
-    }
-}
-
-impl fmt::Debug for Cluster {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cluster").field("seeds", &self.seeds).finish_non_exhaustive()
     }
 }

@@ -46,6 +46,8 @@ mod reply;
 
 mod script;
 
+mod evaluated;
+
 mod node;
 
 mod single;

@@ -6,11 +6,11 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::redis::endpoint::Endpoint;
-use crate::store::redis::failure::{Redirect, Refusal, broken, unreadable};
-use crate::store::redis::job::{Job, fail};
+use crate::store::redis::evaluated::{Answered, Astray, Elsewhere, Evaluated, Group};
+use crate::store::redis::failure::{Refusal, broken, unreadable};
+use crate::store::redis::job::fail;
 use crate::store::redis::link::Link;
 use crate::store::redis::login::Login;
-use crate::store::redis::reply;
 use crate::store::redis::script;
 use crate::store::redis::sentinel::{Sentinels, is_master};
 use crate::store::redis::settings::Settings;
@@ -44,25 +44,6 @@ struct Reached {
     link: Arc<Link>,
 }
 
-/// Jobs on one slot, which go into one call of the script.
-pub(super) type Group = Vec<Job>;
-
-/// A group that was not carried out, as the buckets are elsewhere.
-#[derive(Debug)]
-pub(super) struct Astray {
-    pub(super) group: Group,
-    pub(super) why: Elsewhere,
-}
-
-#[derive(Debug)]
-pub(super) enum Elsewhere {
-    Moved(Redirect),
-    Ask(Redirect),
-    TryAgain,
-    /// The server is no master, or could not be reached.
-    Lost(Error),
-}
-
 impl Node {
     const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
     const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -73,19 +54,19 @@ impl Node {
         Self { place, login, settings, state: AsyncMutex::default() }
     }
 
-    /// Carries out these groups, each in one call of the script, and answers all jobs but those that are returned.
-    pub(super) async fn evaluate(&self, mut groups: Vec<Group>, asking: bool) -> Vec<Astray> {
-        let (mut astray, mut load) = (Vec::new(), false);
+    /// Carries out these groups, each in one call of the script.
+    pub(super) async fn evaluate(&self, mut groups: Vec<Group>, asking: bool) -> Evaluated {
+        let (mut evaluated, mut load) = (Evaluated::default(), false);
         for _ in 0..Self::MOST_ROUNDS {
             if groups.is_empty() {
-                return astray;
+                return evaluated;
             }
             let reached = match self.reach().await {
                 Ok(reached) => reached,
                 Err(error) => {
                     let lost = |group| Astray { group, why: Elsewhere::Lost(error.again()) };
-                    astray.extend(groups.into_iter().map(lost));
-                    return astray;
+                    evaluated.astray.extend(groups.into_iter().map(lost));
+                    return evaluated;
                 }
             };
             let pipeline = pipeline(&groups, asking, load);
@@ -98,18 +79,18 @@ impl Node {
                     reached.link.abandon();
                     let error = broken(&reached.endpoint, failure.was_sent, failure.error);
                     fail(groups.into_iter().flatten(), &error);
-                    return astray;
+                    return evaluated;
                 }
             };
             let step = if asking { 2 } else { 1 };
             let mut values = values.into_iter();
             let loaded = if load { values.next() } else { None };
-            groups = self.hand_out(groups, values.skip(step - 1).step_by(step), &reached, &mut astray).await;
+            groups = self.sort(groups, values.skip(step - 1).step_by(step), &reached, &mut evaluated).await;
             if let Some(Value::ServerError(error)) = loaded
                 && let Refusal::Failed(error) = Refusal::of(&error, &reached.endpoint)
             {
                 fail(groups.into_iter().flatten(), &error);
-                return astray;
+                return evaluated;
             }
             load = true;
         }
@@ -120,22 +101,22 @@ impl Node {
         };
         let error = Error::new(ErrorKind::Unavailable, what);
         fail(groups.into_iter().flatten(), &error);
-        astray
+        evaluated
     }
 
-    /// Gives each group its answer; returns those that are to be sent again, as the server did nothing with them.
-    async fn hand_out(
+    /// Puts each group to its answer; returns those that are to be sent again, as the server did nothing with them.
+    async fn sort(
         &self,
         groups: Vec<Group>,
         mut answers: impl Iterator<Item = Value>,
         reached: &Reached,
-        astray: &mut Vec<Astray>,
+        evaluated: &mut Evaluated,
     ) -> Vec<Group> {
         let mut unknown = Vec::new();
         for group in groups {
             let refusal = match answers.next() {
                 Some(Value::Array(values)) => {
-                    answer(group, &values, &reached.endpoint);
+                    evaluated.answered.push(Answered { group, values, endpoint: reached.endpoint.clone() });
                     continue;
                 }
                 Some(Value::ServerError(error)) => Refusal::of(&error, &reached.endpoint),
@@ -165,7 +146,7 @@ impl Node {
                     continue;
                 }
             };
-            astray.push(Astray { group, why });
+            evaluated.astray.push(Astray { group, why });
         }
         unknown
     }
@@ -260,20 +241,6 @@ fn pipeline(groups: &[Group], asking: bool, load: bool) -> Pipeline {
         pipeline.add_command(script::call(group));
     }
     pipeline
-}
-
-/// Answers the jobs of one call, with what the script says to each behind its reading of the clock.
-fn answer(group: Group, values: &[Value], endpoint: &Endpoint) {
-    let mut values = values.iter().skip(1);
-    for job in group {
-        match values.next() {
-            Some(Value::BulkString(bytes)) => {
-                let outcomes = reply::read(&job, bytes);
-                job.finish(outcomes);
-            }
-            _ => job.fail(&unreadable(endpoint)),
-        }
-    }
 }
 
 /// Longer after each failure, and not at the same time for all hosts of a network.

@@ -1,8 +1,9 @@
 use crate::error::{Error, ErrorKind};
 use crate::store::coalesce::{Carrier, TurnedAway};
+use crate::store::redis::evaluated::{Elsewhere, Evaluated};
 use crate::store::redis::failure::turned_away;
 use crate::store::redis::job::{Job, fail};
-use crate::store::redis::node::{Elsewhere, Node};
+use crate::store::redis::node::Node;
 use crate::sync::Arc;
 
 /// All buckets on one server: what gathers goes into one call of the script.
@@ -19,8 +20,14 @@ impl Carrier for Single {
         job.is_abandoned()
     }
 
-    async fn carry(self: Arc<Self>, jobs: Vec<Job>) {
-        for astray in self.0.evaluate(vec![jobs], false).await {
+    type Answers = Evaluated;
+
+    async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Evaluated {
+        self.0.evaluate(vec![jobs], false).await
+    }
+
+    fn deliver(self: Arc<Self>, answers: Evaluated) {
+        for astray in answers.deliver() {
             let error = match astray.why {
                 Elsewhere::Lost(error) => error,
                 Elsewhere::Moved(_) | Elsewhere::Ask(_) | Elsewhere::TryAgain => Error::new(
