@@ -124,8 +124,8 @@ impl Wake for Detached {
     }
 }
 
-#[cfg(test)]
 #[cfg(feature = "redis")]
+#[cfg(test)]
 mod tests {
     use std::future::poll_fn;
     use std::task::Poll;

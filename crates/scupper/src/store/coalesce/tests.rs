@@ -1,10 +1,13 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::advance;
 
-use super::*;
+use crate::store::coalesce::{Bounds, Carrier, Coalescer, TurnedAway};
+use crate::store::io::Runner;
+use crate::sync::{Arc, Mutex, lock};
 
 /// Calls are under way until the test lets them come back.
 struct Calls {
