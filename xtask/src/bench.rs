@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::Command;
 use crate::failure::Failure;
+use crate::servers;
 use crate::workspace::Workspace;
 
 /// What to measure, how long, and where to write it.
@@ -55,8 +56,11 @@ impl Bench {
         Suite::value_variants().iter().try_for_each(|&suite| Self { suite, quick: true, json: None }.run(workspace))
     }
 
-    /// Builds the benchmarks for release and runs the suite.
+    /// Builds the benchmarks for release and runs the suite, with the servers that it needs.
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<(), Failure> {
+        if matches!(self.suite, Suite::Redis) {
+            servers::ensure(workspace)?;
+        }
         let mut command = Command::cargo(workspace)
             .args("run --release --quiet --package scupper-bench --bin")
             .arg(self.suite.program());

@@ -23,12 +23,12 @@ struct Step {
 const STEPS: &[Step] = &[
     step("format", 15, |workspace, _| format(workspace)),
     step("licences", 250, |workspace, _| licences::check(workspace)),
-    step("clippy", 150, |workspace, _| clippy(workspace)),
-    step("docs", 45, |workspace, _| docs(workspace)),
-    step("features", 60, |workspace, _| features::check(workspace)),
-    step("examples", 60, |workspace, _| examples::check(workspace)),
-    step("bench", 110, |workspace, _| Bench::smoke(workspace)),
-    step("test", 450, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
+    step("clippy", 240, |workspace, _| clippy(workspace)),
+    step("docs", 90, |workspace, _| docs(workspace)),
+    step("features", 150, |workspace, _| features::check(workspace)),
+    step("examples", 120, |workspace, _| examples::check(workspace)),
+    step("bench", 360, |workspace, _| Bench::smoke(workspace)),
+    step("test", 900, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
 ];
 
 const fn step(
