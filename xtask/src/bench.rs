@@ -53,6 +53,7 @@ impl Suite {
 impl Bench {
     /// A quick run of every suite, which shows that they work and judges no figure.
     pub(crate) fn smoke(workspace: &Workspace) -> Result<(), Failure> {
+        servers::ensure(workspace)?;
         Suite::value_variants().iter().try_for_each(|&suite| Self { suite, quick: true, json: None }.run(workspace))
     }
 

@@ -1,4 +1,4 @@
-//! The servers that tests start: each must be installed.
+//! The servers that tests and benchmarks start: each must be installed.
 
 use crate::command::Command;
 use crate::failure::Failure;

@@ -26,28 +26,31 @@ pub(crate) struct Run {
 pub(crate) struct Whole {
     pub(crate) requests: f64,
     pub(crate) seconds: f64,
-    pub(crate) served: Served,
+    pub(crate) spent: Spent,
 }
 
-/// What a server did for it.
+/// What was done for it. Time is that of processors, so that what else the machine does lengthens it but little.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Served {
-    /// How many commands, not counting those of a script.
+pub(crate) struct Spent {
+    /// How many commands the server carried out, not counting those of a script.
     pub(crate) calls: f64,
-    /// What they took.
-    pub(crate) nanos: f64,
-    /// What the processor did for them, with reading and writing.
-    pub(crate) processor_nanos: f64,
+    /// Nanoseconds that it took for the commands alone, by the wall clock.
+    pub(crate) commands: f64,
+    /// Nanoseconds that it took, with reading and writing.
+    pub(crate) server: f64,
+    /// Nanoseconds that this process took.
+    pub(crate) client: f64,
 }
 
-impl Sub for Served {
+impl Sub for Spent {
     type Output = Self;
 
     fn sub(self, before: Self) -> Self {
         Self {
             calls: self.calls - before.calls,
-            nanos: self.nanos - before.nanos,
-            processor_nanos: self.processor_nanos - before.processor_nanos,
+            commands: self.commands - before.commands,
+            server: self.server - before.server,
+            client: self.client - before.client,
         }
     }
 }
@@ -65,21 +68,26 @@ impl Run {
     }
 
     pub(crate) fn calls_per_second(&self) -> f64 {
-        self.whole.served.calls / self.whole.seconds
+        self.whole.spent.calls / self.whole.seconds
     }
 
     pub(crate) fn requests_per_call(&self) -> f64 {
-        self.whole.requests / self.whole.served.calls
+        self.whole.requests / self.whole.spent.calls
     }
 
-    /// Nanoseconds in commands, for each request.
+    /// Nanoseconds of the server in commands, for each request.
     pub(crate) fn command_nanos(&self) -> f64 {
-        self.whole.served.nanos / self.whole.requests
+        self.whole.spent.commands / self.whole.requests
     }
 
-    /// Nanoseconds of the server's processor, for each request.
+    /// Nanoseconds of the server, for each request.
     pub(crate) fn server_nanos(&self) -> f64 {
-        self.whole.served.processor_nanos / self.whole.requests
+        self.whole.spent.server / self.whole.requests
+    }
+
+    /// Nanoseconds of this process, for each request.
+    pub(crate) fn client_nanos(&self) -> f64 {
+        self.whole.spent.client / self.whole.requests
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use crate::caller;
 use crate::contest::{Contest, Expected, Pace, Side};
 use crate::in_redis::site::Site;
-use crate::in_redis::{COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, SERVER, TIME, latencies};
+use crate::in_redis::{CLIENT, COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, SERVER, TIME, latencies};
 use crate::limit::Limit;
 use crate::ours::Algorithm;
 use crate::ours::remote::Asked;
@@ -34,6 +34,7 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
         }
     }
     for side in [HOT_KEY, "gcra", "denied"] {
+        rows.push(pinned.row(side, PING, CLIENT, None)?);
         rows.push(pinned.row(side, PING, SERVER, None)?);
         rows.push(pinned.share(side, COMMANDS, SERVER)?);
     }

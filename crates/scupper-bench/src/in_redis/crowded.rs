@@ -5,7 +5,7 @@ use scupper::RedisStoreBuilder;
 
 use crate::contest::{Expected, Measure, Pace, Side};
 use crate::in_redis::site::Site;
-use crate::in_redis::{COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, REQUESTS, SERVER, latencies};
+use crate::in_redis::{CLIENT, COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, REQUESTS, SERVER, latencies};
 use crate::ours::Algorithm;
 use crate::ours::remote::Asked;
 use crate::peers::ping::NAME as PING;
@@ -47,6 +47,7 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
     for (side, least) in [(HOT_KEY, 1.0), (MANY_KEYS, 0.25)] {
         rows.push(many.row(side, PING, REQUESTS, Some(Target::AtLeast(least)))?);
         rows.push(many.row(side, PING, A_CALL, None)?);
+        rows.push(many.row(side, PING, CLIENT, None)?);
         rows.push(many.row(side, PING, SERVER, None)?);
         rows.push(many.share(side, COMMANDS, SERVER)?);
     }

@@ -31,6 +31,7 @@ const MANY_KEYS: &str = "1000 keys";
 const TIME: Measure = Measure("time", "us", |run| 1e6 / run.requests_per_second());
 const REQUESTS: Measure = Measure("requests", "k/s", |run| run.requests_per_second() / 1e3);
 const SERVER: Measure = Measure("the server's time", "ns", Run::server_nanos);
+const CLIENT: Measure = Measure("the client's time", "ns", Run::client_nanos);
 const COMMANDS: Measure = Measure("in the script", "ns", Run::command_nanos);
 const LATENCIES: [Measure; 3] = [
     Measure("p50", "us", |run| f64::from(run.nanos_of(500)) / 1e3),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use scupper::RedisStoreBuilder;
 use scupper_testbed::{Client, RedisServer};
 use tokio::runtime::Runtime;
@@ -11,7 +12,7 @@ use crate::caller::runtime;
 use crate::contest::{Contest, Pace, Side};
 use crate::ours;
 use crate::peers::ping::Ping;
-use crate::run::Served;
+use crate::run::Spent;
 
 const KEYS: usize = 1_000;
 
@@ -34,7 +35,7 @@ impl Site {
     }
 
     pub(super) fn contest(&self, case: impl Into<String>, pace: Pace, sides: &[Side<'_>]) -> Result<Contest> {
-        Contest::hold(case, pace, &self.runtime, || self.served(), sides)
+        Contest::hold(case, pace, &self.runtime, || self.spent(), sides)
     }
 
     pub(super) fn ping(&self) -> Result<Ping> {
@@ -61,22 +62,27 @@ impl Site {
         Ok(())
     }
 
-    fn served(&self) -> Result<Served> {
+    fn spent(&self) -> Result<Spent> {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         let mut info = |section: &str| anyhow::Ok(client.command(&["INFO", section])?.granted().text());
         let (commands, processor) = (info("commandstats")?, info("cpu")?);
-        let mut served = Served::default();
+        let mut spent = Spent { client: nanos(clock_gettime(ClockId::ProcessCPUTime)), ..Spent::default() };
         // What scripts call is part of them.
         for command in ["cmdstat_ping:", "cmdstat_evalsha:"] {
             let Some(figures) = commands.lines().find_map(|line| line.strip_prefix(command)) else { continue };
-            served.calls += figure(figures, "calls=")?;
-            served.nanos += figure(figures, "usec=")? * 1e3;
+            spent.calls += figure(figures, "calls=")?;
+            spent.commands += figure(figures, "usec=")? * 1e3;
         }
         for part in ["used_cpu_user_main_thread:", "used_cpu_sys_main_thread:"] {
-            served.processor_nanos += figure(&processor, part)? * 1e9;
+            spent.server += figure(&processor, part)? * 1e9;
         }
-        Ok(served)
+        Ok(spent)
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a run takes far less than the hundred days that a double can count")]
+fn nanos(time: Timespec) -> f64 {
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 /// The number behind a name.
