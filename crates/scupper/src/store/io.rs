@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio::task::{Unconstrained, unconstrained};
 
 use crate::detached::Detached;
 use crate::error::{Error, ErrorKind, Result};
@@ -78,14 +79,15 @@ impl Runner {
     /// Begins work on the calling thread, and goes on with it on whichever thread wakes it: on the way to a socket, and to whom
     /// an answer is for, no thread has to be woken but theirs.
     pub(crate) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) -> Arc<Detached> {
-        Detached::begin(Within { runner: self.clone(), work: Some(Box::pin(work)) })
+        Detached::begin(Within { runner: self.clone(), work: Some(unconstrained(Box::pin(work))) })
     }
 }
 
-/// Work that finds the thread's sockets and timers wherever it is driven, and ends with the thread.
+/// Work that finds the thread's sockets and timers wherever it is driven, and ends with the thread. It has no part in the budget
+/// of the task that drives it: once that was spent, it would not go on before the task makes way, and that may wait for it.
 struct Within<W> {
     runner: Runner,
-    work: Option<Pin<Box<W>>>,
+    work: Option<Unconstrained<Pin<Box<W>>>>,
 }
 
 impl<W: Future<Output = ()>> Future for Within<W> {
@@ -98,7 +100,7 @@ impl<W: Future<Output = ()>> Future for Within<W> {
         let this = &mut *self;
         let Some(work) = &mut this.work else { return Poll::Ready(()) };
         let _entered = this.runner.handle.enter();
-        work.as_mut().poll(context)
+        Pin::new(work).poll(context)
     }
 }
 

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::process;
 
+use tokio::task::unconstrained;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::batch::Batch;
 use crate::store::contract::Store;
@@ -72,7 +74,7 @@ impl RedisStore {
     pub(super) async fn check(&self) -> Result<()> {
         let active = self.0.active()?;
         let way = Arc::clone(&active.way);
-        let checked = active.io.runner().spawn(async move { way.check().await }).await;
+        let checked = unconstrained(active.io.runner().spawn(async move { way.check().await })).await;
         checked.unwrap_or_else(|lost| {
             Err(Error::new(ErrorKind::Closed, "the store was closed meanwhile").with_source(lost))
         })
@@ -113,12 +115,13 @@ impl Store for RedisStore {
             active.io.runner().spawn(list(asked, Arc::clone(&active.way), prefix.clone()));
         }
         let answers = intake.answers;
-        Submission::Pending(Box::pin(async move {
+        // Whoever waits in a task blocks it, and would not hear of the answer where the task's budget was spent.
+        Submission::Pending(Box::pin(unconstrained(async move {
             let outcomes = answers.gather().await;
             // Until then, whoever drops the store last does not end what carries the call.
             drop(active);
             outcomes
-        }))
+        })))
     }
 
     fn identity(&self) -> usize {
