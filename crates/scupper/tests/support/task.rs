@@ -44,6 +44,11 @@ impl<'a, T> Task<'a, T> {
         self.is_over || self.woken.0.load(Ordering::SeqCst)
     }
 
+    /// Whether it was over when it was last polled.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     pub(crate) fn is_pending(&mut self) -> bool {
         self.go_on();
         !self.is_over
