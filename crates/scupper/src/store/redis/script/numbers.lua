@@ -28,5 +28,6 @@ local time = call('TIME')
 local clock = time[1] * 1000000 + time[2]
 
 local amount = tonumber(ARGV[1])
--- What the server says if it is no master: that is the answer to the whole call, of which nothing was done then.
+-- What the server says if it is no master: that is the answer to the whole call, of which nothing was done then. Before Redis 7, its
+-- word for that stands behind the place in the script.
 local no_master

@@ -150,7 +150,7 @@ for job_place = 1, #KEYS do
       local refused = try('SETRANGE', key, '0', MAGIC)
       if type(refused) ~= 'table' then refused = try('PEXPIREAT', key, expires) end
       if type(refused) == 'table' then
-        if find(refused.err, 'READONLY', 1, true) == 1 then no_master = refused.err end
+        if find(refused.err, 'READONLY', 1, true) then no_master = 'READONLY ' .. refused.err end
         answer = '!E' .. refused.err
         break
       end
@@ -158,7 +158,7 @@ for job_place = 1, #KEYS do
     local hot = pack(HOT, now, high, low, open, finish, closed, base, head, count, cap, expires, room, used, assured, 0, length)
     local written = try('SETRANGE', key, '8', hot .. area)
     if type(written) == 'table' then
-      if find(written.err, 'READONLY', 1, true) == 1 then no_master = written.err end
+      if find(written.err, 'READONLY', 1, true) then no_master = 'READONLY ' .. written.err end
       answer = '!E' .. written.err
     end
   until true

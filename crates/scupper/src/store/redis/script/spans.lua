@@ -5,7 +5,7 @@ end
 
 local function must(result)
   if type(result) ~= 'table' or not result.err then return end
-  if find(result.err, 'READONLY', 1, true) == 1 then no_master = result.err end
+  if find(result.err, 'READONLY', 1, true) then no_master = 'READONLY ' .. result.err end
   fail('E', result.err)
 end
 
