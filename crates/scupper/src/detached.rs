@@ -99,6 +99,17 @@ pub(crate) fn hold_back<T>(act: impl FnOnce() -> T) -> T {
     act()
 }
 
+/// Whether this thread holds a lock, so that the work goes on when it has let go.
+#[cfg(feature = "redis")]
+fn is_held_back(work: &Arc<Detached>) -> bool {
+    let hold = |held_back: &std::cell::RefCell<Option<Vec<Arc<Detached>>>>| {
+        let mut held_back = held_back.borrow_mut();
+        held_back.as_mut().map(|held_back| held_back.push(Arc::clone(work))).is_some()
+    };
+    // At the end of a thread there is nothing to hold back with, and no lock.
+    HELD_BACK.try_with(hold).unwrap_or(false)
+}
+
 #[cfg(not(feature = "redis"))]
 impl Detached {
     fn is_over(&self) -> bool {
@@ -109,18 +120,10 @@ impl Detached {
 impl Wake for Detached {
     fn wake(self: Arc<Self>) {
         #[cfg(feature = "redis")]
-        let Some(this) = HELD_BACK.with_borrow_mut(|woken| match woken {
-            Some(woken) => {
-                woken.push(Arc::clone(&self));
-                None
-            }
-            None => Some(&self),
-        }) else {
+        if is_held_back(&self) {
             return;
-        };
-        #[cfg(not(feature = "redis"))]
-        let this = &self;
-        this.go_on();
+        }
+        self.go_on();
     }
 }
 

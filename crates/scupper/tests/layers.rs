@@ -100,6 +100,7 @@ const LAYERS: &[&str] = &[
     "store::redis::single",
     "store::redis::slot",
     "store::redis::slots",
+    "store::redis::master",
     "store::redis::cluster",
     "store::redis::way",
     "store::redis::list",

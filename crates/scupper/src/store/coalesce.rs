@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -175,11 +176,12 @@ impl<C: Carrier> Shared<C> {
 async fn once_begun<F: Future>(work: F, then: impl FnOnce()) -> F::Output {
     let (mut work, mut then) = (pin!(work), Some(then));
     poll_fn(|context| {
-        let polled = work.as_mut().poll(context);
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
         if let Some(then) = then.take() {
-            then();
+            // What goes wrong in one of the two is no reason to lose the other.
+            let _ = catch_unwind(AssertUnwindSafe(then));
         }
-        polled
+        polled.unwrap_or_else(|panic| resume_unwind(panic))
     })
     .await
 }

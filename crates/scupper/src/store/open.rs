@@ -91,6 +91,7 @@ impl Kind {
         let Some((scheme, rest)) = url.split_once(':') else {
             return Err(wrong("the URL of the store has no ':' in it".to_owned()));
         };
+        let scheme = &*scheme.to_ascii_lowercase();
         match scheme {
             "memory" if rest.is_empty() => Ok(Self::Memory),
             "memory" => Err(wrong("nothing can follow after memory:".to_owned())),
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn memory_is_opened_and_each_time_another() {
-        let (one, other) = (open("memory:").unwrap(), connect_blocking("memory:").unwrap());
+        let (one, other) = (open("Memory:").unwrap(), connect_blocking("memory:").unwrap());
         assert_ne!(one.identity(), other.identity());
     }
 

@@ -24,7 +24,8 @@ pub type Outcomes = SmallVec<[Outcome; 1]>;
 
 /// A batch that was handed to a store. Where the documentation speaks of a remote store, it means one that answers later.
 ///
-/// A pending one goes on without the caller's thread and whether or not it is polled: waiting for it with
+/// A pending one may wake who waits for it from a thread of the store's own; such a waker must not block there.
+/// It goes on without the caller's thread and whether or not it is polled: waiting for it with
 /// [`wait`](Self::wait) is safe anywhere, and dropping it does not stop what was sent. Its future is polled by whichever thread
 /// wakes it, also within the wake-up itself, so it must be woken without a lock that polling takes.
 ///

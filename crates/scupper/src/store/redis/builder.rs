@@ -17,6 +17,9 @@ use crate::timer::block_on;
 /// | [`calls_at_once`](Self::calls_at_once) | 2 |
 /// | [`operations_a_call`](Self::operations_a_call) | 512 |
 ///
+/// At most 65,536 requests wait to be sent to a server; one more is an error of kind
+/// [`Unavailable`](ErrorKind::Unavailable).
+///
 /// # Examples
 /// ```
 /// use scupper::RedisStore;
@@ -101,7 +104,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How long making a connection may take, with TLS and passwords and all. Requests that come meanwhile wait for it.
+    /// How long making a connection may take, with sentinels, TLS, passwords and all; for a cluster, also how long its nodes may
+    /// take together to tell which of them has what. Requests that come meanwhile wait for it.
     pub fn connect_within(mut self, limit: Duration) -> Self {
         self.settings.connect_within = limit;
         self

@@ -1,16 +1,19 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::mem::take;
 use std::time::{Duration, Instant};
 
 use redis::Pipeline;
+use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::coalesce::{Carrier, Coalescer, TurnedAway};
+use crate::store::coalesce::{Coalescer, TurnedAway};
 use crate::store::io::Runner;
 use crate::store::redis::endpoint::Endpoint;
-use crate::store::redis::evaluated::{Astray, Elsewhere, Evaluated, Group};
+use crate::store::redis::evaluated::{Astray, Elsewhere, Group};
 use crate::store::redis::failure::{Redirect, turned_away};
 use crate::store::redis::job::{Job, fail};
 use crate::store::redis::login::Login;
+use crate::store::redis::master::{Directory, Master};
 use crate::store::redis::node::{Node, Place};
 use crate::store::redis::settings::Settings;
 use crate::store::redis::slot::slot_of;
@@ -35,14 +38,9 @@ struct Map {
     /// Jobs that wait until the nodes have told which of them has what.
     waiting: Vec<Job>,
     is_learning: bool,
+    /// Whom to ask first.
+    best_informed: Option<Endpoint>,
     learnt: Option<Instant>,
-}
-
-/// A node that has slots.
-struct Master {
-    node: Arc<Node>,
-    endpoint: Endpoint,
-    cluster: Weak<Cluster>,
 }
 
 impl Cluster {
@@ -78,18 +76,10 @@ impl Cluster {
     fn master(&self, map: &mut Map, endpoint: &Endpoint) -> Arc<Coalescer<Master>> {
         let make = || {
             let node = Arc::new(Node::new(Place::Fixed(endpoint.clone()), Arc::clone(&self.login), self.settings));
-            let master = Master { node, endpoint: endpoint.clone(), cluster: self.this.clone() };
+            let master = Master { node, endpoint: endpoint.clone(), directory: self.this.clone() };
             Arc::new(Coalescer::new(Arc::new(master), self.settings.bounds))
         };
         Arc::clone(map.masters.entry(endpoint.to_string()).or_insert_with(make))
-    }
-
-    /// Learns the slots anew, unless that has just been done.
-    fn learn_again(&self) {
-        let mut map = lock(&self.map);
-        if map.learnt.is_none_or(|learnt| learnt.elapsed() >= Self::FRESH) {
-            self.start_learning(&mut map);
-        }
     }
 
     fn start_learning(&self, map: &mut Map) {
@@ -103,13 +93,24 @@ impl Cluster {
         }
     }
 
-    /// Asks node after node for the slots, until one tells.
+    /// Asks node after node for the slots, until one tells. One that is silent leaves the others their share of the time.
     async fn learn(&self) -> Result<Slots> {
-        let mut last = None;
-        for (endpoint, node) in self.nodes() {
-            match ask(&endpoint, &node).await {
-                Ok(slots) => return Ok(slots),
-                Err(error) => last = Some(error),
+        let (mut last, end) = (None, Instant::now() + self.settings.connect_within);
+        let nodes = self.nodes();
+        let mut remaining = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        for (endpoint, node) in nodes {
+            let share = end.saturating_duration_since(Instant::now()) / remaining;
+            remaining = remaining.saturating_sub(1).max(1);
+            match timeout(share, ask(&endpoint, &node)).await {
+                Ok(Ok(slots)) => {
+                    lock(&self.map).best_informed = Some(endpoint);
+                    return Ok(slots);
+                }
+                Ok(Err(error)) => last = Some(error),
+                Err(_) => {
+                    let what = format!("Redis at {endpoint} did not answer within {share:?}");
+                    last = Some(Error::new(ErrorKind::Unavailable, what));
+                }
             }
         }
         let error =
@@ -119,13 +120,15 @@ impl Cluster {
         Err(Error::new(error.kind(), message).with_source(error))
     }
 
-    /// The nodes that are known to have slots, and then those of the URL.
+    /// The nodes that are known to have slots, the best informed one first, and then those of the URL.
     fn nodes(&self) -> Vec<(Endpoint, Arc<Node>)> {
         let mut map = lock(&self.map);
         let known = map.masters.values().map(|master| master.carrier().endpoint.clone());
         let mut endpoints: Vec<Endpoint> = known.collect();
         let others = self.seeds.iter().filter(|seed| !map.masters.contains_key(&seed.to_string()));
         endpoints.extend(others.cloned());
+        let best_informed = map.best_informed.clone();
+        endpoints.sort_by_key(|endpoint| Some(endpoint) != best_informed.as_ref());
         endpoints
             .into_iter()
             .map(|endpoint| {
@@ -138,13 +141,16 @@ impl Cluster {
     fn finish_learning(&self, learnt: Result<Slots>) {
         let mut map = lock(&self.map);
         map.is_learning = false;
-        let waiting = std::mem::take(&mut map.waiting);
+        let waiting = take(&mut map.waiting);
         match learnt {
             Ok(slots) => {
                 let masters: Vec<String> = slots.masters().iter().map(Endpoint::to_string).collect();
-                map.masters.retain(|name, _| masters.contains(name));
+                let (kept, gone) = take(&mut map.masters).into_iter().partition(|(name, _)| masters.contains(name));
+                map.masters = kept;
                 (map.slots, map.learnt) = (slots, Some(Instant::now()));
                 drop(map);
+                // What that drops may wake somebody.
+                let _: BTreeMap<_, _> = gone;
                 for job in waiting {
                     if lock(&self.map).slots.owner(slot_of(&job.key)).is_some() {
                         self.send(job);
@@ -191,13 +197,30 @@ impl Cluster {
         Ok(())
     }
 
+    fn may_go_on(mut job: Job) -> Option<Job> {
+        job.redirected += 1;
+        job.asking = false;
+        if job.redirected <= Self::MOST_REDIRECTS {
+            return Some(job);
+        }
+        let what = "the nodes of the Redis cluster do not agree on which of them has this key";
+        job.fail(&Error::new(ErrorKind::Unavailable, what));
+        None
+    }
+}
+
+impl Directory for Cluster {
     /// Sends jobs on to where their buckets are said to be.
     fn send_on(&self, astray: Astray, from: &Endpoint) {
         let group: Group = astray.group.into_iter().filter_map(Self::may_go_on).collect();
         match astray.why {
             Elsewhere::Moved(to) => {
                 let endpoint = to_endpoint(&to, from);
-                lock(&self.map).slots.set(to.slot, endpoint);
+                let mut map = lock(&self.map);
+                map.slots.set(to.slot, endpoint.clone());
+                // Whoever has taken a slot knows of it; others may not yet.
+                map.best_informed = Some(endpoint);
+                drop(map);
                 self.learn_again();
                 for job in group {
                     self.send(job);
@@ -206,12 +229,9 @@ impl Cluster {
             Elsewhere::Ask(to) => {
                 let endpoint = to_endpoint(&to, from);
                 let master = self.master(&mut lock(&self.map), &endpoint);
-                let Some(this) = self.this.upgrade() else { return };
-                self.runner.spawn(async move {
-                    for astray in master.carrier().node.evaluate(vec![group], true).await.deliver() {
-                        this.send_on(astray, &endpoint);
-                    }
-                });
+                for job in group {
+                    master.send(Job { asking: true, ..job }, &self.runner);
+                }
             }
             Elsewhere::TryAgain => {
                 let Some(this) = self.this.upgrade() else { return };
@@ -230,14 +250,12 @@ impl Cluster {
         }
     }
 
-    fn may_go_on(mut job: Job) -> Option<Job> {
-        job.redirected += 1;
-        if job.redirected <= Self::MOST_REDIRECTS {
-            return Some(job);
+    /// Learns the slots anew, unless that has just been done.
+    fn learn_again(&self) {
+        let mut map = lock(&self.map);
+        if map.learnt.is_none_or(|learnt| learnt.elapsed() >= Self::FRESH) {
+            self.start_learning(&mut map);
         }
-        let what = "the nodes of the Redis cluster do not agree on which of them has this key";
-        job.fail(&Error::new(ErrorKind::Unavailable, what));
-        None
     }
 }
 
@@ -251,44 +269,4 @@ async fn ask(endpoint: &Endpoint, node: &Node) -> Result<Slots> {
 
 fn to_endpoint(redirect: &Redirect, from: &Endpoint) -> Endpoint {
     Endpoint::new(redirect.host.clone().unwrap_or_else(|| from.host.clone()), redirect.port)
-}
-
-impl Carrier for Master {
-    type Job = Job;
-
-    fn size(job: &Job) -> usize {
-        job.operations()
-    }
-
-    fn is_abandoned(job: &Job) -> bool {
-        job.is_abandoned()
-    }
-
-    type Answers = Evaluated;
-
-    async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Evaluated {
-        let mut slots: HashMap<u16, usize> = HashMap::new();
-        let mut groups: Vec<Group> = Vec::new();
-        for job in jobs {
-            let place = if job.alone { groups.len() } else { *slots.entry(slot_of(&job.key)).or_insert(groups.len()) };
-            match groups.get_mut(place) {
-                Some(group) => group.push(job),
-                None => groups.push(vec![job]),
-            }
-        }
-        self.node.evaluate(groups, false).await
-    }
-
-    fn deliver(self: Arc<Self>, answers: Evaluated) {
-        for astray in answers.deliver() {
-            match self.cluster.upgrade() {
-                Some(cluster) => cluster.send_on(astray, &self.endpoint),
-                None => drop(astray),
-            }
-        }
-    }
-
-    fn turn_away(&self, job: Job, reason: TurnedAway) {
-        job.fail(&turned_away(reason));
-    }
 }

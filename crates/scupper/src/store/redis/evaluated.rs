@@ -6,14 +6,20 @@ use crate::store::redis::failure::{Redirect, unreadable};
 use crate::store::redis::job::Job;
 use crate::store::redis::reply;
 
-/// Jobs on one slot, which go into one call of the script.
+/// Jobs on one slot, which go into one call of the script, all of them asking or none.
 pub(super) type Group = Vec<Job>;
+
+pub(super) fn is_asking(group: &Group) -> bool {
+    group.first().is_some_and(|job| job.asking)
+}
 
 /// What became of groups.
 #[derive(Debug, Default)]
 pub(super) struct Evaluated {
     pub(super) answered: Vec<Answered>,
     pub(super) astray: Vec<Astray>,
+    /// Whether the server did not answer what had been sent.
+    pub(super) has_broken: bool,
 }
 
 /// A group that was carried out.

@@ -71,7 +71,7 @@ impl Redirect {
 /// Whether a server's words mean that the user may not do that, or nobody may. Redis 7.0 has no code for it within scripts.
 pub(super) fn is_want_of_rights(words: &str) -> bool {
     let of_scripts = ["can't run this command", "ACL failure in script", "unknown command", "Unknown Redis command"];
-    words.starts_with("NOPERM") || words.starts_with("ERR") && of_scripts.iter().any(|part| words.contains(part))
+    words.starts_with("NOPERM") || of_scripts.iter().any(|part| words.contains(part))
 }
 
 #[cold]

@@ -76,7 +76,7 @@ impl Intake {
         let awaited = self.answers.awaited.len();
         let answer = self.answers.from(vec![place]);
         let key = [prefix, operation.key].concat();
-        self.jobs.push((Job { key, asked: vec![asked], answer, alone: false, redirected: 0 }, awaited));
+        self.jobs.push((Job { key, asked: vec![asked], answer, asking: false, alone: false, redirected: 0 }, awaited));
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Job {
     pub(super) asked: Vec<Asked>,
     /// Takes an outcome for each operation.
     pub(super) answer: oneshot::Sender<Vec<Outcome>>,
+    /// Whether the node that it goes to only has the key so far, and not the slot.
+    pub(super) asking: bool,
     /// Whether it goes into a call of its own.
     pub(super) alone: bool,
     /// How often a server has said that another one has the bucket.

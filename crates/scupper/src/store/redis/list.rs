@@ -41,6 +41,7 @@ async fn page(list: &List, way: &Way, prefix: &str) -> Result<Page> {
         None => Progress::default(),
         Some(after) => Progress::parse(after.place()).ok_or_else(foreign_cursor)?,
     };
+    progress.left_over.retain(|key| key.starts_with(&list.prefix));
     for _ in 0..STEPS {
         if progress.left_over.is_empty() && !progress.step(list, way, prefix).await? {
             return Ok(Page::default());
@@ -105,7 +106,14 @@ async fn owing(keys: Vec<String>, way: &Way, prefix: &str) -> Result<Vec<String>
     for key in keys {
         let (answer, awaited) = oneshot::channel();
         let owes = Asked { what: What::Owes, quota: None, at: None, count: 1 };
-        way.send(Job { key: [prefix, &key].concat(), asked: vec![owes], answer, alone: false, redirected: 0 });
+        way.send(Job {
+            key: [prefix, &key].concat(),
+            asked: vec![owes],
+            answer,
+            asking: false,
+            alone: false,
+            redirected: 0,
+        });
         asked.push((key, awaited));
     }
     let mut owing = Vec::new();
@@ -116,7 +124,11 @@ async fn owing(keys: Vec<String>, way: &Way, prefix: &str) -> Result<Vec<String>
             // What is no bucket owes nothing.
             Some(Ok(_)) => {}
             Some(Err(error)) if error.kind() == ErrorKind::Corrupt => {}
-            Some(Err(error)) => return Err(Error::new(ErrorKind::Unavailable, error.message().to_owned())),
+            // Nothing can have been done.
+            Some(Err(error)) if error.kind() == ErrorKind::Unknown => {
+                return Err(Error::new(ErrorKind::Unavailable, error.message().to_owned()));
+            }
+            Some(Err(error)) => return Err(error),
             None => return Err(Error::new(ErrorKind::Closed, "the store was closed during the call")),
         }
     }

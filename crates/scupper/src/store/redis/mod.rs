@@ -56,6 +56,8 @@ mod slot;
 
 mod slots;
 
+mod master;
+
 mod cluster;
 
 mod way;

@@ -6,7 +6,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::redis::endpoint::Endpoint;
-use crate::store::redis::evaluated::{Answered, Astray, Elsewhere, Evaluated, Group};
+use crate::store::redis::evaluated::{Answered, Astray, Elsewhere, Evaluated, Group, is_asking};
 use crate::store::redis::failure::{Refusal, broken, unreadable};
 use crate::store::redis::job::fail;
 use crate::store::redis::link::Link;
@@ -55,8 +55,9 @@ impl Node {
     }
 
     /// Carries out these groups, each in one call of the script.
-    pub(super) async fn evaluate(&self, mut groups: Vec<Group>, asking: bool) -> Evaluated {
+    pub(super) async fn evaluate(&self, mut groups: Vec<Group>) -> Evaluated {
         let (mut evaluated, mut load) = (Evaluated::default(), false);
+        let end = Instant::now() + self.settings.answer_within;
         for _ in 0..Self::MOST_ROUNDS {
             if groups.is_empty() {
                 return evaluated;
@@ -69,23 +70,23 @@ impl Node {
                     return evaluated;
                 }
             };
-            let pipeline = pipeline(&groups, asking, load);
-            let values = match reached.link.call(&pipeline, self.settings.answer_within).await {
+            let pipeline = pipeline(&groups, load);
+            let values = match reached.link.call(&pipeline, remaining(end)).await {
                 Ok(values) => values,
                 // Not one byte has left: it is sent on the next link.
                 Err(failure) if !failure.was_sent => continue,
                 Err(failure) => {
                     // It may have been for lack of time: whatever else is in flight there is as late.
                     reached.link.abandon();
+                    evaluated.has_broken = true;
                     let error = broken(&reached.endpoint, failure.was_sent, failure.error);
                     fail(groups.into_iter().flatten(), &error);
                     return evaluated;
                 }
             };
-            let step = if asking { 2 } else { 1 };
             let mut values = values.into_iter();
             let loaded = if load { values.next() } else { None };
-            groups = self.sort(groups, values.skip(step - 1).step_by(step), &reached, &mut evaluated).await;
+            groups = self.sort(groups, values, &reached, &mut evaluated).await;
             if let Some(Value::ServerError(error)) = loaded
                 && let Refusal::Failed(error) = Refusal::of(&error, &reached.endpoint)
             {
@@ -94,11 +95,8 @@ impl Node {
             }
             load = true;
         }
-        let what = if load {
-            "Redis forgets the script again and again before it is called"
-        } else {
-            "the connection to Redis broke again and again before anything was sent"
-        };
+        let what =
+            "the connection to Redis broke, or Redis forgot the script, again and again before anything was done";
         let error = Error::new(ErrorKind::Unavailable, what);
         fail(groups.into_iter().flatten(), &error);
         evaluated
@@ -114,6 +112,10 @@ impl Node {
     ) -> Vec<Group> {
         let mut unknown = Vec::new();
         for group in groups {
+            if is_asking(&group) {
+                // What is said to that.
+                answers.next();
+            }
             let refusal = match answers.next() {
                 Some(Value::Array(values)) => {
                     evaluated.answered.push(Answered { group, values, endpoint: reached.endpoint.clone() });
@@ -204,14 +206,15 @@ impl Node {
     }
 
     async fn connect(&self) -> Result<Reached> {
-        let within = self.settings.connect_within;
+        let end = Instant::now() + self.settings.connect_within;
         let endpoint = match &self.place {
             Place::Fixed(endpoint) => endpoint.clone(),
-            Place::Sentinels(sentinels) => sentinels.find_master(within).await?,
+            // What they take is missing for the connection.
+            Place::Sentinels(sentinels) => sentinels.find_master(remaining(end) * 2 / 3).await?,
         };
-        let link = Arc::new(Link::connect(&endpoint, &self.login, within).await?);
+        let link = Arc::new(Link::connect(&endpoint, &self.login, remaining(end)).await?);
         if let Place::Sentinels(_) = &self.place {
-            let is_master = is_master(&link, within).await;
+            let is_master = is_master(&link, remaining(end)).await;
             if !is_master.map_err(|failure| broken(&endpoint, false, failure.error))? {
                 let what = format!("the sentinels name {endpoint} as the master, which says that it is a replica");
                 return Err(Error::new(ErrorKind::Unavailable, what));
@@ -229,13 +232,17 @@ impl Node {
     }
 }
 
-fn pipeline(groups: &[Group], asking: bool, load: bool) -> Pipeline {
+fn remaining(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now())
+}
+
+fn pipeline(groups: &[Group], load: bool) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(groups.len() + 1);
     if load {
         pipeline.add_command(script::load());
     }
     for group in groups {
-        if asking {
+        if is_asking(group) {
             pipeline.cmd("ASKING");
         }
         pipeline.add_command(script::call(group));

@@ -195,5 +195,8 @@ fn algorithm(code: u8) -> Result<Algorithm> {
 
 #[cold]
 fn unreadable() -> Error {
-    Error::new(ErrorKind::Corrupt, "the answer of the script in Redis cannot be read")
+    Error::new(
+        ErrorKind::Unknown,
+        "the answer of the script in Redis cannot be read; what was asked may have been done",
+    )
 }

@@ -23,7 +23,7 @@ impl Carrier for Single {
     type Answers = Evaluated;
 
     async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Evaluated {
-        self.0.evaluate(vec![jobs], false).await
+        self.0.evaluate(vec![jobs]).await
     }
 
     fn deliver(self: Arc<Self>, answers: Evaluated) {
