@@ -10,7 +10,7 @@ use scupper::store::{Action, Admission, Batch, Operation, Reply, Standing, Store
 use scupper::{ErrorKind, Quota, RedisStore, Timestamp};
 use scupper_testbed::{RedisServer, Reply as Answer};
 use support::SECOND;
-use support::redis::{admits, limiting, quota, refused, submit};
+use support::redis::{admits, limiting, list_all, quota, refused, submit};
 
 const RATES: &str = "5/h";
 
@@ -169,17 +169,7 @@ fn promise_3_keys_with_anything_in_them_have_buckets_of_their_own() {
             assert_eq!(limiter.peek(key).unwrap().usage[0].used, u64::try_from(count % 5).unwrap() + 1, "{key:?}");
             assert_eq!(limiter.list(key, None, 10).unwrap().keys, [key.as_str()]);
         }
-        let mut listed = Vec::new();
-        let mut after = None;
-        loop {
-            let page = limiter.list("", after.as_ref(), 3).unwrap();
-            assert!(page.keys.len() <= 3);
-            listed.extend(page.keys);
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
+        let mut listed = list_all(&limiter, 3).unwrap();
         let mut expected = keys;
         expected.sort();
         listed.sort();

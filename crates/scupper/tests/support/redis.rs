@@ -112,3 +112,15 @@ pub(crate) fn recovers(limiter: &Limiter, key: &str) -> (Duration, u32) {
     });
     (start.elapsed(), errors)
 }
+
+/// All keys of buckets that owe something, so many at a time.
+pub(crate) fn list_all(limiter: &Limiter, most: usize) -> Result<Vec<String>, Error> {
+    let mut keys = Vec::new();
+    let mut page = limiter.list("", None, most)?;
+    loop {
+        assert!(page.keys.len() <= most);
+        keys.append(&mut page.keys);
+        let Some(next) = page.next else { return Ok(keys) };
+        page = limiter.list("", Some(&next), most)?;
+    }
+}

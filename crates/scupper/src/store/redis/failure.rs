@@ -42,6 +42,10 @@ impl Refusal {
             _ if is_want_of_rights(&shown(error)) => {
                 Self::Failed(not_allowed(&format!("Redis at {endpoint}"), &shown(error)))
             }
+            _ if text.contains("cluster support disabled") => Self::Failed(Error::new(
+                ErrorKind::InvalidConfig,
+                format!("Redis at {endpoint} is no part of a cluster; open it with a URL that begins with redis://"),
+            )),
             // By what these say, the script was not begun.
             "LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN" | "OOM" | "MISCONF" | "NOREPLICAS" => {
                 Self::Failed(Error::new(
@@ -90,6 +94,12 @@ fn odd(endpoint: &Endpoint, error: &ServerError) -> Error {
         shown(error)
     );
     Error::new(ErrorKind::Unknown, what)
+}
+
+/// The same to what changes nothing.
+#[cold]
+pub(super) fn not_seen(endpoint: &Endpoint, error: &ServerError) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("Redis at {endpoint} answered with an error: {}", shown(error)))
 }
 
 fn shown(error: &ServerError) -> String {

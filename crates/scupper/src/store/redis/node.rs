@@ -7,7 +7,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::evaluated::{Answered, Astray, Elsewhere, Evaluated, Group, is_asking};
-use crate::store::redis::failure::{Refusal, broken, unreadable};
+use crate::store::redis::failure::{Refusal, broken, not_seen, unreadable};
 use crate::store::redis::job::fail;
 use crate::store::redis::link::Link;
 use crate::store::redis::login::Login;
@@ -164,10 +164,10 @@ impl Node {
             }
         };
         for value in &values {
-            if let Value::ServerError(error) = value
-                && let Refusal::Failed(error) = Refusal::of(error, &reached.endpoint)
+            if let Value::ServerError(said) = value
+                && let Refusal::Failed(error) = Refusal::of(said, &reached.endpoint)
             {
-                return Err(error);
+                return Err(if error.kind() == ErrorKind::Unknown { not_seen(&reached.endpoint, said) } else { error });
             }
         }
         Ok(values)
