@@ -33,6 +33,8 @@ pub(super) struct Link {
     queued: Mutex<u64>,
     /// Of these, the bytes of calls that nobody waits for any more: they may never be written.
     given_up: AtomicU64,
+    /// How many calls have not been answered yet.
+    unanswered: AtomicU64,
 }
 
 /// The connection broke, or no answer came in time.
@@ -66,7 +68,8 @@ impl Link {
         let (connection, driver) = made.map_err(|error| refusal::not_reached(endpoint, io::Error::other(error)))?;
         // What a call queues is on its way to the socket before the call waits.
         let driver = Runner::here().begin(driver);
-        let link = Self { connection, record, driver, probe, queued: Mutex::default(), given_up: AtomicU64::new(0) };
+        let (queued, given_up, unanswered) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
+        let link = Self { connection, record, driver, probe, queued, given_up, unanswered };
 
         let answers =
             link.call(&login.opening, Duration::MAX).await.map_err(|broken| link.explain(endpoint, login, broken))?;
@@ -108,6 +111,7 @@ impl Link {
         // Unconstrained, the first poll queues the call; otherwise the runtime might want to see to others first.
         let mut answers = pin!(unconstrained(connection.send_packed_commands(commands, 0, commands.len())));
         let given_up = GivenUp { link: self, length };
+        self.unanswered.fetch_add(1, Ordering::AcqRel);
         let mut place = None;
         let in_time = timeout(
             within,
@@ -128,7 +132,10 @@ impl Link {
         forget(given_up);
         let start = place.unwrap_or_default();
         let error = match outcome {
-            Ok(Ok(answers)) => return Ok(answers),
+            Ok(Ok(answers)) => {
+                self.unanswered.fetch_sub(1, Ordering::AcqRel);
+                return Ok(answers);
+            }
             // That library knows the cause of the first failure alone, and not always.
             Ok(Err(error)) => self.record.failure().map_or(error, Into::into),
             Err(late) => {
@@ -151,10 +158,12 @@ impl Link {
         !self.record.has_ended() && !self.driver.is_over() && !self.was_closed()
     }
 
-    /// Whether the system knows that the other end is closed, ahead of whoever waits for it to say so.
+    /// Whether the system knows that the other end is closed, ahead of whoever waits for it to say so. What comes unasked is a
+    /// farewell: under TLS there is one, and a server that sends its clients away may say why.
     fn was_closed(&self) -> bool {
+        let is_idle = self.unanswered.load(Ordering::Acquire) == 0;
         match self.probe.peek(&mut [MaybeUninit::uninit()]) {
-            Ok(heard) => heard == 0,
+            Ok(heard) => heard == 0 || is_idle,
             Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
         }
     }
