@@ -118,7 +118,7 @@ impl Denied {
         Duration::from_micros(self.retry_after_micros)
     }
 
-    /// The rate that has no room until then; none where a hold stands in the way.
+    /// The rate that has no room until then; none where a hold or an outage stands in the way.
     #[must_use]
     pub const fn binding_rate(&self) -> Option<Rate> {
         self.binding_rate

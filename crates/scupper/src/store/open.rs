@@ -81,7 +81,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Only what stands before the colon is ever quoted: behind it may be a password.
+    /// Only what can be nothing but a scheme is ever quoted: where somebody forgot it, a password stands there.
     fn of(url: &str) -> Result<Self> {
         let wrong = |what: String| {
             let right =
@@ -89,7 +89,8 @@ impl Kind {
             Error::new(ErrorKind::InvalidConfig, format!("{what}; {right}"))
         };
         let Some((scheme, rest)) = url.split_once(':') else {
-            return Err(wrong("the URL of the store has no ':' in it".to_owned()));
+            let what = if url.is_empty() { "is empty" } else { "has no ':' in it" };
+            return Err(wrong(format!("the URL of the store {what}")));
         };
         let scheme = &*scheme.to_ascii_lowercase();
         match scheme {
@@ -97,8 +98,14 @@ impl Kind {
             "memory" => Err(wrong("nothing can follow after memory:".to_owned())),
             _ if scheme.starts_with("redis") || scheme.starts_with("valkey") => Ok(Self::Redis),
             _ => {
-                let shown: String = scheme.chars().take(20).collect();
-                Err(wrong(format!("{shown:?} is no kind of store")))
+                let is_scheme = rest.starts_with("//")
+                    && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+                let shown = if is_scheme && scheme.len() <= 20 {
+                    format!("{scheme:?}")
+                } else {
+                    "what the URL of the store begins with".into()
+                };
+                Err(wrong(format!("{shown} is no kind of store")))
             }
         }
     }
@@ -118,17 +125,19 @@ mod tests {
     #[test]
     fn what_names_no_store_is_said_without_its_secrets() {
         for (url, says) in [
-            ("", "has no ':'"),
+            ("", "is empty"),
             ("localhost", "has no ':'"),
             ("memory:x", "nothing can follow"),
             ("http://user:secret@host", "\"http\" is no kind of store"),
-            ("secret-that-is-far-too-long-for-a-scheme://", "\"secret-that-is-far-t\" is no kind"),
+            ("user:secret@host:6379/0", "begins with is no kind of store"),
+            ("secret@host:6379/0", "begins with is no kind of store"),
+            (" redis://host", "begins with is no kind of store"),
         ] {
             let error = open(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);
             assert!(error.message().contains(says), "{url:?}: {error}");
             assert!(error.message().contains("redis+cluster://"), "says what would be right: {error}");
-            assert!(!error.message().contains("user:secret"), "{error}");
+            assert!(!error.message().contains("secret"), "{error}");
         }
     }
 

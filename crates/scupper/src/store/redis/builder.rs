@@ -56,7 +56,8 @@ impl RedisStore {
         Self::builder(url).open()
     }
 
-    /// The store that this URL names, once it has been seen that its servers can be reached and let one in.
+    /// The store that this URL names, once it has been seen that its servers can be reached, let one in, and let this
+    /// user run the script and look at keys with the prefix.
     ///
     /// # Errors
     /// Those of [`open`](Self::open); [`ErrorKind::InvalidConfig`] for a user, a password, a certificate or a database that the
@@ -159,6 +160,14 @@ impl RedisStoreBuilder {
             return Err(Error::new(ErrorKind::InvalidConfig, wrong));
         }
         RedisStore::at(address, self.settings)
+    }
+
+    /// As [`connect`](Self::connect), blocking the calling thread.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub fn connect_blocking(self) -> Result<RedisStore> {
+        block_on(self.connect(), |_| false)
     }
 
     /// Opens the store, once its servers have been reached.

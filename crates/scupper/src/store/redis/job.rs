@@ -94,6 +94,13 @@ impl Asked {
 }
 
 impl Job {
+    /// One that asks whether the bucket under this key owes anything.
+    pub(super) fn that_looks(key: String) -> (Self, oneshot::Receiver<Vec<Outcome>>) {
+        let (answer, awaited) = oneshot::channel();
+        let asked = vec![Asked { what: What::Owes, quota: None, at: None, count: 1 }];
+        (Self { key, asked, answer, asking: false, alone: false, redirected: 0 }, awaited)
+    }
+
     /// How many operations that are.
     pub(super) fn operations(&self) -> usize {
         self.asked.iter().map(|asked| asked.count as usize).sum()

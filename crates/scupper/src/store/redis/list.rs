@@ -1,12 +1,11 @@
 use std::fmt::Write as _;
 
 use redis::{Pipeline, Value};
-use tokio::sync::oneshot;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::outcome::{Cursor, Outcome, Page, Reply};
 use crate::store::redis::intake::List;
-use crate::store::redis::job::{Asked, Job, What};
+use crate::store::redis::job::Job;
 use crate::store::redis::node::Node;
 use crate::store::redis::way::Way;
 use crate::sync::Arc;
@@ -104,16 +103,8 @@ async fn scan_once(node: &Node, from: u64, prefix: &str, most: usize) -> Result<
 async fn owing(keys: Vec<String>, way: &Way, prefix: &str) -> Result<Vec<String>> {
     let mut asked = Vec::with_capacity(keys.len());
     for key in keys {
-        let (answer, awaited) = oneshot::channel();
-        let owes = Asked { what: What::Owes, quota: None, at: None, count: 1 };
-        way.send(Job {
-            key: [prefix, &key].concat(),
-            asked: vec![owes],
-            answer,
-            asking: false,
-            alone: false,
-            redirected: 0,
-        });
+        let (job, awaited) = Job::that_looks([prefix, &key].concat());
+        way.send(job);
         asked.push((key, awaited));
     }
     let mut owing = Vec::new();

@@ -8,6 +8,7 @@ use crate::store::batch::Batch;
 use crate::store::contract::Store;
 use crate::store::io::Io;
 use crate::store::redis::intake::Intake;
+use crate::store::redis::job::Job;
 use crate::store::redis::list::list;
 use crate::store::redis::settings::Settings;
 use crate::store::redis::url::Address;
@@ -74,10 +75,26 @@ impl RedisStore {
     pub(super) async fn check(&self) -> Result<()> {
         let active = self.0.active()?;
         let way = Arc::clone(&active.way);
-        let checked = unconstrained(active.io.runner().spawn(async move { way.check().await })).await;
+        let key = self.0.address.prefix.clone();
+        let checked = active.io.runner().spawn(async move {
+            way.check().await?;
+            may_look(&way, key).await
+        });
+        let checked = unconstrained(checked).await;
         checked.unwrap_or_else(|lost| {
             Err(Error::new(ErrorKind::Closed, "the store was closed meanwhile").with_source(lost))
         })
+    }
+}
+
+/// Whether this user may run the script, and have it look at keys with this prefix.
+async fn may_look(way: &Way, key: String) -> Result<()> {
+    let (job, answer) = Job::that_looks(key);
+    way.send(job);
+    match answer.await.unwrap_or_default().pop() {
+        // What lies under that key is not the question.
+        Some(Err(error)) if error.kind() != ErrorKind::Corrupt => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -51,6 +51,9 @@ impl FromStr for Address {
         }
         let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
         let (credentials, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        if credentials.contains([',', '@']) {
+            return Err(invalid(STRAY_CREDENTIALS));
+        }
         let mut access = credentials_of(credentials)?;
         let default_port = if scheme.layout == Layout::Sentinel { SENTINEL_PORT } else { SERVER_PORT };
         let mut endpoints = endpoints(hosts, default_port)?;
@@ -92,6 +95,8 @@ const WRONG_SCHEME: &str = "a Redis URL begins with redis://, rediss:// (TLS), r
     redis+cluster:// or rediss+cluster://; valkey may stand in place of redis";
 const STRAY: &str = "the Redis URL has a '@' or a '#' where none can be; in a user, a password or an option, write '@' as %40, \
     '#' as %23, '/' as %2F, '?' as %3F and '%' as %25";
+const STRAY_CREDENTIALS: &str = "the Redis URL has a ',' or a second '@' before its hosts; user and password stand there once, for \
+    all hosts, and in them ',' is written %2C and '@' %40";
 const SEVERAL_HOSTS: &str = "the Redis URL names several hosts; for a cluster write redis+cluster://host,host, for sentinels \
     redis+sentinel://host,host/master";
 const NO_MASTER: &str = "the Redis URL names no master behind its sentinels; write redis+sentinel://host,host/master, with the \

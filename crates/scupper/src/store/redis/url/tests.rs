@@ -33,7 +33,7 @@ fn every_form_is_read_and_shown_without_its_password() {
         ("redis://h/4294967295", address(single("h", 6379), access(None, None, u32::MAX)), "redis://h:6379/4294967295"),
         ("redis://:p%40s%3As@h", address(single("h", 6379), access(None, Some("p@s:s"), 0)), "redis://:***@h:6379"),
         (
-            "redis://a%2Fb:p@s:s@h",
+            "redis://a%2Fb:p%40s:s@h",
             address(single("h", 6379), access(Some("a/b"), Some("p@s:s"), 0)),
             "redis://a%2Fb:***@h:6379",
         ),
@@ -115,6 +115,8 @@ fn what_is_wrong_is_named() {
         ("redis://%x:p@h", "the user in the Redis URL has a '%' without"),
         ("redis://u:p%@h", "the password in the Redis URL has a '%' without"),
         ("redis://u:%FF@h", "the password in the Redis URL is no UTF-8"),
+        ("redis://a:p@s@h", "the Redis URL has a ',' or a second '@' before its hosts"),
+        ("redis+cluster://a:p@h,a:p@k", "the Redis URL has a ',' or a second '@' before its hosts"),
         ("redis://:p/w@h", "the Redis URL has a '@' or a '#' where none can be"),
         ("redis://:p#w@h", "the Redis URL has a '@' or a '#' where none can be"),
         ("redis://:p?w@h", "the Redis URL has a '@' or a '#' where none can be"),
