@@ -46,6 +46,9 @@ mod reply;
 
 mod script;
 
+#[cfg(test)]
+mod differential;
+
 mod evaluated;
 
 mod node;

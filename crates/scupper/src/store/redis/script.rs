@@ -5,7 +5,7 @@ use crate::store::redis::job::Job;
 use crate::sync::OnceLock;
 
 /// Decides as [`BucketState`](crate::store::BucketState) does, on the server.
-const TEXT: &str = concat!(
+pub(super) const TEXT: &str = concat!(
     include_str!("script/numbers.lua"),
     include_str!("script/quick.lua"),
     include_str!("script/spans.lua"),

@@ -173,7 +173,7 @@ end
 
 local function charge_log(b, now, weight)
   if b.finish > b.base and b.open + retention(b) < now then forget_log(b) end
-  if b.finish + weight > END then renumber(b, now) end
+  if b.finish > END - weight then renumber(b, now) end
   if b.finish > b.closed and b.open ~= now then
     if recent(b) >= b.room then make_room(b, now) end
     b.area, b.closed = b.area .. pack('>I8I8', b.open, b.finish), b.finish

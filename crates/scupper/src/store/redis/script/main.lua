@@ -34,7 +34,10 @@ local function carry_out(key, job)
       b = b or fresh(key, quota)
       local now = at >= 0 and at or clock
       -- Not before what the bucket has seen: nothing can have been admitted earlier.
-      if at >= 0 and b.high == 0 and b.low == 0 then b.since = max(now, b.mark) end
+      if at >= 0 and b.high == 0 and b.low == 0 and not (standing > 0 and line.retry) then
+        local since = max(now, b.mark)
+        b.since, b.dirty = since, b.dirty or since ~= b.since
+      end
       if code == 3 and at < 0 and b.own_store > 0 then now = b.own_caller end
       answer, is_apart = apply(b, code, quota, now, x, job, place, standing, count, line)
       if not answer then

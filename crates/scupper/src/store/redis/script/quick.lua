@@ -24,7 +24,7 @@ for job_place = 1, #KEYS do
     if rare > 0 or length ~= #quota or used > room or find(value, quota, text + 1, true) ~= text + 1 then break end
     local retention, capacity, rates = unpack('>ddd', numbers)
     local now, total = max(mark, clock), weight * times
-    if weight > capacity or mark - clock > retention or finish + total > END then break end
+    if weight > capacity or mark - clock > retention or finish > END - total then break end
 
     -- When the last of the rates has room, and which it is.
     local last, binding, area, owes, is_log = now, 0, '', 0, find(quota, 's', 1, true) == 1
@@ -82,7 +82,7 @@ for job_place = 1, #KEYS do
         local from
         if is_gcra then
           local product = total * interval
-          if product > END or total > burst then last = nil break end
+          if product >= END or total > burst then last = nil break end
           local rest = fmod(product, limit)
           local whole = (product - rest) / limit
           -- It fits once what drains is no more than the burst leaves for it.

@@ -38,7 +38,8 @@ end
 -- a * b / m as a whole number and a rest, with no rounding (`Span::of`).
 local function share(a, b, m)
   local product = a * b
-  if product <= END then
+  -- 2^53 may be one more, rounded.
+  if product < END then
     local rest = fmod(product, m)
     return (product - rest) / m, rest
   end
