@@ -191,7 +191,10 @@ fn play(
                 },
                 What::Penalize(units) => Action::Penalize { quota, units },
                 What::Reset => Action::Reset,
-                What::Hold(micros) => Action::Hold { quota, duration: Duration::from_micros(micros) },
+                // One that has passed already is kept by the library until the caller's time is there again, which it need not be.
+                What::Hold(micros) => {
+                    Action::Hold { quota, duration: Duration::from_micros(micros.max(u64::from(own_time))) }
+                }
             };
             let at = own_time.then(|| Timestamp::from_micros(1_000_000_000 - back));
             operations.push(Operation { at, ..Operation::new(key, action) });
@@ -205,7 +208,9 @@ fn play(
         for (outcome, expected) in outcomes.iter().zip(&expected) {
             if let Ok(Reply::Acquired(Verdict::Admitted(admission))) = outcome {
                 given.push(*admission);
-                assert_eq!(outcome.as_ref().unwrap(), expected.as_ref().unwrap());
+                if !expected.as_ref().is_ok_and(|expected| outcome.as_ref().unwrap() == expected) {
+                    return Err(format!("{operations:?}: {outcome:?} in place of {expected:?}"));
+                }
             }
         }
         let owes_until = model.as_ref().map(|bucket| bucket.idle_from().max(seen.now).as_micros());
@@ -238,6 +243,10 @@ fn promise_7_after_any_operations_a_key_lives_as_long_as_it_owes_and_hardly_long
         .run(&(quotas(), any::<bool>(), 1_usize..5, steps()), |(quotas, own_time, together, steps)| {
             number.set(number.get() + 1);
             let key = number.get().to_string();
+            // What has left every window may be remembered for a longer list that comes later, or not: here, the longest is there
+            // from the beginning.
+            let first = Step { quota: 0, what: What::Acquire(1, Standing::Alone), back: 0 };
+            let steps: Vec<Step> = std::iter::once(first).chain(steps).collect();
             let played = play((&server, &store), &key, &quotas, (own_time, together), &steps);
             played.map_err(|wrong| TestCaseError::fail(format!("{wrong}\nunder {quotas:?}")))
         })
