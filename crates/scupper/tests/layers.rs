@@ -105,6 +105,7 @@ const LAYERS: &[&str] = &[
     "store::redis::differential::numbers",
     "store::redis::differential::logs",
     "store::redis::differential::lanes",
+    "store::redis::differential::back",
     "store::redis::differential::keeping",
     "store::redis::differential::strange",
     "store::redis::differential",

@@ -90,8 +90,11 @@ fn a_bucket_takes_nothing_back_from_before_it_began() {
         let peek = Operation::new(KEY, Action::Peek { quota: &quota });
         let penalize = Operation::new(KEY, Action::Penalize { quota: &quota, units: 1 });
         let behind = Action::Acquire { quota: &quota, weight: 1, standing: Standing::Waiting };
-        let queued = [Operation::new(KEY, behind).at(at(5_000_000)), Operation::new(KEY, behind).at(at(5_000_050))];
-        for look in [vec![peek.at(at(5_000_050))], queued.to_vec(), vec![peek], vec![]] {
+        let passing = Action::Acquire { quota: &quota, weight: 1, standing: Standing::Passing };
+        let next = [behind, passing, Operation::acquire(KEY, &quota, 1).action].map(|action| {
+            vec![Operation::new(KEY, behind).at(at(5_000_000)), Operation::new(KEY, action).at(at(5_000_050))]
+        });
+        for look in next.into_iter().chain([vec![peek.at(at(5_000_050))], vec![peek], vec![]]) {
             for tick in [5_000_000, 5_000_020, 5_000_049, 5_000_050, 5_000_051] {
                 comparison.begin();
                 comparison.submit(5_000_000, &[hold.at(at(5_000_000))]).unwrap();
@@ -100,6 +103,23 @@ fn a_bucket_takes_nothing_back_from_before_it_began() {
                 let permit = Admission { tick: at(tick), weight: 1, sequence: 1 };
                 comparison.submit(5_000_101, &[Operation::new(KEY, Action::Refund(permit)), peek]).unwrap();
             }
+        }
+    }
+}
+
+/// At the beginning of time as at any other: who gives back at a time of their own says it.
+#[test]
+fn a_refund_at_the_beginning_of_time_is_one() {
+    let mut comparison = Comparison::new();
+    let at = Timestamp::from_micros;
+    for quota in quotas("5/50us") {
+        for (given_at, back_at) in [(100, Some(0)), (50, Some(0)), (51, Some(0)), (100, Some(1)), (100, None)] {
+            comparison.begin();
+            let acquire = Operation::acquire(KEY, &quota, 1).at(at(given_at));
+            comparison.submit(9_000_000, &[acquire]).unwrap();
+            let permit = Admission { tick: at(given_at), weight: 1, sequence: 1 };
+            let refund = Operation { at: back_at.map(at), ..Operation::new(KEY, Action::Refund(permit)) };
+            comparison.submit(9_000_001, &[refund]).unwrap();
         }
     }
 }

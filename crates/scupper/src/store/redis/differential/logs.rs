@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::quota::{Algorithm, Quota};
 use crate::rate::Rate;
-use crate::store::batch::{Action, Operation};
+use crate::store::batch::{Action, Operation, Standing};
+use crate::store::outcome::{Admission, Reply, Verdict};
 use crate::store::redis::differential::comparison::{Comparison, KEY, Way};
 use crate::store::redis::differential::server::bytes;
 use crate::time::Timestamp;
@@ -17,15 +18,16 @@ fn log(rates: &str) -> Quota {
 #[test]
 fn promise_7_old_debt_is_dropped_and_not_missed() {
     let mut comparison = Comparison::new();
-    let quota = log("70000/w");
-    // In the second case, what the limit reaches back to is the first of all.
+    let (quota, smaller) = (log("70000/w"), log("10/w"));
+    // In the second case, what the limit reaches back to is the first of all; and others with a smaller limit do not change it.
     for (first, every, least, most) in [(1, 3, 1_000_000, 1_100_000), (20_000, 100_000, 1_100_000, 1_200_000)] {
         comparison.begin();
         let ticks: Vec<u64> = (1..=70_200).collect();
         for ticks in ticks.chunks(120) {
             let penalize = |tick: &u64| {
                 let units = if *tick == 1 { first } else { 1 + u64::from(tick.is_multiple_of(every)) };
-                Operation::new(KEY, Action::Penalize { quota: &quota, units }).at(Timestamp::from_micros(*tick))
+                let quota = if *tick < 69_900 { &quota } else { &smaller };
+                Operation::new(KEY, Action::Penalize { quota, units }).at(Timestamp::from_micros(*tick))
             };
             let operations: Vec<_> = ticks.iter().map(penalize).collect();
             comparison.submit(1_000, &operations).unwrap();
@@ -39,6 +41,20 @@ fn promise_7_old_debt_is_dropped_and_not_missed() {
                 weights.map(|weight| Operation::acquire(KEY, &quota, weight).at(Timestamp::from_micros(tick)));
             comparison.submit(1_000, &acquires).unwrap();
         }
+    }
+}
+
+/// Some hundreds of penalties are not too many to remember.
+#[test]
+fn what_is_in_debt_is_said_to_be_in_use() {
+    let mut comparison = Comparison::new();
+    let quota = log("10/ms");
+    for tick in 0..400 {
+        comparison.penalize(1_000 + tick, &quota, 1);
+        comparison.ask(1_000 + tick, Action::Peek { quota: &quota });
+    }
+    for tick in (0..1_500).step_by(7) {
+        comparison.acquire(1_500 + tick, &quota, 3, Way::Looking);
     }
 }
 
@@ -90,6 +106,9 @@ fn a_ring_wraps_around() {
                 comparison.ask(1_001 + 2 * step, Action::Refund(old));
             }
         }
+        // What has left does not stay for ever.
+        let events = bytes(comparison.server.command("GET", KEY, &[])).len() as u64 / 16;
+        assert!(events <= 2 * limit + 80, "room for {events} events under {limit}");
     }
 }
 
@@ -114,11 +133,11 @@ fn a_log_is_given_back_from_the_newest_to_the_oldest() {
     }
 }
 
-/// Only where the newest events must be moved out of the way, once in sixteen, it takes more than a look and a change.
+/// Whether there is room or not; the long way is for a log whose small area is full, once in a few events.
 #[test]
 fn plain_acquires_take_the_short_way() {
     let mut comparison = Comparison::new();
-    for rates in ["100/ms", "40/390us, 100/ms"] {
+    for (rates, least) in [("100/ms", 640), ("40/390us, 100/ms", 640), ("16/160us", 640), ("5/50us", 570)] {
         let quota = log(rates);
         comparison.begin();
         for step in 0..200 {
@@ -126,11 +145,70 @@ fn plain_acquires_take_the_short_way() {
         }
         let before = comparison.server.short;
         for step in 200..520 {
-            // It has room, and has none.
             comparison.acquire(1_000 + 10 * step, &quota, 1, Way::Plain);
             comparison.acquire(1_000 + 10 * step, &quota, 1, Way::Plain);
         }
         let short = comparison.server.short - before;
-        assert!(short >= 618, "{short} of 640 under {rates}");
+        assert!(short >= least, "{short} of 640 under {rates}");
+    }
+}
+
+/// A batch that is long by itself: rings are laid, filled and emptied before anything is written.
+#[test]
+fn a_log_goes_on_within_a_batch() {
+    let mut comparison = Comparison::new();
+    for limit in [17, 20, 40, 90] {
+        for together in [25, 60, 200] {
+            let quota = log(&format!("{limit}/{}us", 3 * limit));
+            comparison.begin();
+            let mut given: Vec<Admission> = Vec::new();
+            for batch in 0..400 / together {
+                let mut operations = Vec::new();
+                for step in 0..together {
+                    let clock = 1_000 + 3 * (batch * together + step);
+                    let mut ask =
+                        |action| operations.push(Operation::new(KEY, action).at(Timestamp::from_micros(clock)));
+                    ask(Action::Acquire { quota: &quota, weight: 1, standing: Standing::Alone });
+                    if step % 9 == 8 {
+                        ask(Action::Peek { quota: &quota });
+                        if let Some(old) = given.iter().nth_back(usize::try_from(step).unwrap()) {
+                            ask(Action::Refund(*old));
+                        }
+                    }
+                }
+                let outcomes = comparison.submit(1_000, &operations).unwrap();
+                given.extend(outcomes.iter().filter_map(|outcome| match outcome {
+                    Ok(Reply::Acquired(Verdict::Admitted(admission))) => Some(*admission),
+                    _ => None,
+                }));
+            }
+        }
+    }
+}
+
+/// What was given back in part, or at a tick of several permits, is not given back again.
+#[test]
+fn nothing_is_given_back_beyond_what_is_there() {
+    let mut comparison = Comparison::new();
+    let quota = log("60/ms");
+    for weights in [[2, 3, 4], [4, 3, 2], [1, 5, 1]] {
+        for before in [0, 2, 20] {
+            comparison.begin();
+            let mut acquire = |tick, weight| comparison.acquire(tick, &quota, weight, Way::Plain).unwrap();
+            for tick in 0..before {
+                acquire(1_000 + tick, 1);
+            }
+            let same = weights.map(|weight| acquire(1_100, weight));
+            for tick in 0..3 {
+                acquire(1_200 + tick, 1);
+            }
+            for permit in [same[1], same[1], same[0], same[2], same[0], same[2]] {
+                let part = Admission { weight: permit.weight.div_ceil(2), ..permit };
+                for permit in [part, permit, permit] {
+                    comparison.ask(1_300, Action::Refund(permit));
+                    comparison.ask(1_300, Action::Peek { quota: &quota });
+                }
+            }
+        }
     }
 }

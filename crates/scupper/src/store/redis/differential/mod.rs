@@ -20,6 +20,8 @@ mod logs;
 
 mod lanes;
 
+mod back;
+
 mod keeping;
 
 mod strange;

@@ -96,6 +96,20 @@ fn the_last_permit_is_known_at_the_edge() {
     }
 }
 
+/// A bucket that was reset is kept for as long as a permit from before could be taken for one from after.
+#[test]
+fn a_reset_is_remembered_at_the_edge() {
+    let mut comparison = Comparison::new();
+    for algorithm in Algorithm::ALL {
+        let quota = Quota::new(algorithm, "1000000000000/10s").unwrap();
+        comparison.begin();
+        comparison.penalize(5_000, &quota, HALF);
+        comparison.ask(5_000, Action::Reset);
+        comparison.acquire(2_005_000, &quota, 1, Way::Plain);
+        comparison.ask(4_005_000, Action::Reset);
+    }
+}
+
 /// The totals of a log begin anew before they are too large.
 #[test]
 fn promise_1_a_log_counts_beyond_what_its_totals_can_hold() {
@@ -133,6 +147,7 @@ fn promise_1_a_long_log_counts_beyond_what_its_totals_can_hold() {
             for tick in 1_110..1_400 {
                 comparison.acquire(tick, &quota, heavy, Way::Plain);
                 comparison.acquire(tick, &quota, 1, Way::Plain);
+                comparison.acquire(tick, &quota, Rate::MAX_LIMIT - 50, Way::Looking);
             }
         }
     }

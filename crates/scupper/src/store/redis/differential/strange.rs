@@ -81,22 +81,38 @@ fn a_log_that_is_cut_off_is_an_error_where_it_is_looked_at() {
     }
 }
 
-/// Memory is full: what would have to be written is an error, by either way, and nothing was taken.
+/// Memory is full: what would have to be written is an error, by either way and at any step of it, and nothing was taken.
 #[test]
 fn what_cannot_be_written_is_an_error() {
     let mut comparison = Comparison::new();
     let quota = Quota::new(Algorithm::SlidingWindowLog, "100/s").unwrap();
-    let (bucket, permit) = log_of_forty(&mut comparison, &quota);
-    comparison.server.command("SET", "full", &[&bucket]);
     let acquire = Operation::acquire("full", &quota, 1);
-    let refund = Operation::new("full", Action::Refund(permit));
     let peek = Operation::new("full", Action::Peek { quota: &quota });
-    for asked in [&[acquire][..], &[acquire, peek], &[refund], &[Operation::acquire("all full", &quota, 1)]] {
-        for outcome in comparison.server.carry_out(asked, 1_000_100) {
-            let error = outcome.unwrap_err().to_string();
-            assert!(error.contains("could not write the bucket, and nothing was taken: OOM"), "{error}");
+    for events in 1..60 {
+        let tick = 1_000_000 + events;
+        let permit = comparison.acquire(tick, &quota, 1, Way::Plain).unwrap();
+        let bucket = bytes(comparison.server.command("GET", KEY, &[]));
+        comparison.server.command("SET", "full", &[&bucket]);
+        let refund = Operation::new("full", Action::Refund(permit));
+        for asked in [&[acquire][..], &[acquire, peek], &[refund], &[Operation::acquire("all full", &quota, 1)]] {
+            // Later on, the key would have to expire later, too.
+            for clock in [tick + 1, 2_500_000] {
+                for (operation, outcome) in asked.iter().zip(comparison.server.carry_out(asked, clock)) {
+                    let is_late = clock > tick + 1 && matches!(operation.action, Action::Refund(_));
+                    match outcome {
+                        Ok(outcome) => assert!(is_late, "{outcome:?} after {events} events"),
+                        Err(error) => {
+                            let error = error.to_string();
+                            assert!(
+                                error.contains("could not write the bucket, and nothing was taken: OOM"),
+                                "{error}"
+                            );
+                        }
+                    }
+                }
+            }
         }
+        assert!(comparison.server.carry_out(&[peek], tick + 1)[0].is_ok());
+        assert_eq!(bytes(comparison.server.command("GET", "full", &[])), bucket);
     }
-    assert!(comparison.server.carry_out(&[peek], 1_000_100)[0].is_ok());
-    assert_eq!(bytes(comparison.server.command("GET", "full", &[])), bucket);
 }

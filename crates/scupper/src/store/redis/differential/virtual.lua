@@ -31,7 +31,7 @@ local function heard(send)
       or first and send(name, key, first) or send(name, key)
   end
 end
-local redis = { call = heard(server.call), pcall = heard(server.pcall) }
+local redis = { call = heard(server.call), pcall = heard(server.pcall), error_reply = server.error_reply }
 
 -- The long way, where it is taken. That it fails is an answer; here, it is a mistake.
 local plain_pcall = pcall

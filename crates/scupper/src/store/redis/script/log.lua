@@ -206,6 +206,8 @@ local function refund_log(b, tick, weight, now)
         local _, total = entry(b, events - 2)
         b.closed = total
       end
+      -- A clock that stepped back to the beginning of time leaves several events there.
+      if back < weight and b.open == tick then back = back + refund_log(b, tick, weight - back, now) end
     end
     return back
   end
