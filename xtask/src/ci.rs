@@ -27,7 +27,7 @@ const STEPS: &[Step] = &[
     step("docs", 90, |workspace, _| docs(workspace)),
     step("features", 150, |workspace, _| features::check(workspace)),
     step("examples", 300, |workspace, _| examples::check(workspace)),
-    step("bench", 360, |workspace, _| Bench::smoke(workspace)),
+    step("bench", 450, |workspace, _| Bench::smoke(workspace)),
     step("test", 900, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
 ];
 
