@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Wake, Waker};
 
+use crate::hold_back;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 use crate::turnstile::Turnstile;
 
@@ -34,6 +35,18 @@ impl Detached {
         this
     }
 
+    /// Whether the work is done, or was ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Drops the work where it stands.
+    #[cfg(feature = "redis")]
+    pub(crate) fn end(self: &Arc<Self>) {
+        self.is_over.store(true, Ordering::Release);
+        self.go_on();
+    }
+
     fn go_on(self: &Arc<Self>) {
         while self.turnstile.enter() {
             self.step();
@@ -60,70 +73,9 @@ impl Detached {
     }
 }
 
-#[cfg(feature = "redis")]
-impl Detached {
-    /// Whether the work is done, or was ended.
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Acquire)
-    }
-
-    /// Drops the work where it stands.
-    pub(crate) fn end(self: &Arc<Self>) {
-        self.is_over.store(true, Ordering::Release);
-        self.go_on();
-    }
-}
-
-#[cfg(feature = "redis")]
-std::thread_local! {
-    /// What was woken while this thread held a lock; none while it holds none.
-    static HELD_BACK: std::cell::RefCell<Option<Vec<Arc<Detached>>>> = const { std::cell::RefCell::new(None) };
-}
-
-/// Does something that may wake detached work, with a lock held that the work takes, too: the work goes on behind it.
-#[cfg(feature = "redis")]
-pub(crate) fn hold_back<T>(act: impl FnOnce() -> T) -> T {
-    /// Lets it go on, also after a panic.
-    struct GoOn;
-    impl Drop for GoOn {
-        fn drop(&mut self) {
-            let woken = HELD_BACK.take().unwrap_or_default();
-            woken.iter().for_each(Detached::go_on);
-        }
-    }
-    if HELD_BACK.with_borrow(Option::is_some) {
-        return act();
-    }
-    HELD_BACK.set(Some(Vec::new()));
-    let _go_on = GoOn;
-    act()
-}
-
-/// Whether this thread holds a lock, so that the work goes on when it has let go.
-#[cfg(feature = "redis")]
-fn is_held_back(work: &Arc<Detached>) -> bool {
-    let hold = |held_back: &std::cell::RefCell<Option<Vec<Arc<Detached>>>>| {
-        let mut held_back = held_back.borrow_mut();
-        held_back.as_mut().map(|held_back| held_back.push(Arc::clone(work))).is_some()
-    };
-    // At the end of a thread there is nothing to hold back with, and no lock.
-    HELD_BACK.try_with(hold).unwrap_or(false)
-}
-
-#[cfg(not(feature = "redis"))]
-impl Detached {
-    fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Acquire)
-    }
-}
-
 impl Wake for Detached {
     fn wake(self: Arc<Self>) {
-        #[cfg(feature = "redis")]
-        if is_held_back(&self) {
-            return;
-        }
-        self.go_on();
+        hold_back::or_later(move || self.go_on());
     }
 }
 
@@ -164,10 +116,10 @@ mod tests {
         let (polls, waker) = Default::default();
         let _work = counting(&polls, &waker);
         let wake = lock(&waker).take().unwrap();
-        hold_back(|| {
+        hold_back::hold_back(|| {
             let held = lock(&polls);
             wake.wake_by_ref();
-            hold_back(|| wake.wake_by_ref());
+            hold_back::hold_back(|| wake.wake_by_ref());
             assert_eq!(*held, 1);
         });
         assert!(*lock(&polls) > 1);

@@ -37,6 +37,8 @@ mod sync;
 
 mod turnstile;
 
+mod hold_back;
+
 mod detached;
 
 mod error;

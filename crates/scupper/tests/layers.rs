@@ -14,6 +14,7 @@ const LAYERS: &[&str] = &[
     "sync::model",
     "sync",
     "turnstile",
+    "hold_back",
     "detached",
     "error",
     "time",

@@ -172,6 +172,22 @@ fn promise_3_a_bucket_whose_life_may_not_be_prolonged_is_left_as_it_is() {
     }
 }
 
+/// Whoever connects at its start is told then, not at its first request.
+#[test]
+fn a_user_who_may_not_run_the_script_or_see_the_keys_is_told_on_connecting() {
+    let server = RedisServer::start();
+    let url = url(&server, "limits:secret@", "");
+    for (keys, rights) in [("~scupper:*", &["+ping"][..]), ("~other:*", &RIGHTS)] {
+        allow(&server, keys, rights);
+        RedisStore::open(&url).unwrap();
+        wants(&RedisStore::connect_blocking(&url).unwrap_err(), &["does not let this user do that"]);
+    }
+    allow(&server, "~scupper:*", &RIGHTS);
+    RedisStore::connect_blocking(&url).unwrap();
+    let _ = server.command(&["SET", "scupper:", "anything"]).granted();
+    RedisStore::connect_blocking(&url).unwrap();
+}
+
 #[test]
 fn a_user_of_other_keys_is_told_of_the_prefix() {
     let server = RedisServer::start();

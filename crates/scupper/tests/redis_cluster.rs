@@ -12,7 +12,7 @@ use scupper::store::{Batch, Operation, Reply, Store, Verdict};
 use scupper::{ErrorKind, Limiter, RedisStore};
 use scupper_testbed::{Fault, RedisCluster, await_that};
 use support::SECOND;
-use support::redis::{PREFIX, admits, limiting, list_all, quota, recovers, refused, used};
+use support::redis::{PREFIX, admits, limiting, list_all, quota, recovers, refused, through_outages, used};
 
 const RATES: &str = "1000000/h";
 
@@ -132,22 +132,7 @@ fn promise_8_a_master_fails_over_under_load_and_no_request_is_denied() {
     for key in &keys {
         admits(&limiter, key);
     }
-    let is_over = AtomicBool::new(false);
-    thread::scope(|threads| {
-        for key in &keys {
-            let (limiter, is_over) = (&limiter, &is_over);
-            threads.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    match limiter.try_acquire(key) {
-                        Ok(decision) => assert!(decision.is_admitted(), "{decision:?}"),
-                        Err(error) => {
-                            let kind = error.kind();
-                            assert!(matches!(kind, ErrorKind::Unavailable | ErrorKind::Unknown), "{error}");
-                        }
-                    }
-                }
-            });
-        }
+    through_outages(&limiter, &keys.each_ref().map(String::as_str), || {
         for master in 0..2 {
             cluster.fail_over(master);
             for key in &keys {
@@ -155,7 +140,6 @@ fn promise_8_a_master_fails_over_under_load_and_no_request_is_denied() {
                 assert!(took < 3 * SECOND, "{took:?}");
             }
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     // The old master comes back as a replica, which sends others on to the new one.
     cluster.node(0).restart();
@@ -276,4 +260,20 @@ fn a_cluster_is_found_by_any_node_that_answers_and_a_single_server_is_told_from_
     let error = RedisStore::connect_blocking(&url).unwrap_err();
     assert!(error.message().contains("cluster"), "{error}");
     assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+}
+
+/// Nodes share the time in which they tell who has what, so that a silent one does not take all of it.
+#[test]
+fn promise_2_a_node_that_says_nothing_is_passed_over_by_who_comes_new() {
+    let cluster = RedisCluster::start();
+    let keys = key_on_each(&cluster);
+    for silent in 0..3 {
+        cluster.node(silent).stall();
+        let limiter = limiter(&cluster);
+        for key in keys.iter().enumerate().filter(|(node, _)| *node != silent).map(|(_, key)| key) {
+            admits(&limiter, key);
+        }
+        cluster.node(silent).go_on();
+        cluster.await_ok();
+    }
 }

@@ -4,13 +4,10 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-
 use scupper::{ErrorKind, Limiter, RedisStore};
-use scupper_testbed::{RedisSentinel, Reply, await_that, free_port};
+use scupper_testbed::{Fault, Proxy, RedisSentinel, Reply, await_that, free_port};
 use support::SECOND;
-use support::redis::{admits, limiting, recovers, refused};
+use support::redis::{admits, limiting, recovers, refused, through_outages};
 
 const RATES: &str = "1000000/h";
 
@@ -18,27 +15,8 @@ fn limiter(servers: &RedisSentinel) -> Limiter {
     limiting(RATES, &RedisStore::open(&servers.url()).unwrap()).build().unwrap()
 }
 
-/// Asks from several threads until the work is done; no request may be denied, or fail in a way that does not pass.
 fn under_load(limiter: &Limiter, work: impl FnOnce()) {
-    let is_over = AtomicBool::new(false);
-    thread::scope(|threads| {
-        for key in ["a", "b", "c"] {
-            let is_over = &is_over;
-            threads.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    match limiter.try_acquire(key) {
-                        Ok(decision) => assert!(decision.is_admitted(), "{decision:?}"),
-                        Err(error) => {
-                            let kind = error.kind();
-                            assert!(matches!(kind, ErrorKind::Unavailable | ErrorKind::Unknown), "{error}");
-                        }
-                    }
-                }
-            });
-        }
-        work();
-        is_over.store(true, Ordering::Relaxed);
-    });
+    through_outages(limiter, &["a", "b", "c"], work);
 }
 
 #[test]
@@ -141,4 +119,18 @@ fn passwords_of_servers_and_sentinels_are_told_apart() {
     assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
     assert!(!format!("{error:?}").contains("of-nobody"), "{error:?}");
     assert_ne!(servers.primary().command(&["GET", "scupper:key"]), Reply::Nil);
+}
+
+/// Sentinel, connection and question share the time in which a connection is made: there is a reason to tell when the call ends.
+#[test]
+fn promise_8_a_slow_sentinel_and_a_silent_master_are_told_within_the_time_of_a_call() {
+    let servers = RedisSentinel::start();
+    let proxy = Proxy::to(servers.sentinel().address());
+    proxy.set(Fault::delay(SECOND / 8));
+    servers.primary().stall();
+    let url = format!("redis+sentinel://127.0.0.1:{}/mymaster", proxy.port());
+    let limiter = limiting(RATES, &RedisStore::open(&url).unwrap()).build().unwrap();
+    let error = refused(limiter.try_acquire("a"));
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    servers.primary().go_on();
 }

@@ -12,16 +12,22 @@ use tokio::time::{Instant, sleep_until};
 use crate::store::io::Runner;
 use crate::sync::{Arc, Mutex, Weak, lock};
 
-/// Carries jobs to where they are done, several at once.
-pub(crate) trait Carrier: Send + Sync + 'static {
-    /// What is asked, with the way to answer.
-    type Job: Send + 'static;
-
+/// What is asked, with the way to answer.
+pub(crate) trait Gathered: Send + 'static {
     /// How many operations that are.
-    fn size(job: &Self::Job) -> usize;
+    fn size(&self) -> usize;
 
     /// Whether nobody waits for the answer, so that it need not be sent.
-    fn is_abandoned(job: &Self::Job) -> bool;
+    fn is_abandoned(&self) -> bool;
+
+    /// Answers that it was not sent: there is no room for it, or its turn did not come in time.
+    fn turn_away(self, reason: TurnedAway);
+}
+
+/// Carries jobs to where they are done, several at once.
+pub(crate) trait Carrier: Send + Sync + 'static {
+    /// What it carries.
+    type Job: Gathered;
 
     /// What came back of a call.
     type Answers: Send;
@@ -31,9 +37,6 @@ pub(crate) trait Carrier: Send + Sync + 'static {
 
     /// Answers each job of a call.
     fn deliver(self: Arc<Self>, answers: Self::Answers);
-
-    /// Answers a job that was not sent: there is no room for it, or its turn did not come in time.
-    fn turn_away(&self, job: Self::Job, reason: TurnedAway);
 }
 
 /// Why a job was not sent.
@@ -102,9 +105,9 @@ impl<C: Carrier> Coalescer<C> {
         let mut queue = lock(&shared.queue);
         if queue.jobs.len() >= shared.bounds.waiting {
             drop(queue);
-            return shared.carrier.turn_away(job, TurnedAway::Full);
+            return job.turn_away(TurnedAway::Full);
         }
-        queue.waiting += C::size(&job);
+        queue.waiting += job.size();
         queue.jobs.push_back((Instant::now(), job));
         if queue.is_worth_a_call(shared.bounds.calls) {
             queue.calls += 1;
@@ -145,7 +148,7 @@ impl<C: Carrier> Shared<C> {
             let Some(shared) = this.upgrade() else { return };
             let (late, next) = shared.late();
             for job in late {
-                shared.carrier.turn_away(job, TurnedAway::Late);
+                job.turn_away(TurnedAway::Late);
             }
             let Some(next) = next else { return };
             drop(shared);
@@ -163,7 +166,7 @@ impl<C: Carrier> Shared<C> {
                 return (late, Some(end));
             }
             if let Some((_, job)) = queue.jobs.pop_front() {
-                queue.waiting -= C::size(&job);
+                queue.waiting -= job.size();
                 late.push(job);
             }
         }
@@ -205,13 +208,13 @@ impl<C: Carrier> UnderWay<'_, C> {
         let mut jobs = Vec::new();
         let is_worth_it = queue.is_worth_a_call(bounds.calls);
         while let Some((_, job)) = queue.jobs.front().filter(|_| is_worth_it) {
-            let size = C::size(job);
+            let size = job.size();
             if !jobs.is_empty() && self.operations + size > bounds.operations {
                 break;
             }
             let Some((_, job)) = queue.jobs.pop_front() else { break };
             queue.waiting -= size;
-            if !C::is_abandoned(&job) {
+            if !job.is_abandoned() {
                 self.operations += size;
                 jobs.push(job);
             }

@@ -51,7 +51,6 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>> {
 /// # Ok::<(), scupper::Error>(())
 /// # }).unwrap();
 /// ```
-#[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "memory is always within reach"))]
 pub async fn connect(url: &str) -> Result<Arc<dyn Store>> {
     match Kind::of(url)? {
         #[cfg(feature = "redis")]

@@ -1,5 +1,7 @@
 //! A store in Redis with a fault in its way, and what is seen of its buckets past the fault.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use scupper::store::{Action, Batch, Operation, Outcome, Store};
@@ -94,6 +96,30 @@ pub(crate) fn admits(limiter: &Limiter, key: &str) {
     assert!(decision.is_admitted(), "{decision:?}");
 }
 
+/// Asks for each of these keys from a thread of its own until the work is done: no request may be denied, or fail in a way that
+/// does not pass.
+pub(crate) fn through_outages(limiter: &Limiter, keys: &[&str], work: impl FnOnce()) {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|threads| {
+        for key in keys {
+            threads.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    match limiter.try_acquire(key) {
+                        Ok(decision) => assert!(decision.is_admitted(), "{decision:?}"),
+                        Err(error) => assert!(passes(&error), "{error}"),
+                    }
+                }
+            });
+        }
+        work();
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+fn passes(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown)
+}
+
 /// Asks again and again for what fits, until it is admitted: says how long that took, and how many errors it was. A denial
 /// would be a lie, and so would an error that no later attempt can better.
 #[track_caller]
@@ -105,7 +131,7 @@ pub(crate) fn recovers(limiter: &Limiter, key: &str) -> (Duration, u32) {
             true
         }
         Err(error) => {
-            assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown), "{error}");
+            assert!(passes(&error), "{error}");
             errors += 1;
             false
         }

@@ -5,14 +5,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::advance;
 
-use crate::store::coalesce::{Bounds, Carrier, Coalescer, TurnedAway};
+use crate::store::coalesce::{Bounds, Carrier, Coalescer, Gathered, TurnedAway};
 use crate::store::io::Runner;
 use crate::sync::{Arc, Mutex, lock};
 
 /// Calls are under way until the test lets them come back.
 struct Calls {
     made: mpsc::UnboundedSender<(Vec<u32>, oneshot::Sender<Back>)>,
-    turned_away: Mutex<HashMap<u32, TurnedAway>>,
     count: Mutex<u32>,
     /// What was answered, and how many calls had been made before that.
     delivered: Mutex<Vec<(Vec<u32>, u32)>>,
@@ -22,41 +21,53 @@ struct Calls {
 enum Back {
     Comes,
     Panics,
+    /// With answers that cannot be given.
+    PanicsOnDelivery,
 }
 
-/// A number, so many operations, and whether anybody waits for the answer.
-struct Job(u32, usize, bool);
+struct Job {
+    number: u32,
+    size: usize,
+    is_abandoned: bool,
+    turned_away: TurnedAwayJobs,
+}
+
+type TurnedAwayJobs = Arc<Mutex<HashMap<u32, TurnedAway>>>;
+
+impl Gathered for Job {
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.is_abandoned
+    }
+
+    fn turn_away(self, reason: TurnedAway) {
+        lock(&self.turned_away).insert(self.number, reason);
+    }
+}
 
 impl Carrier for Calls {
     type Job = Job;
+    /// The numbers of the jobs, if they can be given.
+    type Answers = Option<Vec<u32>>;
 
-    fn size(job: &Job) -> usize {
-        job.1
-    }
-
-    fn is_abandoned(job: &Job) -> bool {
-        job.2
-    }
-
-    /// The numbers of the jobs.
-    type Answers = Vec<u32>;
-
-    async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Vec<u32> {
+    async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Option<Vec<u32>> {
         *lock(&self.count) += 1;
         let (back, came_back) = oneshot::channel();
-        self.made.send((jobs.iter().map(|job| job.0).collect(), back)).unwrap();
+        let numbers: Vec<u32> = jobs.iter().map(|job| job.number).collect();
+        self.made.send((numbers.clone(), back)).unwrap();
         // Without a word, the test is over.
-        assert_ne!(came_back.await, Ok(Back::Panics));
-        jobs.iter().map(|job| job.0).collect()
+        let back = came_back.await;
+        assert_ne!(back, Ok(Back::Panics));
+        (back != Ok(Back::PanicsOnDelivery)).then_some(numbers)
     }
 
-    fn deliver(self: Arc<Self>, answers: Vec<u32>) {
+    fn deliver(self: Arc<Self>, answers: Option<Vec<u32>>) {
+        let answers = answers.unwrap();
         let calls_before = *lock(&self.count);
         lock(&self.delivered).push((answers, calls_before));
-    }
-
-    fn turn_away(&self, job: Job, reason: TurnedAway) {
-        lock(&self.turned_away).insert(job.0, reason);
     }
 }
 
@@ -66,19 +77,21 @@ struct Bench {
     coalescer: Coalescer<Calls>,
     calls: mpsc::UnboundedReceiver<(Vec<u32>, oneshot::Sender<Back>)>,
     runner: Runner,
+    turned_away: TurnedAwayJobs,
     next: u32,
 }
 
 impl Bench {
     fn new(bounds: Bounds) -> Self {
         let (made, calls) = mpsc::unbounded_channel();
-        let carrier = Arc::new(Calls {
-            made,
-            turned_away: Mutex::default(),
-            count: Mutex::default(),
-            delivered: Mutex::default(),
-        });
-        Self { coalescer: Coalescer::new(carrier, bounds), calls, runner: Runner::here(), next: 0 }
+        let carrier = Arc::new(Calls { made, count: Mutex::default(), delivered: Mutex::default() });
+        Self {
+            coalescer: Coalescer::new(carrier, bounds),
+            calls,
+            runner: Runner::here(),
+            turned_away: Arc::default(),
+            next: 0,
+        }
     }
 
     fn send(&mut self, jobs: u32) {
@@ -88,7 +101,8 @@ impl Bench {
     }
 
     fn send_of(&mut self, size: usize, is_abandoned: bool) {
-        self.coalescer.send(Job(self.next, size, is_abandoned), &self.runner);
+        let (number, turned_away) = (self.next, Arc::clone(&self.turned_away));
+        self.coalescer.send(Job { number, size, is_abandoned, turned_away }, &self.runner);
         self.next += 1;
     }
 
@@ -195,7 +209,7 @@ async fn what_nobody_waits_for_is_not_sent() {
 async fn promise_7_no_more_wait_than_may() {
     let mut bench = Bench::new(Bounds { calls: 1, ..BOUNDS });
     bench.send(1 + 30 + 2);
-    let turned_away = lock(&bench.coalescer.carrier().turned_away).clone();
+    let turned_away = lock(&bench.turned_away).clone();
     assert_eq!(turned_away, HashMap::from([(31, TurnedAway::Full), (32, TurnedAway::Full)]));
 }
 
@@ -209,7 +223,7 @@ async fn promise_8_whose_turn_does_not_come_in_time_is_turned_away_unsent_and_th
     advance(Duration::from_millis(300)).await;
     bench.send(1);
     let turned_away = |bench: &Bench| {
-        let mut jobs: Vec<_> = lock(&bench.coalescer.carrier().turned_away).keys().copied().collect();
+        let mut jobs: Vec<_> = lock(&bench.turned_away).keys().copied().collect();
         jobs.sort_unstable();
         jobs
     };
@@ -233,4 +247,15 @@ async fn a_carrier_that_panics_loses_its_jobs_and_no_place() {
     assert!(bench.makes_no_call(), "what waits goes with the next one");
     bench.send(1);
     assert_eq!(bench.call().0, [1, 2]);
+}
+
+#[tokio::test]
+async fn answers_that_cannot_be_given_take_no_call_with_them() {
+    let mut bench = Bench::new(Bounds { calls: 1, ..BOUNDS });
+    bench.send(2);
+    bench.call().1.send(Back::PanicsOnDelivery).unwrap();
+    bench.call().1.send(Back::Comes).unwrap();
+    assert_eq!(*lock(&bench.coalescer.carrier().delivered), [(vec![1], 2)]);
+    bench.send(1);
+    assert_eq!(bench.call().0, [2]);
 }

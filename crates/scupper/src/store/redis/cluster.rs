@@ -6,11 +6,11 @@ use redis::Pipeline;
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::coalesce::{Coalescer, TurnedAway};
+use crate::store::coalesce::{Coalescer, Gathered, TurnedAway};
 use crate::store::io::Runner;
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::evaluated::{Astray, Elsewhere, Group};
-use crate::store::redis::failure::{Redirect, turned_away};
+use crate::store::redis::failure::Redirect;
 use crate::store::redis::job::{Job, fail};
 use crate::store::redis::login::Login;
 use crate::store::redis::master::{Directory, Master};
@@ -67,7 +67,7 @@ impl Cluster {
         }
         if map.waiting.len() >= self.settings.bounds.waiting {
             drop(map);
-            return job.fail(&turned_away(TurnedAway::Full));
+            return job.turn_away(TurnedAway::Full);
         }
         map.waiting.push(job);
         self.start_learning(&mut map);

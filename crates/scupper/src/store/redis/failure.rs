@@ -1,7 +1,6 @@
 use redis::{RedisError, ServerError};
 
 use crate::error::{Error, ErrorKind};
-use crate::store::coalesce::TurnedAway;
 use crate::store::redis::endpoint::Endpoint;
 
 /// What a server's error to a call means. Nothing of the call was carried out, unless this is an error of kind *unknown*.
@@ -121,16 +120,6 @@ pub(super) fn broken(endpoint: &Endpoint, was_sent: bool, error: RedisError) -> 
 #[cold]
 pub(super) fn unreadable(endpoint: &Endpoint) -> Error {
     Error::new(ErrorKind::Unknown, format!("Redis at {endpoint} answered something that is no answer of the script"))
-}
-
-/// A job that was not sent.
-#[cold]
-pub(super) fn turned_away(reason: TurnedAway) -> Error {
-    let what = match reason {
-        TurnedAway::Full => "too many requests wait for their turn to be sent to Redis",
-        TurnedAway::Late => "Redis does not answer earlier requests, and this one was not sent",
-    };
-    Error::new(ErrorKind::Unavailable, what)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::quota::Quota;
 use crate::store::batch::{Action, Operation, Standing};
 use crate::store::bucket::check;
+use crate::store::coalesce::{Gathered, TurnedAway};
 use crate::store::outcome::{Admission, Outcome};
 use crate::time::{Timestamp, micros_ceil};
 
@@ -101,33 +102,47 @@ impl Job {
         (Self { key, asked, answer, asking: false, alone: false, redirected: 0 }, awaited)
     }
 
-    /// How many operations that are.
-    pub(super) fn operations(&self) -> usize {
-        self.asked.iter().map(|asked| asked.count as usize).sum()
-    }
-
     /// Gives each operation this error.
     pub(super) fn fail(self, error: &Error) {
-        let told = |asked: &Asked| {
+        let outcomes = self.errors(error).collect();
+        self.finish(outcomes);
+    }
+
+    /// This error as the outcome of each operation.
+    pub(super) fn errors(&self, error: &Error) -> impl Iterator<Item = Outcome> {
+        let told = move |asked: &Asked| {
             let is_look = matches!(asked.what, What::Peek | What::Owes);
             // Whether or not it was carried out, nothing was taken.
             let kind =
                 if is_look && error.kind() == ErrorKind::Unknown { ErrorKind::Unavailable } else { error.kind() };
             Err(Error::new(kind, error.message().to_owned()))
         };
-        let outcomes = self.asked.iter().flat_map(|asked| (0..asked.count).map(|_| told(asked))).collect();
-        self.finish(outcomes);
+        self.asked.iter().flat_map(move |asked| (0..asked.count).map(move |_| told(asked)))
     }
 
     pub(super) fn finish(self, outcomes: Vec<Outcome>) {
         // Who asked may be gone.
         let _ = self.answer.send(outcomes);
     }
+}
 
-    /// Whether nobody is there any more for what it would bring. Who gives back, or holds others up, need not stay for the answer.
-    pub(super) fn is_abandoned(&self) -> bool {
+impl Gathered for Job {
+    fn size(&self) -> usize {
+        self.asked.iter().map(|asked| asked.count as usize).sum()
+    }
+
+    /// Who gives back, or holds others up, need not stay for the answer.
+    fn is_abandoned(&self) -> bool {
         let is_for_the_asker = |asked: &Asked| matches!(asked.what, What::Acquire { .. } | What::Peek | What::Owes);
         self.answer.is_closed() && self.asked.iter().all(is_for_the_asker)
+    }
+
+    fn turn_away(self, reason: TurnedAway) {
+        let what = match reason {
+            TurnedAway::Full => "too many requests wait for their turn to be sent to Redis",
+            TurnedAway::Late => "Redis does not answer earlier requests, and this one was not sent",
+        };
+        self.fail(&Error::new(ErrorKind::Unavailable, what));
     }
 }
 

@@ -13,8 +13,9 @@ use tokio::task::unconstrained;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::detached::{Detached, hold_back};
+use crate::detached::Detached;
 use crate::error::{Error, Result};
+use crate::hold_back::hold_back;
 use crate::store::io::Runner;
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::login::Login;

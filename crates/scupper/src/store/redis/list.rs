@@ -115,10 +115,6 @@ async fn owing(keys: Vec<String>, way: &Way, prefix: &str) -> Result<Vec<String>
             // What is no bucket owes nothing.
             Some(Ok(_)) => {}
             Some(Err(error)) if error.kind() == ErrorKind::Corrupt => {}
-            // Nothing can have been done.
-            Some(Err(error)) if error.kind() == ErrorKind::Unknown => {
-                return Err(Error::new(ErrorKind::Unavailable, error.message().to_owned()));
-            }
             Some(Err(error)) => return Err(error),
             None => return Err(Error::new(ErrorKind::Closed, "the store was closed during the call")),
         }

@@ -1,9 +1,8 @@
 use std::collections::HashMap;
 
-use crate::store::coalesce::{Carrier, TurnedAway};
+use crate::store::coalesce::Carrier;
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::evaluated::{Astray, Evaluated, Group};
-use crate::store::redis::failure::turned_away;
 use crate::store::redis::job::Job;
 use crate::store::redis::node::Node;
 use crate::store::redis::slot::slot_of;
@@ -27,15 +26,6 @@ pub(super) trait Directory: Send + Sync {
 
 impl Carrier for Master {
     type Job = Job;
-
-    fn size(job: &Job) -> usize {
-        job.operations()
-    }
-
-    fn is_abandoned(job: &Job) -> bool {
-        job.is_abandoned()
-    }
-
     type Answers = Evaluated;
 
     async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Evaluated {
@@ -68,9 +58,5 @@ impl Carrier for Master {
                 None => drop(astray),
             }
         }
-    }
-
-    fn turn_away(&self, job: Job, reason: TurnedAway) {
-        job.fail(&turned_away(reason));
     }
 }

@@ -2,6 +2,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::quota::{Algorithm, Quota};
 use crate::store::batch::Standing;
 use crate::store::bucket::mismatch;
+use crate::store::coalesce::Gathered;
 use crate::store::outcome::{Admission, Cause, Denial, Outcome, Reply, Snapshot, Usage, Verdict};
 use crate::store::redis::encode::HALF;
 use crate::store::redis::failure::{is_want_of_rights, not_allowed};
@@ -17,13 +18,12 @@ const MISMATCH: u8 = 4;
 /// The outcomes of a job's operations, from what the script wrote.
 pub(super) fn read(job: &Job, bytes: &[u8]) -> Vec<Outcome> {
     if let Some(wrong) = bytes.strip_prefix(b"!") {
-        let error = wrong_bucket(&job.key, wrong);
-        return (0..job.operations()).map(|_| Err(error.again())).collect();
+        return job.errors(&wrong_bucket(&job.key, wrong)).collect();
     }
-    let (mut reader, mut outcomes) = (Reader(bytes), Vec::with_capacity(job.operations()));
+    let (mut reader, mut outcomes) = (Reader(bytes), Vec::with_capacity(job.size()));
     for asked in &job.asked {
         if let Err(error) = reader.outcomes(asked, &mut outcomes) {
-            outcomes.extend((outcomes.len()..job.operations()).map(|_| Err(error.again())));
+            outcomes.extend(job.errors(&error).skip(outcomes.len()));
             break;
         }
     }

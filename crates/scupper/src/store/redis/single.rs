@@ -1,7 +1,6 @@
 use crate::error::{Error, ErrorKind};
-use crate::store::coalesce::{Carrier, TurnedAway};
+use crate::store::coalesce::Carrier;
 use crate::store::redis::evaluated::{Elsewhere, Evaluated};
-use crate::store::redis::failure::turned_away;
 use crate::store::redis::job::{Job, fail};
 use crate::store::redis::node::Node;
 use crate::sync::Arc;
@@ -11,15 +10,6 @@ pub(super) struct Single(pub(super) Arc<Node>);
 
 impl Carrier for Single {
     type Job = Job;
-
-    fn size(job: &Job) -> usize {
-        job.operations()
-    }
-
-    fn is_abandoned(job: &Job) -> bool {
-        job.is_abandoned()
-    }
-
     type Answers = Evaluated;
 
     async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Evaluated {
@@ -37,9 +27,5 @@ impl Carrier for Single {
             };
             fail(astray.group, &error);
         }
-    }
-
-    fn turn_away(&self, job: Job, reason: TurnedAway) {
-        job.fail(&turned_away(reason));
     }
 }

@@ -92,9 +92,11 @@ async fn may_look(way: &Way, key: String) -> Result<()> {
     let (job, answer) = Job::that_looks(key);
     way.send(job);
     match answer.await.unwrap_or_default().pop() {
+        Some(Ok(_)) => Ok(()),
         // What lies under that key is not the question.
-        Some(Err(error)) if error.kind() != ErrorKind::Corrupt => Err(error),
-        _ => Ok(()),
+        Some(Err(error)) if error.kind() == ErrorKind::Corrupt => Ok(()),
+        Some(Err(error)) => Err(error),
+        None => Err(Error::new(ErrorKind::Closed, "the store was closed meanwhile")),
     }
 }
 

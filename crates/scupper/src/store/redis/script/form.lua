@@ -33,7 +33,7 @@ end
 
 -- The bucket under this key, or nothing.
 local function read(key, quota)
-  local value = try('GETRANGE', key, '0', GLANCE)
+  local value = try('GETRANGE', key, '0', GLANCE_TEXT)
   if type(value) == 'table' then
     if find(value.err, 'WRONGTYPE', 1, true) then fail('F', ask('TYPE', key).ok) end
     fail('E', value.err)

@@ -12,11 +12,13 @@ local END = 9007199254740992
 local HALF = 1125899906842624
 local MAGIC = 'scupper1'
 -- What every change writes: high-water mark, sequence, open event, totals, ring, time to live, room of the area behind this
--- and how much of it is used, how many more units certainly fit, whether anything is out of the ordinary, length of the quota. Then what few buckets have.
+-- and how much of it is used, how many more units certainly fit, whether anything is out of the ordinary, length of the quota.
+-- Then what few buckets have.
 local HOT, COLD = '>I8I2I8I8I8I8I8I4I4I4I8I2I2I2BI4', '>I8I8I2I8I8I8I8I8'
 local AREA, COLD_SIZE = 89, 58
--- What is read at once: all of a small bucket, of a large one all but its log.
-local GLANCE = 400
+-- The last byte that is read at once: all of a small bucket, of a large one all but its log. As a text, the server need not make
+-- it one.
+local GLANCE, GLANCE_TEXT = 400, '400'
 -- For so many more units than are asked for a log is looked at, so that those who come next need not look again.
 local AHEAD = 63
 local PATIENCE = 60000000

@@ -12,7 +12,7 @@ for job_place = 1, #KEYS do
     local code, _, number, times, at, weight = unpack('>BBIIdd', job)
     if code ~= 1 or at >= 0 then break end
     local quota, numbers = ARGV[number * 2], ARGV[number * 2 + 1]
-    local value = try('GETRANGE', key, '0', '400')
+    local value = try('GETRANGE', key, '0', GLANCE_TEXT)
     if type(value) == 'table' or #value < AREA or find(value, MAGIC, 1, true) ~= 1 then break end
     local mark, high, low, open, finish, closed, base, head, count, cap, expires, room, used, assured, rare, length =
       unpack(HOT, value, 9)
