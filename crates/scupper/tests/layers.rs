@@ -43,6 +43,7 @@ const LAYERS: &[&str] = &[
     "store::batch",
     "store::bucket::state",
     "store::bucket::operations",
+    "store::bucket::numbers",
     "store::bucket::codec",
     "store::bucket",
     "store::line",

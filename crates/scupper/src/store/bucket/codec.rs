@@ -1,15 +1,8 @@
 //! The stored form of a bucket.
 
-use std::time::Duration;
-
-use crate::algorithm::{Ledger, Parts};
-use crate::error::{Error, ErrorKind, Result};
-use crate::quota::{Algorithm, Quota};
-use crate::rate::Rate;
-use crate::store::bucket::state::{BucketState, Rare};
-
-/// What the first byte of a stored bucket says.
-const FORMAT_VERSION: u8 = 1;
+use crate::error::Result;
+use crate::store::bucket::numbers::{FORMAT_VERSION, Kind, Numbers, algorithm_code, algorithm_of, corrupt, head};
+use crate::store::bucket::state::BucketState;
 
 impl BucketState {
     /// The bucket as bytes, for a store that keeps it outside of this process.
@@ -19,108 +12,75 @@ impl BucketState {
     /// microseconds.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let rare = self.rare.as_deref().cloned().unwrap_or_default();
-        let mut out = Writer(Vec::with_capacity(128));
-        out.byte(FORMAT_VERSION);
-        out.byte(algorithm_code(self.quota.algorithm()));
-        out.byte(u8::from(rare.own_time.is_some()));
-        let (caller, store) = rare.own_time.unwrap_or_default();
-        for number in [
-            rare.retention,
-            rare.limit,
-            rare.held_until,
-            self.high_water,
-            self.sequence,
-            rare.floor,
-            self.since,
-            caller,
-            store,
-        ] {
-            out.number(number);
+        let Numbers { kind, head, events } = self.to_numbers();
+        let mut out = Writer(Vec::with_capacity(3 + 8 * (head.len() + 2 * events.len() + 3)));
+        for byte in [FORMAT_VERSION, algorithm_code(kind.algorithm), u64::from(kind.has_own_time)] {
+            out.byte(byte);
         }
-        out.count(self.quota.rates().len());
-        self.quota.rates().iter().for_each(|rate| out.rate(*rate));
-        let parts = self.ledger.to_parts(self.quota.paces());
-        out.count(parts.own.len());
-        parts.own.iter().for_each(|pair| out.pair(*pair));
-        out.count(parts.others.len());
-        for (rate, pair) in &parts.others {
-            out.rate(*rate);
-            out.pair(*pair);
-        }
+        let (fixed, rest) = head[head::RETENTION..].split_at(head::RATES - head::RETENTION);
+        let (rates, rest) = rest.split_at(kind.lane_at(0) - head::RATES);
+        let (lanes, others) = rest.split_at(rest.len() - kind.others * head::NUMBERS_OF_ANOTHER);
+        out.numbers(fixed);
+        out.count(kind.rates);
+        out.numbers(rates);
+        out.count(lanes.len() / head::NUMBERS_OF_A_LANE + events.len());
+        out.numbers(lanes);
+        events.iter().for_each(|(tick, total)| out.numbers(&[*tick, *total]));
+        out.count(kind.others);
+        out.numbers(others);
         out.0
     }
 
     /// The bucket from the bytes that [`to_bytes`](Self::to_bytes) made.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if the bytes are of another format version, cut off, or not a bucket's.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if the bytes are of another format version, cut off, or not a bucket's.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut input = Reader(bytes);
-        let version = input.byte()?;
+        let version = u64::from(input.byte()?);
         if version != FORMAT_VERSION {
             return Err(corrupt(&format!("its format version is {version}, this library knows {FORMAT_VERSION}")));
         }
-        let algorithm = algorithm_of(input.byte()?)?;
+        let algorithm = algorithm_of(input.byte()?.into())?;
         let has_own_time = input.byte()? == 1;
-        let [retention, limit, held_until, high_water, sequence, floor, since, caller, store] = input.numbers()?;
-        let rates = (0..input.count()?).map(|_| input.rate()).collect::<Result<Vec<_>>>()?;
-        let quota = Quota::new(algorithm, rates).map_err(|error| corrupt("its rates cannot be").with_source(error))?;
-        let own = (0..input.count()?).map(|_| input.pair()).collect::<Result<Vec<_>>>()?;
-        let others = (0..input.count()?).map(|_| Ok((input.rate()?, input.pair()?))).collect::<Result<Vec<_>>>()?;
+        let mut head = vec![0];
+        input.numbers(head::RATES - head::RETENTION, &mut head)?;
+        let rates = input.count()?;
+        input.numbers(rates * head::NUMBERS_OF_A_RATE, &mut head)?;
+        let mut memory = Vec::new();
+        let remembered = input.count()?;
+        input.numbers(remembered * head::NUMBERS_OF_A_LANE, &mut memory)?;
+        let others = input.count()?;
+        let kind = Kind { algorithm, has_own_time, rates, others };
+        head[head::KIND] = kind.to_number();
+        let events = if kind.has_lanes() {
+            head.append(&mut memory);
+            Vec::new()
+        } else {
+            memory.chunks_exact(2).map(|event| (event[0], event[1])).collect()
+        };
+        input.numbers(others * head::NUMBERS_OF_ANOTHER, &mut head)?;
         if !input.0.is_empty() {
             return Err(corrupt("there is more than a bucket"));
         }
-        let ledger = Ledger::from_parts(&quota, Parts { own, others }, high_water)
-            .ok_or_else(|| corrupt("what it remembers does not go with its algorithm and rates"))?;
-        let rare = Rare { held_until, floor, retention, limit, own_time: has_own_time.then_some((caller, store)) };
-        let rare = (rare != Rare::default()).then(|| Box::new(rare));
-        Ok(Self { high_water, sequence, ledger, quota, rare, since })
+        Self::from_numbers(&head, events)
     }
-}
-
-const fn algorithm_code(algorithm: Algorithm) -> u8 {
-    match algorithm {
-        Algorithm::SlidingWindowLog => 1,
-        Algorithm::FixedWindow => 2,
-        Algorithm::Gcra => 3,
-    }
-}
-
-fn algorithm_of(code: u8) -> Result<Algorithm> {
-    let known = Algorithm::ALL.into_iter().find(|algorithm| algorithm_code(*algorithm) == code);
-    known.ok_or_else(|| corrupt(&format!("no algorithm has the code {code}")))
-}
-
-#[cold]
-fn corrupt(what: &str) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("the stored bucket cannot be read: {what}"))
 }
 
 struct Writer(Vec<u8>);
 
 impl Writer {
-    fn byte(&mut self, byte: u8) {
-        self.0.push(byte);
+    #[expect(clippy::cast_possible_truncation, reason = "what is written as a byte is one")]
+    fn byte(&mut self, byte: u64) {
+        self.0.push(byte as u8);
     }
 
-    fn number(&mut self, number: u64) {
-        self.0.extend_from_slice(&number.to_be_bytes());
+    fn numbers(&mut self, numbers: &[u64]) {
+        numbers.iter().for_each(|number| self.0.extend_from_slice(&number.to_be_bytes()));
     }
 
     fn count(&mut self, count: usize) {
-        self.number(count as u64);
-    }
-
-    fn pair(&mut self, (first, second): (u64, u64)) {
-        self.number(first);
-        self.number(second);
-    }
-
-    fn rate(&mut self, rate: Rate) {
-        self.number(rate.limit());
-        self.number(rate.interval_micros());
-        self.number(rate.burst());
+        self.numbers(&[count as u64]);
     }
 }
 
@@ -139,12 +99,11 @@ impl Reader<'_> {
         Ok(u64::from_be_bytes(*first))
     }
 
-    fn numbers<const N: usize>(&mut self) -> Result<[u64; N]> {
-        let mut numbers = [0; N];
-        for number in &mut numbers {
-            *number = self.number()?;
-        }
-        Ok(numbers)
+    fn numbers(&mut self, count: usize, into: &mut Vec<u64>) -> Result<()> {
+        (0..count).try_for_each(|_| {
+            into.push(self.number()?);
+            Ok(())
+        })
     }
 
     /// A count of things that take at least a pair of numbers each, so that no length is believed that cannot be.
@@ -153,21 +112,15 @@ impl Reader<'_> {
         let most = self.0.len() / size_of::<(u64, u64)>();
         usize::try_from(count).ok().filter(|count| *count <= most).ok_or_else(|| corrupt("it is cut off"))
     }
-
-    fn pair(&mut self) -> Result<(u64, u64)> {
-        Ok((self.number()?, self.number()?))
-    }
-
-    fn rate(&mut self) -> Result<Rate> {
-        let [limit, interval, burst] = self.numbers()?;
-        let rate = Rate::new(limit, Duration::from_micros(interval)).and_then(|rate| rate.with_burst(burst));
-        rate.map_err(|error| corrupt("one of its rates cannot be").with_source(error))
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::error::ErrorKind;
+    use crate::quota::{Algorithm, Quota};
     use crate::store::{Action, Operation};
     use crate::time::Timestamp;
 
@@ -202,6 +155,9 @@ mod tests {
             let stored = BucketState::from_bytes(&bytes).unwrap();
             assert_eq!(stored.to_bytes(), bytes, "{bucket:?}");
             assert_eq!(stored.idle_from(), bucket.idle_from(), "{bucket:?}");
+            let Numbers { kind, head, events } = bucket.to_numbers();
+            assert_eq!((Kind::of(head[0]).unwrap(), kind.head_len()), (kind, head.len()), "{bucket:?}");
+            assert_eq!(BucketState::from_numbers(&head, events).unwrap().to_bytes(), bytes, "{bucket:?}");
             for weight in 1..=5 {
                 let acquire = Operation::acquire("key", bucket.quota(), weight);
                 let now = Timestamp::from_micros(1_000);
@@ -232,6 +188,32 @@ mod tests {
                         let _ = read.apply(&acquire, Timestamp::from_micros(1_000));
                     }
                     Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_bucket_are_an_error() {
+        for bucket in buckets() {
+            let Numbers { head, events, .. } = bucket.to_numbers();
+            for length in 0..head.len() {
+                let error = BucketState::from_numbers(&head[..length], events.clone()).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "{length} of {} numbers", head.len());
+            }
+            for place in 0..head.len() {
+                for flip in [1, 1 << 20, 1 << 47, 1 << 63, u64::MAX] {
+                    let mut flipped = head.clone();
+                    flipped[place] ^= flip;
+                    // Some of them are other buckets, and usable; none may panic.
+                    match BucketState::from_numbers(&flipped, events.clone()) {
+                        Ok(mut read) => {
+                            let quota = read.quota().clone();
+                            let acquire = Operation::acquire("key", &quota, 1);
+                            let _ = read.apply(&acquire, Timestamp::from_micros(1_000));
+                        }
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}"),
+                    }
                 }
             }
         }

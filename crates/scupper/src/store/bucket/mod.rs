@@ -4,6 +4,8 @@ mod state;
 
 mod operations;
 
+mod numbers;
+
 mod codec;
 
 #[cfg(test)]
