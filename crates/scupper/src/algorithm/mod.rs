@@ -12,7 +12,13 @@ mod sliding_window_log;
 
 mod ledger;
 
-pub(crate) use blocked::Short;
+pub(crate) use blocked::{Blocked, Short};
+#[cfg(any(test, feature = "sqlite", feature = "shared-memory"))]
+pub(crate) use fixed_window::FixedWindow;
+#[cfg(any(test, feature = "sqlite", feature = "shared-memory"))]
+pub(crate) use gcra::Gcra;
+#[cfg(any(test, feature = "sqlite", feature = "shared-memory"))]
+pub(crate) use lanes::Lane;
 pub(crate) use lanes::Refund;
 pub(crate) use ledger::Ledger;
 pub(crate) use parts::Parts;

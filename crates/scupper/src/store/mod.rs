@@ -14,6 +14,9 @@ mod contract;
 
 mod memory;
 
+#[cfg(any(feature = "sqlite", feature = "shared-memory"))]
+mod host_clock;
+
 #[cfg(feature = "redis")]
 mod io;
 

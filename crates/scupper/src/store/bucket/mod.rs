@@ -8,9 +8,16 @@ mod numbers;
 
 mod codec;
 
+#[cfg(any(test, feature = "sqlite", feature = "shared-memory"))]
+mod in_place;
+
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(feature = "sqlite", feature = "shared-memory"))]
+pub(crate) use in_place::{Log, Place, acquire_in_place};
+#[cfg(any(feature = "sqlite", feature = "shared-memory"))]
+pub(crate) use numbers::{Kind, Numbers, corrupt, head};
 #[cfg(feature = "redis")]
 pub(crate) use operations::check;
 pub use state::BucketState;

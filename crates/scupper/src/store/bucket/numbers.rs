@@ -57,7 +57,11 @@ pub(crate) struct Kind {
 impl Kind {
     pub(crate) const fn to_number(self) -> u64 {
         let (rates, others) = (self.rates as u64, self.others as u64);
-        FORMAT_VERSION | algorithm_code(self.algorithm) << 8 | (self.has_own_time as u64) << 16 | rates << 24 | others << 44
+        FORMAT_VERSION
+            | algorithm_code(self.algorithm) << 8
+            | (self.has_own_time as u64) << 16
+            | rates << 24
+            | others << 44
     }
 
     /// # Errors
@@ -137,8 +141,10 @@ impl BucketState {
         let (fixed, rest) = head.split_at(head::RATES);
         let (rates, rest) = rest.split_at(kind.rates * head::NUMBERS_OF_A_RATE);
         let rates = rates.chunks_exact(head::NUMBERS_OF_A_RATE).map(rate_of).collect::<Result<Vec<_>>>()?;
-        let quota = Quota::new(kind.algorithm, rates).map_err(|error| corrupt("its rates cannot be").with_source(error))?;
-        let (lanes, others) = rest.split_at(kind.lane_at(if kind.has_lanes() { kind.rates } else { 0 }) - kind.lane_at(0));
+        let quota =
+            Quota::new(kind.algorithm, rates).map_err(|error| corrupt("its rates cannot be").with_source(error))?;
+        let (lanes, others) =
+            rest.split_at(kind.lane_at(if kind.has_lanes() { kind.rates } else { 0 }) - kind.lane_at(0));
         let own = if kind.has_lanes() {
             if !events.is_empty() {
                 return Err(corrupt("it has the events of a log, and is none"));

@@ -1,6 +1,6 @@
 //! The state of one bucket, with no clock, no lock and no I/O.
 
-use crate::algorithm::{Keep, Ledger, Short};
+use crate::algorithm::{Blocked, Keep, Ledger, Short};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pace::Pace;
 use crate::quota::{Algorithm, Quota};
@@ -74,6 +74,16 @@ fn retention(quota: &Quota, rare: Option<&Rare>) -> u64 {
     quota.retention().max(rare.map_or(0, |rare| rare.retention))
 }
 
+/// Why a request is denied: the later of what blocks it and the hold.
+#[inline]
+pub(super) fn denial(blocked: Option<Blocked>, held_until: u64, clock: u64) -> Denial {
+    let (retry_at, rate, cause) = match blocked {
+        Some(blocked) if blocked.until >= held_until => (blocked.until, Some(blocked.rate), Cause::Full),
+        _ => (held_until, None, Cause::Held),
+    };
+    Denial { now: Timestamp::from_micros(clock), retry_at: Timestamp::from_micros(retry_at), rate, cause }
+}
+
 impl BucketState {
     /// A caller's own time may go slower than the store's, or stand still for a while: so long, in microseconds, what is
     /// owed at it is not forgotten.
@@ -145,12 +155,7 @@ impl BucketState {
             let admission = Admission { tick: Timestamp::from_micros(now), weight, sequence: self.sequence };
             return Ok(Verdict::Admitted(admission));
         }
-        let (retry_at, rate, cause) = match blocked {
-            Some(blocked) if blocked.until >= held_until => (blocked.until, Some(blocked.rate), Cause::Full),
-            _ => (held_until, None, Cause::Held),
-        };
-        let (now, retry_at) = (Timestamp::from_micros(clock), Timestamp::from_micros(retry_at));
-        Ok(Verdict::Denied(Denial { now, retry_at, rate, cause }))
+        Ok(Verdict::Denied(denial(blocked, held_until, clock)))
     }
 
     /// Decides on one unit where nothing is out of the ordinary. If something is, there is no answer, and the bucket is as
