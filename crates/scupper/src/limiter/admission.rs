@@ -72,10 +72,11 @@ impl Core {
         let detailed = patience == Patience::NoneButDetails;
         // Without time to wait, it is no use to stand in line; nor where nobody may.
         let waits = patience == Patience::Waits && demand.may_wait() && self.most_waiting > 0;
+        let has_line = || self.gate.has_lines() && self.room.has_line(&demand.key);
         if let Some(direct) = self.direct(demand, detailed)
-            && !self.room.has_line(&demand.key)
+            && !has_line()
+            && let Some(ruling) = direct()
         {
-            let ruling = direct();
             let goes = !waits || !matches!(ruling, Ok(Ruling { verdict: Verdict::Denied(_), .. }));
             if goes {
                 return Asked::ruled(ruling);
@@ -96,24 +97,33 @@ impl Core {
         Ok(())
     }
 
-    /// How to decide at once, where that takes no call.
-    fn direct<'b>(&'b self, demand: &'b Demand<'_>, detailed: bool) -> Option<impl FnOnce() -> Result<Ruling> + 'b> {
+    /// How to decide at once, where that may take no call.
+    fn direct<'b>(
+        &'b self,
+        demand: &'b Demand<'_>,
+        detailed: bool,
+    ) -> Option<impl FnOnce() -> Option<Result<Ruling>> + 'b> {
         let Demand { key, quota, shortcut, weight, at, .. } = demand;
-        let shortcut = shortcut.filter(|_| at.is_none() && !detailed);
+        let is_plain = at.is_none() && !detailed;
+        let shortcut = shortcut.filter(|_| is_plain);
         let memory = self.memory.as_ref();
-        if shortcut.is_none() && memory.is_none() {
+        if !is_plain && memory.is_none() {
             return None;
         }
         Some(move || {
+            let ruling = |verdict| Ruling::new(verdict, Source::Store, quota);
             if let Some(shortcut) = shortcut {
-                return Ok(Ruling::new(shortcut.acquire(quota, *weight)?, Source::Store, quota));
+                return Some(shortcut.acquire(quota, *weight).map(ruling));
+            }
+            if memory.is_none() {
+                return self.store.store.acquire_at_once(key, quota, *weight).map(|verdict| Ok(ruling(verdict)));
             }
             let acquire = Operation { at: *at, ..Operation::acquire(key, quota, *weight) };
             let look = Operation { action: Action::Peek { quota }, ..acquire };
             let both = [acquire, look];
             let operations = if detailed { &both[..] } else { &both[..1] };
             let outcomes = memory.map(|memory| memory.submit(Batch::new(operations)).wait()).unwrap_or_default();
-            read_ruling(quota, detailed, Source::Store, &mut outcomes.into_iter())
+            Some(read_ruling(quota, detailed, Source::Store, &mut outcomes.into_iter()))
         })
     }
 

@@ -9,7 +9,7 @@ use crate::quota::Quota;
 use crate::rate::Rate;
 use crate::rates::Rates;
 use crate::route::{Route, Routed};
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Verdict};
 use crate::sync::{Arc, AtomicBool, Ordering, PoisonError, RwLock};
 use crate::time::Timestamp;
 use crate::waiting::{Gate, Pass, Room};
@@ -75,6 +75,15 @@ impl Core {
             is_changed: AtomicBool::new(false),
             changed: RwLock::new(None),
             is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Decides on one unit if the store does so without a call.
+    #[inline(always)]
+    pub(super) fn acquire_at_once(&self, key: &str, quota: &Quota) -> Option<Verdict> {
+        match &self.memory {
+            Some(memory) => memory.acquire_one(key, quota),
+            None => self.store.store.acquire_at_once(key, quota, 1),
         }
     }
 

@@ -54,8 +54,8 @@ impl Limiter {
     pub fn try_acquire<'a>(&'a self, key: &'a str) -> Result<Decision<'a>> {
         let core = &*self.core;
         if core.gate.is_open(&core.pass)
-            && let (Some(memory), Route::PerKey(quota)) = (&core.memory, &core.route)
-            && let Some(verdict) = memory.acquire_one(key, quota)
+            && let Route::PerKey(quota) = &core.route
+            && let Some(verdict) = core.acquire_at_once(key, quota)
         {
             return Ok(Decision::new(&verdict, Cow::Borrowed(key), quota, 1));
         }

@@ -47,6 +47,16 @@ pub trait Store: Any + fmt::Debug + Send + Sync {
         std::ptr::from_ref(self).cast::<()>().addr()
     }
 
+    /// Decides on `weight` units at once, in no line, if that takes no call and no waiting. It is asked before anything else
+    /// where nobody waits for the key in this process. Without an answer, for whatever reason, nothing was done, and the same is
+    /// asked of [`submit`](Self::submit), which also tells what went wrong.
+    ///
+    /// For stores that decide at memory speed; others need none.
+    fn acquire_at_once(&self, key: &str, quota: &Quota, weight: u64) -> Option<Verdict> {
+        let _ = (key, quota, weight);
+        None
+    }
+
     /// A short cut to one bucket, for stores that decide at memory speed. A store without one gives none, and every
     /// decision goes through [`submit`](Self::submit).
     ///
