@@ -25,7 +25,9 @@ impl BucketState {
         out.numbers(rates);
         out.count(lanes.len() / head::NUMBERS_OF_A_LANE + events.len());
         out.numbers(lanes);
-        events.iter().for_each(|(tick, total)| out.numbers(&[*tick, *total]));
+        for (tick, total) in &events {
+            out.numbers(&[*tick, *total]);
+        }
         out.count(kind.others);
         out.numbers(others);
         out.0
@@ -76,7 +78,7 @@ impl Writer {
     }
 
     fn numbers(&mut self, numbers: &[u64]) {
-        numbers.iter().for_each(|number| self.0.extend_from_slice(&number.to_be_bytes()));
+        self.0.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
     }
 
     fn count(&mut self, count: usize) {
