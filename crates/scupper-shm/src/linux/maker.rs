@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, fchmod, fsync, link, linkat, open};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, fchmod, fstatvfs, fsync, link, linkat, open};
 use rustix::io;
 
 use super::file::{Opened, could_not_open, folder_of};
@@ -56,6 +56,11 @@ fn permissions(mode: u32) -> Option<Mode> {
 /// Has the system set all blocks aside, so that a full disk shows now, and not in who first writes to one of them.
 fn reserve(file: &File, geometry: Geometry) -> io::Result<()> {
     let length = geometry.length();
+    // Else the disk would be full for a moment, for everybody.
+    let disk = fstatvfs(file)?;
+    if disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < length as u64 {
+        return Err(io::Errno::NOSPC);
+    }
     match fallocate(file, FallocateFlags::empty(), 0, length as u64) {
         // Not every file system knows how.
         Err(io::Errno::OPNOTSUPP | io::Errno::NOSYS) => fill(file, length),
