@@ -1,0 +1,172 @@
+use crate::algorithm::Totals;
+use crate::error::Result;
+use crate::store::shared_memory::arena::{Arena, Block, Use};
+use crate::store::shared_memory::failure::corrupt;
+use crate::store::shared_memory::journal::Change;
+use crate::store::shared_memory::slot::at;
+use crate::store::shared_memory::words::Words;
+
+/// The log of a bucket: a ring of events in a block of its own. An event is a tick, and all units up to and with it since the
+/// ring was written first. A full ring goes on in a block of twice the size, so that it is never larger than twice what its
+/// rates can fill.
+pub(super) struct Ring<'c, 'w, W: Words + ?Sized> {
+    change: &'c Change<'w, W>,
+    arena: &'c Arena<'c, 'w, W>,
+    /// The block of the slot that the log belongs to.
+    slot: u64,
+    block: Option<Block>,
+    capacity: u64,
+    start: u64,
+    count: u64,
+    /// Units before the oldest event, and up to and with the newest.
+    base: u64,
+    end: u64,
+}
+
+/// Words of an event.
+const EVENT: u64 = 2;
+
+impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
+    /// So many events have room at first.
+    const SMALLEST: u64 = 7;
+
+    /// The log of this slot.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it is none.
+    #[inline(always)]
+    pub(super) fn read(change: &'c Change<'w, W>, arena: &'c Arena<'c, 'w, W>, slot: u64) -> Result<Self> {
+        let [log, base, start, count] = [at::LOG, at::BASE, at::START, at::COUNT].map(|place| change.get(slot + place));
+        let block = if log == 0 { None } else { Some(arena.block(log, Use::Log)?) };
+        let capacity = block.map_or(0, |block| (block.words() - 1) / EVENT);
+        let mut ring = Self { change, arena, slot, block, capacity, start, count, base, end: base };
+        if count > capacity || start >= capacity.max(1) {
+            return Err(corrupt("a log in it is longer than its block"));
+        }
+        if count > 0 {
+            ring.end = ring.event(count - 1).1;
+        }
+        if ring.end < base || ring.end > Totals::HIGHEST || ring.end - base < count {
+            return Err(corrupt("a log in it counts backwards"));
+        }
+        Ok(ring)
+    }
+
+    /// Where the nth event lies, from 0.
+    #[inline(always)]
+    fn place(&self, nth: u64) -> u64 {
+        let place = self.start + nth;
+        let place = if place >= self.capacity { place - self.capacity } else { place };
+        self.block.map_or(0, |block| block.at + 1 + EVENT * place)
+    }
+
+    #[inline(always)]
+    fn event(&self, nth: u64) -> (u64, u64) {
+        let place = self.place(nth);
+        (self.change.get(place), self.change.get(place + 1))
+    }
+
+    /// Units in the log.
+    #[inline(always)]
+    pub(super) fn units(&self) -> u64 {
+        self.end - self.base
+    }
+
+    /// When the nth oldest unit was admitted, from 1.
+    #[inline(always)]
+    pub(super) fn tick_of(&self, nth: u64) -> Result<u64> {
+        let event = if self.units() == self.count {
+            nth.wrapping_sub(1)
+        } else {
+            let end = self.base.saturating_add(nth);
+            self.first_that(|(_, total)| total >= end)
+        };
+        if event < self.count { Ok(self.event(event).0) } else { Err(corrupt("a log in it counts wrongly")) }
+    }
+
+    /// The first event of which this holds, as it does of all that come later.
+    fn first_that(&self, holds: impl Fn((u64, u64)) -> bool) -> u64 {
+        let (mut from, mut to) = (0, self.count);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            if holds(self.event(middle)) { to = middle } else { from = middle + 1 }
+        }
+        from
+    }
+
+    /// All events, the oldest first, with totals that begin anew.
+    pub(super) fn events(&self) -> Vec<(u64, u64)> {
+        let from_base = |(tick, total): (u64, u64)| (tick, total.wrapping_sub(self.base));
+        (0..self.count).map(|nth| from_base(self.event(nth))).collect()
+    }
+
+    /// The newest event alone, as if it were all.
+    pub(super) fn newest(&self) -> Option<(u64, u64)> {
+        (self.count > 0).then(|| (self.event(self.count - 1).0, self.units()))
+    }
+
+    /// Adds units at the end. Events before `keep_from` may be dropped to make room.
+    #[inline(always)]
+    pub(super) fn append(&mut self, tick: u64, weight: u64, keep_from: u64) -> Result<()> {
+        if self.end + weight > Totals::HIGHEST {
+            let most = self.count.max(Self::SMALLEST);
+            self.rewrite(&self.events(), most)?;
+        }
+        let end = (self.end + weight).min(Totals::HIGHEST);
+        if self.count > 0 && self.event(self.count - 1).0 == tick {
+            self.change.set(self.place(self.count - 1) + 1, end);
+        } else {
+            if self.count == self.capacity {
+                self.make_room(keep_from)?;
+            }
+            let place = self.place(self.count);
+            self.change.fill(place, tick);
+            self.change.fill(place + 1, end);
+            self.count += 1;
+            self.change.set(self.slot + at::COUNT, self.count);
+        }
+        self.end = end;
+        Ok(())
+    }
+
+    #[cold]
+    fn make_room(&mut self, keep_from: u64) -> Result<()> {
+        let left = self.first_that(|(tick, _)| tick >= keep_from);
+        if left == 0 {
+            return self.rewrite(&self.events(), (2 * self.count).max(Self::SMALLEST));
+        }
+        (self.base, self.start) = (self.event(left - 1).1, (self.start + left) % self.capacity);
+        self.count -= left;
+        self.change.set(self.slot + at::BASE, self.base);
+        self.change.set(self.slot + at::START, self.start);
+        self.change.set(self.slot + at::COUNT, self.count);
+        Ok(())
+    }
+
+    /// Puts these events in the place of all, into a block with room for so many.
+    pub(super) fn rewrite(&mut self, events: &[(u64, u64)], most: u64) -> Result<()> {
+        let new = self.arena.take(1 + EVENT * most.max(events.len() as u64), Use::Log)?;
+        for (place, (tick, total)) in (new.at + 1..).step_by(2).zip(events) {
+            self.change.fill(place, *tick);
+            self.change.fill(place + 1, *total);
+        }
+        self.replace(Some(new), events.len() as u64, events.last().map_or(0, |(_, total)| *total))
+    }
+
+    /// Forgets all events.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        self.replace(None, 0, 0)
+    }
+
+    fn replace(&mut self, new: Option<Block>, count: u64, end: u64) -> Result<()> {
+        let old = std::mem::replace(&mut self.block, new);
+        for (place, word) in
+            [(at::LOG, new.map_or(0, |new| new.at)), (at::BASE, 0), (at::START, 0), (at::COUNT, count)]
+        {
+            self.change.set(self.slot + place, word);
+        }
+        (self.capacity, self.start) = (new.map_or(0, |new| (new.words() - 1) / EVENT), 0);
+        (self.count, self.base, self.end) = (count, 0, end);
+        old.map_or(Ok(()), |old| self.arena.give_back(old))
+    }
+}

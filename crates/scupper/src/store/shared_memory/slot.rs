@@ -1,0 +1,129 @@
+use crate::error::Result;
+use crate::store::bucket::Kind;
+use crate::store::shared_memory::arena::{Arena, Block, Use};
+use crate::store::shared_memory::failure::corrupt;
+use crate::store::shared_memory::journal::Change;
+use crate::store::shared_memory::words::Words;
+
+/// Where things stand in a slot, in words from its beginning. What a decision writes (place and length of the log, time and
+/// sequence) lies in one cache line.
+pub(super) mod at {
+    /// The next slot of its chain.
+    pub(in crate::store::shared_memory) const NEXT: u64 = 1;
+    pub(in crate::store::shared_memory) const HASH: u64 = 2;
+    /// The key's length in bytes, and the head's in words above it.
+    pub(in crate::store::shared_memory) const LENGTHS: u64 = 3;
+    /// The block of the log.
+    pub(in crate::store::shared_memory) const LOG: u64 = 4;
+    /// Units of the log that were dropped: its running totals begin from here.
+    pub(in crate::store::shared_memory) const BASE: u64 = 5;
+    /// Where in its block the oldest event lies.
+    pub(in crate::store::shared_memory) const START: u64 = 8;
+    /// How many events there are.
+    pub(in crate::store::shared_memory) const COUNT: u64 = 9;
+    pub(in crate::store::shared_memory) const HEAD: u64 = 10;
+}
+
+/// A block with all of a bucket but its log: key and head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) block: Block,
+    pub(super) head_len: u64,
+    key_len: u64,
+}
+
+impl Slot {
+    const KEY_BITS: u32 = 32;
+
+    /// The slot at this place.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it is none.
+    #[inline(always)]
+    pub(super) fn read<W: Words + ?Sized>(change: &Change<'_, W>, arena: &Arena<'_, '_, W>, at: u64) -> Result<Self> {
+        let block = arena.block(at, Use::Bucket)?;
+        let lengths = change.get(at + at::LENGTHS);
+        let slot = Self { block, head_len: lengths >> Self::KEY_BITS, key_len: lengths & ((1 << Self::KEY_BITS) - 1) };
+        if slot.words() > block.words() {
+            return Err(corrupt("a slot of it is longer than its block"));
+        }
+        Ok(slot)
+    }
+
+    /// How many words a slot takes.
+    pub(super) const fn words_for(head_len: u64, key: &str) -> u64 {
+        at::HEAD + head_len + (key.len() as u64).div_ceil(8)
+    }
+
+    const fn words(&self) -> u64 {
+        at::HEAD + self.head_len + self.key_len.div_ceil(8)
+    }
+
+    /// Writes a slot into a block that was taken in this change. It is in no chain yet and has no log.
+    pub(super) fn fill<W: Words + ?Sized>(change: &Change<'_, W>, block: Block, hash: u64, key: &str, head: &[u64]) -> Self {
+        let slot = Self { block, head_len: head.len() as u64, key_len: key.len() as u64 };
+        change.fill(block.at + at::HASH, hash);
+        change.fill(block.at + at::LENGTHS, slot.head_len << Self::KEY_BITS | slot.key_len);
+        for empty in [at::NEXT, at::LOG, at::BASE, at::START, at::COUNT] {
+            change.fill(block.at + empty, 0);
+        }
+        let key = key.as_bytes().chunks(8).map(word_of);
+        for (place, word) in (block.at + at::HEAD..).zip(head.iter().copied().chain(key)) {
+            change.fill(place, word);
+        }
+        slot
+    }
+
+    /// Where this number of the head stands.
+    #[inline(always)]
+    pub(super) const fn head(&self, nth: u64) -> u64 {
+        self.block.at + at::HEAD + nth
+    }
+
+    /// Whether this is the slot of this key.
+    #[inline(always)]
+    pub(super) fn is_of<W: Words + ?Sized>(&self, change: &Change<'_, W>, hash: u64, key: &str) -> bool {
+        let mut place = self.head(self.head_len);
+        let is_next = |chunk: &[u8]| {
+            let word = change.get(place);
+            place += 1;
+            word == word_of(chunk)
+        };
+        change.get(self.block.at + at::HASH) == hash
+            && self.key_len == key.len() as u64
+            && key.as_bytes().chunks(8).all(is_next)
+    }
+
+    pub(super) fn key<W: Words + ?Sized>(&self, change: &Change<'_, W>) -> Result<String> {
+        let first = self.head(self.head_len);
+        let mut bytes: Vec<u8> =
+            (first..first + self.key_len.div_ceil(8)).flat_map(|place| change.get(place).to_le_bytes()).collect();
+        bytes.truncate(usize::try_from(self.key_len).unwrap_or(usize::MAX));
+        String::from_utf8(bytes).map_err(|_| corrupt("a key in it is no text"))
+    }
+
+    /// The numbers of the head, if they are as many as the first of them says.
+    pub(super) fn numbers<W: Words + ?Sized>(&self, change: &Change<'_, W>) -> Result<Vec<u64>> {
+        self.check(change)?;
+        Ok((0..self.head_len).map(|nth| change.get(self.head(nth))).collect())
+    }
+
+    /// Whether the head is as long as its first number says.
+    #[inline(always)]
+    pub(super) fn check<W: Words + ?Sized>(&self, change: &Change<'_, W>) -> Result<Kind> {
+        let kind = Kind::of(change.get(self.head(0)))?;
+        if kind.head_len() as u64 == self.head_len {
+            Ok(kind)
+        } else {
+            Err(corrupt("a bucket in it is not as long as it says"))
+        }
+    }
+}
+
+/// Up to eight bytes as a word.
+#[inline(always)]
+fn word_of(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
