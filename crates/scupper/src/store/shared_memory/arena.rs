@@ -1,3 +1,7 @@
+use std::cell::RefCell;
+
+use smallvec::SmallVec;
+
 use crate::error::Result;
 use crate::store::shared_memory::failure::{corrupt, no_room};
 use crate::store::shared_memory::geometry::{Geometry, at};
@@ -43,11 +47,12 @@ impl Block {
 /// Blocks of words, of sizes that are powers of two. A free block lies in the list of its size; two that are halves of a larger
 /// one become that again as soon as both are free.
 ///
-/// In a change, blocks are taken first and given back last: what is written into a block that was given back in the same
-/// change would not be undone.
+/// What a change gives back is free only at its end, by [`settle`](Self::settle): if it were taken again and written on in
+/// the same change, that would not be undone.
 pub(super) struct Arena<'c, 'w, W: Words + ?Sized> {
     change: &'c Change<'w, W>,
     geometry: Geometry,
+    given_back: RefCell<SmallVec<[Block; 2]>>,
 }
 
 impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
@@ -59,7 +64,7 @@ impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
 
     #[inline(always)]
     pub(super) fn new(change: &'c Change<'w, W>, geometry: Geometry) -> Self {
-        Self { change, geometry }
+        Self { change, geometry, given_back: RefCell::default() }
     }
 
     /// Writes the blocks of a new file: all free, each as large as its place allows.
@@ -135,8 +140,18 @@ impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
         Ok(Block { at: block.at, order })
     }
 
-    /// Gives a block back.
-    pub(super) fn give_back(&self, block: Block) -> Result<()> {
+    /// Gives a block back, once the change is settled.
+    pub(super) fn give_back(&self, block: Block) {
+        self.given_back.borrow_mut().push(block);
+    }
+
+    /// Frees what was given back. It comes last in a change.
+    #[inline(always)]
+    pub(super) fn settle(&self) -> Result<()> {
+        self.given_back.take().into_iter().try_for_each(|block| self.free(block))
+    }
+
+    fn free(&self, block: Block) -> Result<()> {
         let (mut place, mut order) = (block.at - self.geometry.base, block.order);
         while order < Self::LARGEST {
             let other = self.find(self.geometry.base + (place ^ (1 << order)));

@@ -109,19 +109,21 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
     #[inline(always)]
     pub(super) fn append(&mut self, tick: u64, weight: u64, keep_from: u64) -> Result<()> {
         if self.end + weight > Totals::HIGHEST {
-            let most = self.count.max(Self::SMALLEST);
-            self.rewrite(&self.events(), most)?;
+            self.rewrite(&self.events(), (self.count + 1).max(Self::SMALLEST))?;
         }
         let end = (self.end + weight).min(Totals::HIGHEST);
         if self.count > 0 && self.event(self.count - 1).0 == tick {
             self.change.set(self.place(self.count - 1) + 1, end);
         } else {
-            if self.count == self.capacity {
+            let is_full = self.count == self.capacity;
+            if is_full {
                 self.make_room(keep_from)?;
             }
             let place = self.place(self.count);
-            self.change.fill(place, tick);
-            self.change.fill(place + 1, end);
+            for (place, word) in [(place, tick), (place + 1, end)] {
+                // Where room was just made, an event lies there that is to be there again if the change is undone.
+                if is_full { self.change.set(place, word) } else { self.change.fill(place, word) }
+            }
             self.count += 1;
             self.change.set(self.slot + at::COUNT, self.count);
         }
@@ -143,22 +145,32 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
         Ok(())
     }
 
-    /// Puts these events in the place of all, into a block with room for so many.
-    pub(super) fn rewrite(&mut self, events: &[(u64, u64)], most: u64) -> Result<()> {
+    /// Puts these events in the place of all.
+    pub(super) fn write(&mut self, events: &[(u64, u64)]) -> Result<()> {
+        if events.is_empty() {
+            self.replace(None, 0, 0);
+            return Ok(());
+        }
+        self.rewrite(events, Self::SMALLEST)
+    }
+
+    /// The same, in a block with room for so many.
+    fn rewrite(&mut self, events: &[(u64, u64)], most: u64) -> Result<()> {
         let new = self.arena.take(1 + EVENT * most.max(events.len() as u64), Use::Log)?;
         for (place, (tick, total)) in (new.at + 1..).step_by(2).zip(events) {
             self.change.fill(place, *tick);
             self.change.fill(place + 1, *total);
         }
-        self.replace(Some(new), events.len() as u64, events.last().map_or(0, |(_, total)| *total))
+        self.replace(Some(new), events.len() as u64, events.last().map_or(0, |(_, total)| *total));
+        Ok(())
     }
 
     /// Forgets all events.
-    pub(super) fn clear(&mut self) -> Result<()> {
-        self.replace(None, 0, 0)
+    pub(super) fn clear(mut self) {
+        self.replace(None, 0, 0);
     }
 
-    fn replace(&mut self, new: Option<Block>, count: u64, end: u64) -> Result<()> {
+    fn replace(&mut self, new: Option<Block>, count: u64, end: u64) {
         let old = std::mem::replace(&mut self.block, new);
         for (place, word) in
             [(at::LOG, new.map_or(0, |new| new.at)), (at::BASE, 0), (at::START, 0), (at::COUNT, count)]
@@ -167,6 +179,8 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
         }
         (self.capacity, self.start) = (new.map_or(0, |new| (new.words() - 1) / EVENT), 0);
         (self.count, self.base, self.end) = (count, 0, end);
-        old.map_or(Ok(()), |old| self.arena.give_back(old))
+        if let Some(old) = old {
+            self.arena.give_back(old);
+        }
     }
 }

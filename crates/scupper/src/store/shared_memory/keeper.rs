@@ -1,0 +1,143 @@
+use crate::error::{ErrorKind, Result};
+use crate::store::batch::{Action, Operation};
+use crate::store::bucket::{BucketState, acquire_in_place, check};
+use crate::store::host_clock::Host;
+use crate::store::outcome::{Outcome, Reply, Verdict};
+use crate::store::shared_memory::arena::Arena;
+use crate::store::shared_memory::bucket::{Head, Loaded, insert, is_idle};
+use crate::store::shared_memory::clock;
+use crate::store::shared_memory::geometry::{Geometry, at};
+use crate::store::shared_memory::journal::Change;
+use crate::store::shared_memory::ring::Ring;
+use crate::store::shared_memory::table::Table;
+use crate::store::shared_memory::words::Words;
+use crate::quota::Quota;
+use crate::time::Timestamp;
+
+/// Carries out operations on the words, for whoever holds their lock.
+pub(super) struct Keeper<'w, W: Words + ?Sized> {
+    pub(super) words: &'w W,
+    pub(super) geometry: Geometry,
+    pub(super) host: &'w dyn Host,
+}
+
+impl<'w, W: Words + ?Sized> Keeper<'w, W> {
+    /// So many chains are looked at for idle buckets whenever a bucket is made, so that they leave about as fast as others come.
+    const CHAINS_IN_PASSING: u64 = 2;
+    /// And so many where there is no room.
+    const CHAINS_FOR_ROOM: u64 = 128;
+
+    /// A change of the words at the store's time. What it says holds once it is committed; if it fails, it has not been.
+    #[inline(always)]
+    pub(super) fn change<T>(&self, work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>) -> Result<T> {
+        let change = Change::begin(self.words)?;
+        let now = clock::now(&change, self.host)?;
+        let arena = Arena::new(&change, self.geometry);
+        let done = work(&Table::new(&change, &arena, self.geometry), now)?;
+        arena.settle()?;
+        drop(arena);
+        change.commit()?;
+        Ok(done)
+    }
+
+    /// Decides on an acquire where the bucket lies. No answer where more is to be done than that.
+    #[inline(always)]
+    pub(super) fn acquire(&self, (hash, key): (u64, &str), quota: &Quota, weight: u64) -> Result<Option<Verdict>> {
+        self.change(|table, now| in_place(table, (hash, key), quota, weight, now))
+    }
+
+    /// Carries out an operation on one bucket.
+    pub(super) fn apply(&self, hash: u64, operation: &Operation<'_>) -> Outcome {
+        check(operation)?;
+        let outcome = self.try_apply(hash, operation);
+        match outcome {
+            Err(error) if error.kind() == ErrorKind::Capacity => {
+                if self.sweep(Self::CHAINS_FOR_ROOM)? == 0 {
+                    return Err(error);
+                }
+                self.try_apply(hash, operation)
+            }
+            _ => outcome,
+        }
+    }
+
+    fn try_apply(&self, hash: u64, operation: &Operation<'_>) -> Outcome {
+        if let Operation { key, at: None, action: Action::Acquire { quota, weight, .. } } = operation
+            && let Some(verdict) = self.acquire((hash, key), quota, *weight)?
+        {
+            return Ok(Reply::Acquired(verdict));
+        }
+        let (reply, is_new) = self.change(|table, now| as_a_whole(table, hash, operation, now))?;
+        if is_new {
+            self.sweep(Self::CHAINS_IN_PASSING)?;
+        }
+        Ok(reply)
+    }
+
+    /// Gives up the idle buckets in so many chains; says how many those were.
+    pub(super) fn sweep(&self, chains: u64) -> Result<u64> {
+        let mut given_up = 0;
+        for _ in 0..chains.min(self.geometry.chains) {
+            let chain = self.words.load(at::SWEEP);
+            while self.change(|table, now| give_up_one(table, chain, now))? {
+                given_up += 1;
+            }
+            // Any number would do: it is where to look first.
+            self.words.store(at::SWEEP, chain.wrapping_add(1));
+        }
+        Ok(given_up)
+    }
+}
+
+#[inline(always)]
+fn in_place<W: Words + ?Sized>(
+    table: &Table<'_, '_, W>,
+    (hash, key): (u64, &str),
+    quota: &Quota,
+    weight: u64,
+    now: Timestamp,
+) -> Result<Option<Verdict>> {
+    let Some(found) = table.find(hash, key)? else { return Ok(None) };
+    let mut head = Head { change: table.change, slot: found.slot };
+    let mut log = Ring::read(table.change, table.arena, found.slot.block.at)?;
+    acquire_in_place(&mut head, &mut log, quota, now.as_micros(), weight)
+}
+
+/// Looks at the bucket as a whole; says whether it is a new one.
+fn as_a_whole<W: Words + ?Sized>(
+    table: &Table<'_, '_, W>,
+    hash: u64,
+    operation: &Operation<'_>,
+    now: Timestamp,
+) -> Result<(Reply, bool)> {
+    let name = (hash, operation.key);
+    let found = table.find(hash, operation.key)?;
+    let Some(found) = found else {
+        let Some(quota) = operation.quota() else { return operation.without_bucket().map(|reply| (reply, false)) };
+        let mut state = BucketState::new(quota, now);
+        let reply = state.apply(operation, now)?;
+        let is_kept = state.idle_from() > now;
+        if is_kept {
+            insert(table, name, &state)?;
+        }
+        return Ok((reply, is_kept));
+    };
+    let (loaded, mut state) = Loaded::new(table, found)?;
+    let reply = state.apply(operation, now)?;
+    if state.idle_from() <= now {
+        table.remove(found)?;
+    } else if !matches!(operation.action, Action::Peek { .. }) {
+        loaded.save(table, name, &state)?;
+    }
+    Ok((reply, false))
+}
+
+fn give_up_one<W: Words + ?Sized>(table: &Table<'_, '_, W>, chain: u64, now: Timestamp) -> Result<bool> {
+    for found in table.chain(chain)? {
+        if is_idle(table, found.slot, now)? {
+            table.remove(found)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
