@@ -1,0 +1,153 @@
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use scupper_shm::{LockError, OpenErrorKind, Shared};
+use siphasher::sip::SipHasher13;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::host_clock::{Anchor, Host};
+use crate::store::shared_memory::geometry::Geometry;
+use crate::store::shared_memory::header::Header;
+use crate::store::shared_memory::keeper::Keeper;
+use crate::store::shared_memory::settings::Settings;
+use crate::sync::{Arc, MappedWord, StaticMutex, Weak, lock_static};
+
+/// A mapped file.
+pub(super) struct Mapped {
+    shared: Shared,
+    geometry: Geometry,
+    hasher: SipHasher13,
+    host: Box<dyn Host>,
+    path: PathBuf,
+}
+
+/// What this process has open, so that who opens a file again shares it, and stands in the same lines.
+static OPEN: StaticMutex<Vec<Weak<Mapped>>> = StaticMutex::new(Vec::new());
+
+impl Mapped {
+    /// So often a file is looked for and made where others make and remove it at the same time.
+    const TRIES: usize = 16;
+
+    /// The file at this path, made if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] for what cannot be opened as it was asked for, [`ErrorKind::Corrupt`] for a file that is
+    /// none of ours, [`ErrorKind::Unavailable`] where the system refuses, [`ErrorKind::Unsupported`] elsewhere than on Linux.
+    pub(super) fn open(path: &Path, settings: Settings, host: Box<dyn Host>) -> Result<Arc<Self>> {
+        let words = Geometry::words_of(settings.size.unwrap_or(Settings::SIZE))?;
+        let shared = Self::open_or_create(path, words, settings.mode.unwrap_or(Settings::MODE), &*host)?;
+        let mut open = lock_static(&OPEN);
+        open.retain(|mapped| mapped.strong_count() > 0);
+        let same = open.iter().filter_map(Weak::upgrade).find(|mapped| mapped.shared.identity() == shared.identity());
+        let mapped = if let Some(mapped) = same {
+            mapped
+        } else {
+            let Header { geometry, secret } = Header::read(shared.words())?;
+            let hasher = SipHasher13::new_with_keys(secret[0], secret[1]);
+            let mapped = Arc::new(Self { shared, geometry, hasher, host, path: path.to_owned() });
+            open.push(Arc::downgrade(&mapped));
+            mapped
+        };
+        drop(open);
+        if settings.size.is_some() && words != mapped.geometry.words {
+            let (is, asked) = (mapped.geometry.bytes(), words * 8);
+            return Err(Error::new(
+                ErrorKind::InvalidConfig,
+                format!(
+                    "{}: the shared memory is there and has {is} bytes, not {asked}: its size is that with which it was made; \
+                     ask for no size, or delete the file once no process has it open",
+                    path.display()
+                ),
+            ));
+        }
+        Ok(mapped)
+    }
+
+    fn open_or_create(path: &Path, words: u64, mode: u32, host: &dyn Host) -> Result<Shared> {
+        let anchor = Anchor::first(host)?;
+        let random = RandomState::new();
+        let secret = [random.hash_one(0), random.hash_one(1)];
+        let length = usize::try_from(words).unwrap_or(usize::MAX);
+        let mut tries = 0;
+        loop {
+            if let Some(shared) = Shared::open(path).map_err(not_opened)? {
+                return Ok(shared);
+            }
+            let made = Shared::create(path, length, mode, |words: &[MappedWord]| Header::format(words, secret, anchor));
+            match made {
+                Err(error) if error.kind() == OpenErrorKind::AlreadyExists && tries < Self::TRIES => tries += 1,
+                _ => return made.map_err(not_opened),
+            }
+        }
+    }
+
+    /// The keyed hash of a key. It takes no lock.
+    #[inline(always)]
+    pub(super) fn hash(&self, key: &str) -> u64 {
+        self.hasher.hash(key.as_bytes())
+    }
+
+    /// Works under the lock, if it is free within this time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if it is not; then nothing was done.
+    #[inline(always)]
+    pub(super) fn locked<T>(&self, within: Duration, work: impl FnOnce(&Keeper<'_, [MappedWord]>) -> Result<T>) -> Result<T> {
+        let guard = match self.shared.lock(within) {
+            Ok(guard) => guard,
+            Err(error) => return Err(self.not_locked(error, within)),
+        };
+        let done = work(&Keeper { words: self.shared.words(), geometry: self.geometry, host: &*self.host });
+        drop(guard);
+        done
+    }
+
+    #[cold]
+    fn not_locked(&self, error: LockError, within: Duration) -> Error {
+        let path = self.path.display();
+        let (kind, what) = match &error {
+            LockError::TimedOut => (
+                ErrorKind::Unavailable,
+                format!(
+                    "{path}: the shared memory was locked for {within:?}; a process that was stopped in the middle of a \
+                     decision keeps it until it goes on or ends"
+                ),
+            ),
+            LockError::Damaged => (ErrorKind::Corrupt, format!("{path}: {error}")),
+            _ => (ErrorKind::Unavailable, format!("{path}: {error}")),
+        };
+        Error::new(kind, what).with_source(error)
+    }
+}
+
+#[cold]
+fn not_opened(error: scupper_shm::OpenError) -> Error {
+    let kind = match error.kind() {
+        OpenErrorKind::Unsupported => ErrorKind::Unsupported,
+        OpenErrorKind::Invalid
+        | OpenErrorKind::NoFolder
+        | OpenErrorKind::NoPermission
+        | OpenErrorKind::ReadOnly
+        | OpenErrorKind::Folder
+        | OpenErrorKind::NotAFile
+        | OpenErrorKind::DanglingLink => ErrorKind::InvalidConfig,
+        OpenErrorKind::Empty
+        | OpenErrorKind::TooShort
+        | OpenErrorKind::Foreign
+        | OpenErrorKind::Version
+        | OpenErrorKind::Damaged
+        | OpenErrorKind::Length => ErrorKind::Corrupt,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, format!("the shared memory cannot be opened: {error}")).with_source(error)
+}
+
+impl fmt::Debug for Mapped {
+    /// Without the secret of the hash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mapped").field("path", &self.path).field("bytes", &self.geometry.bytes()).finish_non_exhaustive()
+    }
+}

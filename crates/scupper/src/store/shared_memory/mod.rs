@@ -1,0 +1,40 @@
+//! Buckets in memory that processes of one host share.
+
+mod failure;
+
+mod words;
+
+mod geometry;
+
+mod journal;
+
+mod arena;
+
+mod slot;
+
+mod ring;
+
+mod table;
+
+mod header;
+
+mod clock;
+
+mod bucket;
+
+mod keeper;
+
+mod list;
+
+mod settings;
+
+mod url;
+
+mod mapped;
+
+mod store;
+
+mod builder;
+
+pub use builder::SharedMemoryStoreBuilder;
+pub use store::SharedMemoryStore;
