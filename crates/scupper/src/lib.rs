@@ -91,6 +91,8 @@ pub use source::Source;
 pub use store::{Cause, Cursor, MemoryStore, Page, Snapshot, Usage};
 #[cfg(feature = "redis")]
 pub use store::{RedisStore, RedisStoreBuilder};
+#[cfg(feature = "shared-memory")]
+pub use store::{SharedMemoryStore, SharedMemoryStoreBuilder};
 pub use time::Timestamp;
 /// The examples of the README, compiled and run.
 #[cfg(doctest)]

@@ -23,3 +23,5 @@ pub(crate) use lanes::Refund;
 pub(crate) use ledger::Ledger;
 pub(crate) use parts::Parts;
 pub(crate) use sliding_window_log::Keep;
+#[cfg(feature = "shared-memory")]
+pub(crate) use totals::Totals;

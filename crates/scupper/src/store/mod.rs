@@ -26,6 +26,9 @@ mod coalesce;
 #[cfg(feature = "redis")]
 mod redis;
 
+#[cfg(feature = "shared-memory")]
+mod shared_memory;
+
 mod open;
 
 pub use batch::{Action, Batch, Operation, Standing};
@@ -38,5 +41,7 @@ pub use open::{connect, connect_blocking, open};
 pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapshot, Usage, Verdict};
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, RedisStoreBuilder};
+#[cfg(feature = "shared-memory")]
+pub use shared_memory::{SharedMemoryStore, SharedMemoryStoreBuilder};
 pub(crate) use submission::unexpected;
 pub use submission::{Outcomes, Submission, SubmissionFuture};

@@ -30,6 +30,10 @@ pub(crate) use std::sync::atomic::Ordering;
 // No thread waits at these, and what they count is decided by what happens at the others.
 pub(crate) use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
+/// A word of a file that processes share, which is beyond what a model checker sees.
+#[cfg(feature = "shared-memory")]
+pub(crate) use std::sync::atomic::AtomicU64 as MappedWord;
+
 /// Locks what no panic can leave half-written.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

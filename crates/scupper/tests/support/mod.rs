@@ -13,6 +13,8 @@ mod outages;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod scripted;
+#[cfg(feature = "shared-memory")]
+pub(crate) mod shared_memory;
 mod task;
 
 use std::sync::Arc;

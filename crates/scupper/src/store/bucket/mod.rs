@@ -18,7 +18,7 @@ mod tests;
 pub(crate) use in_place::{Log, Place, acquire_in_place};
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
 pub(crate) use numbers::{Kind, Numbers, corrupt, head};
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "shared-memory"))]
 pub(crate) use operations::check;
 pub use state::BucketState;
 #[cfg(feature = "redis")]

@@ -70,7 +70,7 @@ fn path(place: &str) -> Result<PathBuf> {
 
 fn size(text: &str) -> Result<u64> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("", 0)];
-    let number = |(unit, shift)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(1 << shift);
+    let number = |(unit, shift)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(1_u64 << shift);
     let bytes = units.into_iter().find_map(number);
     bytes.ok_or_else(|| wrong(&format!("size={text} is no size; write a whole number and KiB, MiB or GiB")))
 }
