@@ -14,6 +14,7 @@ use crate::conformance::subject::Subject;
 use crate::decision::Decision;
 use crate::limiter::{Bucket, Limiter};
 use crate::quota::Quota;
+use crate::source::Source;
 use crate::store::{Action, Operation, Reply, Standing, Verdict};
 
 /// Acquire, peek, refund, penalize, reset and hold, one by one and in batches, under every algorithm and any list of
@@ -82,6 +83,10 @@ impl Doors<'_> {
                 };
                 let now = retry_at.checked_sub(micros(denied.retry_after())).filter(|now| *now >= self.last);
                 let now = now.ok_or_else(|| format!("{denied:?} is too long a wait for {retry_at}"))?;
+                if denied.source() == Source::DenialCache {
+                    // Its wait is counted from when the store was asked, so that this is no time of the store's.
+                    return Ok(());
+                }
                 match self.oracle.apply(now, &acquire) {
                     Expected::Denied { cause, .. } if cause == denied.cause() => {
                         self.last = now;

@@ -8,6 +8,7 @@
     reason = "each test uses a part, and reports by panicking"
 )]
 
+pub(crate) mod folder;
 mod operation;
 mod outages;
 #[cfg(feature = "redis")]
@@ -15,7 +16,11 @@ pub(crate) mod redis;
 mod scripted;
 #[cfg(feature = "shared-memory")]
 pub(crate) mod shared_memory;
+#[cfg(all(feature = "serde", unix))]
+pub(crate) mod spread;
 mod task;
+#[cfg(all(feature = "serde", unix))]
+mod wire;
 
 use std::sync::Arc;
 use std::thread;

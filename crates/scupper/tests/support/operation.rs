@@ -29,13 +29,13 @@ pub(crate) struct Asked {
 /// An operation that outlives its batch.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
-    key: String,
-    at: Option<Timestamp>,
-    action: KeptAction,
+    pub(super) key: String,
+    pub(super) at: Option<Timestamp>,
+    pub(super) action: KeptAction,
 }
 
 #[derive(Clone, Debug)]
-enum KeptAction {
+pub(super) enum KeptAction {
     Acquire(Quota, u64, Standing),
     Peek(Quota),
     Refund(Admission),
