@@ -12,6 +12,7 @@ use crate::timer::block_on;
 /// |---|---|---|
 /// | `memory:` | [`MemoryStore`], new and empty | |
 /// | `redis://…`, `rediss://…`, `redis+sentinel://…`, `redis+cluster://…` and the like | `RedisStore`, which says more of its URLs | `redis` |
+/// | `shm:name`, `shm:/path/to/file` | `SharedMemoryStore`, made if it is not there | `shared-memory` |
 ///
 /// A remote store is not reached before the first request; [`connect`] goes there at once.
 ///
@@ -35,6 +36,10 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>> {
         Kind::Redis => Ok(Arc::new(crate::store::redis::RedisStore::open(url)?)),
         #[cfg(not(feature = "redis"))]
         Kind::Redis => Err(not_built_in("redis")),
+        #[cfg(feature = "shared-memory")]
+        Kind::SharedMemory => Ok(Arc::new(crate::store::shared_memory::SharedMemoryStore::open(url)?)),
+        #[cfg(not(feature = "shared-memory"))]
+        Kind::SharedMemory => Err(not_built_in("shared-memory")),
     }
 }
 
@@ -77,14 +82,15 @@ pub fn connect_blocking(url: &str) -> Result<Arc<dyn Store>> {
 enum Kind {
     Memory,
     Redis,
+    SharedMemory,
 }
 
 impl Kind {
     /// Only what can be nothing but a scheme is ever quoted: where somebody forgot it, a password stands there.
     fn of(url: &str) -> Result<Self> {
         let wrong = |what: String| {
-            let right =
-                "write memory:, redis://host, rediss://host, redis+sentinel://host/master or redis+cluster://host,host";
+            let right = "write memory:, shm:name, redis://host, rediss://host, redis+sentinel://host/master or \
+                         redis+cluster://host,host";
             Error::new(ErrorKind::InvalidConfig, format!("{what}; {right}"))
         };
         let Some((scheme, rest)) = url.split_once(':') else {
@@ -95,6 +101,7 @@ impl Kind {
         match scheme {
             "memory" if rest.is_empty() => Ok(Self::Memory),
             "memory" => Err(wrong("nothing can follow after memory:".to_owned())),
+            "shm" => Ok(Self::SharedMemory),
             _ if scheme.starts_with("redis") || scheme.starts_with("valkey") => Ok(Self::Redis),
             _ => {
                 let is_scheme = rest.starts_with("//")
@@ -110,10 +117,10 @@ impl Kind {
     }
 }
 
-#[cfg(not(feature = "redis"))]
+#[cfg(not(all(feature = "redis", feature = "shared-memory")))]
 #[cold]
 fn not_built_in(feature: &str) -> Error {
-    let what = format!("stores in {feature} are not built in; build scupper with the feature `{feature}`");
+    let what = format!("stores of {feature} are not built in; build scupper with the feature `{feature}`");
     Error::new(ErrorKind::Unsupported, what)
 }
 

@@ -111,14 +111,16 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
         if self.end + weight > Totals::HIGHEST {
             self.rewrite(&self.events(), (self.count + 1).max(Self::SMALLEST))?;
         }
+        let is_same_tick = self.count > 0 && self.event(self.count - 1).0 == tick;
+        let is_full = self.count == self.capacity;
+        if is_full && !is_same_tick {
+            // Before the total is computed: in a new block, totals begin anew.
+            self.make_room(keep_from)?;
+        }
         let end = (self.end + weight).min(Totals::HIGHEST);
-        if self.count > 0 && self.event(self.count - 1).0 == tick {
+        if is_same_tick {
             self.change.set(self.place(self.count - 1) + 1, end);
         } else {
-            let is_full = self.count == self.capacity;
-            if is_full {
-                self.make_room(keep_from)?;
-            }
             let place = self.place(self.count);
             for (place, word) in [(place, tick), (place + 1, end)] {
                 // Where room was just made, an event lies there that is to be there again if the change is undone.
@@ -172,8 +174,7 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
 
     fn replace(&mut self, new: Option<Block>, count: u64, end: u64) {
         let old = std::mem::replace(&mut self.block, new);
-        for (place, word) in
-            [(at::LOG, new.map_or(0, |new| new.at)), (at::BASE, 0), (at::START, 0), (at::COUNT, count)]
+        for (place, word) in [(at::LOG, new.map_or(0, |new| new.at)), (at::BASE, 0), (at::START, 0), (at::COUNT, count)]
         {
             self.change.set(self.slot + place, word);
         }
