@@ -23,7 +23,8 @@ pub trait Hooks: Sync {
     fn after_in_child(&self);
 }
 
-/// Has `hooks` run around every fork of this process from now on. Again with the same hooks changes nothing.
+/// Has `hooks` run around every fork of this process from now on. Again with the same hooks changes nothing; they are known by
+/// their address, so that a value without a size is another one each time.
 ///
 /// Those that were registered last run first before a fork, and last after it.
 ///
@@ -81,7 +82,8 @@ mod unix {
             }
             registered.with_the_system = true;
         }
-        if !registered.hooks.iter().any(|known| ptr::addr_eq(*known, hooks)) {
+        let is_known = registered.hooks.iter().any(|known| ptr::addr_eq(*known, hooks));
+        if !is_known || size_of_val(hooks) == 0 {
             registered.hooks.push(hooks);
         }
         Ok(())

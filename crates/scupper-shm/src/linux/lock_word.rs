@@ -9,18 +9,21 @@
 
 use std::hint;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::io;
 use rustix::thread::futex::{self, Timespec};
 
 use crate::{LockError, SEATS};
 
+#[cfg(test)]
+mod model;
+
 const FREE: u32 = 0;
 const WAITED_FOR: u32 = 1 << 31;
 
 /// How often a thread looks again before it sleeps: about as long as a short section takes.
-const LOOKS: u32 = 100;
+const LOOKS: u32 = if cfg!(test) { 1 } else { 100 };
 /// How long a thread sleeps before it looks whether the owner lives: at first, and at most.
 const FIRST_SLEEP: Duration = Duration::from_millis(4);
 const LONGEST_SLEEP: Duration = Duration::from_millis(32);
@@ -141,12 +144,12 @@ pub(super) fn take_over(word: &impl Word, dead: Owner, me: Owner) -> bool {
     }
 }
 
-/// Takes the lock as soon as it is free. `take_over` is asked whenever an owner has had it for long: it has the lock for `me` if
-/// it says so.
+/// Takes the lock as soon as it is free, unless no time is `left` any more. `take_over` is asked whenever an owner has had it for
+/// long: it has the lock for `me` if it says so.
 pub(super) fn take(
     word: &impl Word,
     me: Owner,
-    deadline: Option<Instant>,
+    left: impl Fn() -> Duration,
     mut take_over: impl FnMut(Owner) -> io::Result<bool>,
 ) -> Result<(), LockError> {
     if is_free_in_a_moment(word, me) {
@@ -165,7 +168,7 @@ pub(super) fn take(
             continue;
         }
         // Only now: one who was woken and goes away has left the mark for those who sleep on.
-        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = left();
         if left.is_zero() {
             return Err(trouble.map_or(LockError::TimedOut, LockError::Io));
         }

@@ -126,7 +126,8 @@ impl Shared {
             ticket = self.seating.sit(&self.opened, word)?;
         }
         let me = ticket.owner().ok_or(LockError::NoSeat)?;
-        lock_word::take(word, me, deadline, |owner| seating::take_over(&self.opened, word, owner, me))?;
+        let left = || deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        lock_word::take(word, me, left, |owner| seating::take_over(&self.opened, word, owner, me))?;
         Ok(Guard::new(self, ticket))
     }
 

@@ -1,0 +1,303 @@
+//! The lock in every order in which threads can take their steps and die, for a few threads.
+//!
+//! The code of a thread is run up to its next step with the outcomes of all steps before, as often as there is a next one. So it
+//! is the code itself that is checked, step by step, and no thread is needed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use rustix::io;
+
+use crate::LockError;
+
+use super::{Owner, Word, give_back, give_back_for, take, take_over, try_take};
+
+/// What a thread is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    Load,
+    Swap(u32),
+    Replace(u32, u32),
+    Sleep(u32),
+    Wake,
+    IsTimeLeft,
+    TrySeat(u32),
+    LeaveSeat(u32),
+    Enter,
+}
+
+/// What a thread does all of its steps with.
+struct Steps<'a> {
+    outcomes: &'a [u32],
+    next: Cell<usize>,
+    wanted: RefCell<Option<Step>>,
+}
+
+impl Steps<'_> {
+    /// The outcome of this step, if it is known; else this is as far as the thread gets.
+    fn take(&self, step: Step) -> u32 {
+        let at = self.next.replace(self.next.get() + 1);
+        if let Some(outcome) = self.outcomes.get(at) {
+            return *outcome;
+        }
+        *self.wanted.borrow_mut() = Some(step);
+        resume_unwind(Box::new(()));
+    }
+}
+
+impl Word for Steps<'_> {
+    fn load(&self) -> u32 {
+        self.take(Step::Load)
+    }
+
+    fn swap(&self, new: u32) -> u32 {
+        self.take(Step::Swap(new))
+    }
+
+    fn replace(&self, old: u32, new: u32) -> bool {
+        self.take(Step::Replace(old, new)) == 1
+    }
+
+    fn sleep(&self, value: u32, _: Duration) -> io::Result<bool> {
+        Ok(self.take(Step::Sleep(value)) == 1)
+    }
+
+    fn wake_one(&self) {
+        self.take(Step::Wake);
+    }
+}
+
+/// A thread, as an opening of its own: it sits down, then takes the lock so many times.
+fn run(steps: &Steps<'_>, rounds: usize) {
+    let Some(seat) = (0..8).find(|seat| steps.take(Step::TrySeat(*seat)) == 1) else { return };
+    let me = Owner::of_seat(seat);
+    give_back_for(steps, me);
+    let left = || Duration::from_secs(steps.take(Step::IsTimeLeft).into());
+    let take_from = |owner: Owner| {
+        if owner == me || steps.take(Step::TrySeat(owner.seat())) == 0 {
+            return Ok(false);
+        }
+        let is_taken = take_over(steps, owner, me);
+        steps.take(Step::LeaveSeat(owner.seat()));
+        Ok(is_taken)
+    };
+    for _ in 0..rounds {
+        if !try_take(steps, me) {
+            match take(steps, me, left, take_from) {
+                Ok(()) => {}
+                Err(LockError::TimedOut) => continue,
+                Err(error) => unreachable!("{error}"),
+            }
+        }
+        steps.take(Step::Enter);
+        give_back(steps);
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Status {
+    About(Step),
+    Asleep,
+    Done,
+    Dead,
+}
+
+#[derive(Clone)]
+struct Thread {
+    outcomes: Vec<u32>,
+    status: Status,
+    /// How many of the outcomes no longer matter for what it does next, and what it knows of them: how often it has had the
+    /// lock, and the last value that it slept on.
+    past: usize,
+    knows: (usize, u32),
+}
+
+impl Hash for Thread {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.status, self.knows, &self.outcomes[self.past..]).hash(hasher);
+    }
+}
+
+impl Thread {
+    fn goes_on(&mut self, outcome: Option<u32>, rounds: usize) {
+        match self.status {
+            Status::About(Step::Sleep(value)) => (self.past, self.knows.1) = (self.outcomes.len(), value),
+            Status::About(Step::Swap(_)) => (self.past, self.knows) = (self.outcomes.len(), (self.knows.0 + 1, 0)),
+            _ => {}
+        }
+        self.outcomes.extend(outcome);
+        let steps = Steps { outcomes: &self.outcomes, next: Cell::new(0), wanted: RefCell::new(None) };
+        let ended = catch_unwind(AssertUnwindSafe(|| run(&steps, rounds)));
+        self.status = match steps.wanted.into_inner() {
+            Some(step) => Status::About(step),
+            None if ended.is_ok() => Status::Done,
+            None => unreachable!("it panicked by itself"),
+        };
+    }
+}
+
+/// What there is besides the threads' own memory.
+#[derive(Clone, Hash)]
+struct World {
+    threads: Vec<Thread>,
+    word: u32,
+    /// Who sits there.
+    seats: [Option<usize>; 8],
+    inside: Option<usize>,
+    /// How many may yet die, and run out of time.
+    deaths: usize,
+    ends_of_time: usize,
+    /// Whether sleep ends by itself.
+    wakes_up: bool,
+}
+
+#[derive(Default)]
+struct Exploration {
+    seen: HashSet<u64>,
+    rounds: usize,
+}
+
+impl Exploration {
+    fn of(threads: usize, rounds: usize, deaths: usize, ends_of_time: usize) -> Self {
+        let mut thread = Thread { outcomes: Vec::new(), status: Status::Done, past: 0, knows: (0, 0) };
+        thread.goes_on(None, rounds);
+        let world = World {
+            threads: vec![thread; threads],
+            word: 0,
+            seats: [None; 8],
+            inside: None,
+            deaths,
+            ends_of_time,
+            wakes_up: deaths > 0,
+        };
+        let mut exploration = Self { rounds, ..Self::default() };
+        let mut left = vec![world];
+        while let Some(world) = left.pop() {
+            exploration.explore(&world, &mut left);
+        }
+        exploration
+    }
+
+    fn explore(&mut self, world: &World, left: &mut Vec<World>) {
+        let mut hasher = DefaultHasher::new();
+        world.hash(&mut hasher);
+        if !self.seen.insert(hasher.finish()) {
+            return;
+        }
+        let before = left.len();
+        for at in 0..world.threads.len() {
+            match world.threads[at].status {
+                Status::About(step) => self.step(world, at, step, left),
+                Status::Asleep if world.wakes_up => left.push(self.next(world, at, 1)),
+                Status::Asleep => {}
+                Status::Done | Status::Dead => continue,
+            }
+            if world.deaths > 0 {
+                left.push(die(world, at));
+            }
+        }
+        let is_over = world.threads.iter().all(|thread| matches!(thread.status, Status::Done | Status::Dead));
+        assert!(is_over || left.len() > before, "all sleep and nobody wakes them");
+        let nobody_died = world.threads.iter().all(|thread| thread.status != Status::Dead);
+        assert!(!is_over || !nobody_died || world.word == 0, "the lock is not given back: {:#x}", world.word);
+    }
+
+    /// The world after a thread has had this outcome, or with it awake.
+    fn next(&self, world: &World, at: usize, outcome: u32) -> World {
+        let mut next = world.clone();
+        next.threads[at].goes_on(Some(outcome), self.rounds);
+        // What only the thread itself sees is no step of its own: that leaves fewer orders.
+        loop {
+            match next.threads[at].status {
+                Status::About(Step::Enter) => assert_eq!(next.inside.replace(at), None, "two have the lock"),
+                Status::About(Step::IsTimeLeft) if next.ends_of_time == 0 => {}
+                _ => return next,
+            }
+            next.threads[at].goes_on(Some(1), self.rounds);
+        }
+    }
+
+    fn step(&self, world: &World, at: usize, step: Step, left: &mut Vec<World>) {
+        let mut now = world.clone();
+        let outcome = match step {
+            Step::Load => now.word,
+            Step::Swap(new) => {
+                now.inside = None;
+                std::mem::replace(&mut now.word, new)
+            }
+            Step::Replace(old, new) => {
+                let is_replaced = now.word == old;
+                if is_replaced {
+                    now.word = new;
+                }
+                is_replaced.into()
+            }
+            Step::Sleep(value) if now.word == value => {
+                let thread = &mut now.threads[at];
+                (thread.status, thread.past, thread.knows.1) = (Status::Asleep, thread.outcomes.len(), value);
+                return left.push(now);
+            }
+            Step::Sleep(_) => 0,
+            Step::Wake => {
+                let asleep = |sleeper: &usize| now.threads[*sleeper].status == Status::Asleep;
+                let sleepers: Vec<usize> = (0..now.threads.len()).filter(asleep).collect();
+                let now = self.next(&now, at, 0);
+                if sleepers.is_empty() {
+                    return left.push(now);
+                }
+                return left.extend(sleepers.into_iter().map(|sleeper| self.next(&now, sleeper, 0)));
+            }
+            Step::IsTimeLeft => {
+                if now.ends_of_time > 0 {
+                    let mut over = now.clone();
+                    over.ends_of_time -= 1;
+                    left.push(self.next(&over, at, 0));
+                }
+                1
+            }
+            Step::TrySeat(seat) => {
+                let seat = &mut now.seats[seat as usize];
+                let is_vacant = seat.is_none();
+                seat.get_or_insert(at);
+                is_vacant.into()
+            }
+            Step::LeaveSeat(seat) => {
+                now.seats[seat as usize] = None;
+                0
+            }
+            Step::Enter => unreachable!("it is taken with the step before"),
+        };
+        left.push(self.next(&now, at, outcome));
+    }
+}
+
+/// The world without a thread, wherever it was.
+fn die(world: &World, at: usize) -> World {
+    let mut next = world.clone();
+    next.deaths -= 1;
+    next.threads[at] = Thread { outcomes: Vec::new(), status: Status::Dead, past: 0, knows: (0, 0) };
+    next.seats.iter_mut().filter(|seat| **seat == Some(at)).for_each(|seat| *seat = None);
+    next.inside = next.inside.filter(|inside| *inside != at);
+    next
+}
+
+#[test]
+fn without_deaths_no_wake_up_is_lost_though_sleep_never_ends_by_itself() {
+    for (threads, rounds, ends_of_time) in [(2, 2, 0), (2, 2, 2), (3, 1, 0), (3, 1, 1)] {
+        let exploration = Exploration::of(threads, rounds, 0, ends_of_time);
+        println!("{threads} {rounds} {ends_of_time}: {}", exploration.seen.len());
+        assert!(exploration.seen.len() > 400, "there are many orders");
+    }
+}
+
+#[test]
+fn whoever_dies_at_whichever_step_one_at_most_has_the_lock_and_nobody_is_stuck() {
+    for (threads, rounds, deaths) in [(2, 1, 1), (2, 2, 1), (3, 1, 1)] {
+        let exploration = Exploration::of(threads, rounds, deaths, 0);
+        println!("{threads} {rounds} {deaths}: {}", exploration.seen.len());
+        assert!(exploration.seen.len() > 400, "there are many orders");
+    }
+}
