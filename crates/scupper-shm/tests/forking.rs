@@ -27,26 +27,32 @@ enum Way {
     BehindItsBack,
 }
 
-impl Forked {
-    fn new(way: Way, what: impl FnOnce()) -> Self {
-        let number = match way {
-            // SAFETY: the child does nothing that needs a thread that it does not have, and never returns from here. The C
-            // library's allocator works in it.
-            Way::WithTheLibrary => unsafe { libc::fork() },
-            // SAFETY: as above; it shares no memory with its parent, and has a copy of its stack.
-            Way::BehindItsBack => {
-                unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) }.try_into().unwrap()
+impl Way {
+    /// The child's number, or zero in the child, which must need no thread that it does not have, and never return.
+    fn fork(self) -> i32 {
+        let number = match self {
+            // SAFETY: both have their own copies of what there is, and the C library's allocator works in the child.
+            Self::WithTheLibrary => unsafe { libc::fork() },
+            Self::BehindItsBack => {
+                // SAFETY: as above, as no memory is to be shared.
+                let number = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+                i32::try_from(number).unwrap()
             }
         };
         assert!(number >= 0, "{}", std::io::Error::last_os_error());
-        match Pid::from_raw(number) {
-            Some(child) => Self(child),
-            None => {
-                let went_well = catch_unwind(AssertUnwindSafe(what)).is_ok();
-                // SAFETY: ends the child as it is.
-                unsafe { libc::_exit(i32::from(!went_well)) }
-            }
+        number
+    }
+}
+
+impl Forked {
+    fn new(way: Way, what: impl FnOnce()) -> Self {
+        let number = way.fork();
+        if let Some(child) = Pid::from_raw(number) {
+            return Self(child);
         }
+        let went_well = catch_unwind(AssertUnwindSafe(what)).is_ok();
+        // SAFETY: ends the child as it is.
+        unsafe { libc::_exit(i32::from(!went_well)) }
     }
 
     fn ends_well(self) {
@@ -79,7 +85,7 @@ fn a_child_waits_for_the_lock_that_its_parent_holds_and_has_a_seat_of_its_own() 
         assert!(!guard.is_held());
         assert!(matches!(shared.lock(20 * MILLISECOND), Err(LockError::TimedOut)));
         set(&shared, WAITS, 1);
-        lock(&shared);
+        drop(lock(&shared));
     });
     await_that("the child waits", || get(&shared, WAITS) == 1);
     assert!(guard.is_held());
@@ -142,7 +148,9 @@ fn forks_while_threads_lock_and_take_seats_leave_parent_and_children_well() {
             child.ends_well();
         }
         is_over.store(true, Ordering::Relaxed);
-        all.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in all {
+            thread.join().unwrap();
+        }
     });
     assert_eq!(get(&shared, 0), get(&shared, 1));
 }

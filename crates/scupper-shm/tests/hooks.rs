@@ -33,6 +33,15 @@ impl Hooks for Noting {
     }
 }
 
+/// A size gives it an address of its own.
+struct Quiet(#[expect(dead_code, reason = "is not looked at")] u8);
+
+impl Hooks for Quiet {
+    fn before(&self) {}
+    fn after_in_parent(&self) {}
+    fn after_in_child(&self) {}
+}
+
 /// Forks; whether what the child makes of it is true.
 fn fork(is_so_in_the_child: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child needs no other thread, as those there are hold nothing that it wants, and ends here.
@@ -51,6 +60,7 @@ fn fork(is_so_in_the_child: impl FnOnce() -> bool) -> bool {
 
 #[test]
 fn hooks_run_once_around_each_fork_and_forks_wait_for_those_who_register() {
+    static QUIET: Quiet = Quiet(0);
     static FIRST: Noting = Noting(["first before", "first in parent", "first in child"]);
     static SECOND: Noting = Noting(["second before", "second in parent", "second in child"]);
     for _ in 0..3 {
@@ -75,14 +85,7 @@ fn hooks_run_once_around_each_fork_and_forks_wait_for_those_who_register() {
         assert_eq!(*SEEN.lock().unwrap(), expected.map(|what| (what, parent)));
     }
 
-    // From now on nobody notes anything: a child would find the notes locked.
-    static QUIET: Quiet = Quiet(0);
-    struct Quiet(#[expect(dead_code, reason = "gives it an address of its own")] u8);
-    impl Hooks for Quiet {
-        fn before(&self) {}
-        fn after_in_parent(&self) {}
-        fn after_in_child(&self) {}
-    }
+    // These note nothing: a child might find the notes locked.
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {
         threads.spawn(|| {

@@ -158,7 +158,7 @@ fn a_lock_word_of_garbage_is_damaged_at_once() {
     let path = folder.join("file");
     let shared = create(&path, 1);
     drop(lock(&shared));
-    for value in [SEATS + 1, SEATS + 1 | WAITED_FOR, WAITED_FOR, WAITED_FOR - 1, u32::MAX] {
+    for value in [SEATS + 1, (SEATS + 1) | WAITED_FOR, WAITED_FOR, WAITED_FOR - 1, u32::MAX] {
         put_in_lock_word(&path, value);
         let start = Instant::now();
         assert!(matches!(shared.lock(LONG), Err(LockError::Damaged)), "{value:#x}");

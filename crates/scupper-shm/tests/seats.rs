@@ -14,7 +14,7 @@ use std::{mem, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 use scupper_shm::{LockError, SEATS, Shared};
-use support::{Folder, LONG, SEATS_BEGIN, SECOND, Worker, await_that, create, get, lock, open, role, set};
+use support::{Folder, SEATS_BEGIN, SECOND, Worker, await_that, create, get, lock, open, role, set};
 
 /// A description of the test's own, with which it locks seats and looks at them.
 struct Outsider(File);
@@ -69,8 +69,9 @@ fn a_seat_is_taken_with_the_first_lock_and_left_with_the_opening() {
     assert_eq!(outsider.taken(), 1);
     let others = [open(&path), open(&path), open(&path)];
     assert_eq!(outsider.taken(), 1);
-    others.iter().for_each(|other| drop(lock(other)));
-    others.iter().for_each(|other| drop(lock(other)));
+    for other in others.iter().chain(&others) {
+        drop(lock(other));
+    }
     assert_eq!(outsider.taken(), 4);
     drop(others);
     assert_eq!(outsider.taken(), 1);
@@ -148,7 +149,7 @@ const WORDS: usize = 1;
 fn start_a_program_and_wait_to_be_killed(path: &Path) {
     let shared = open(path);
     let _guard = lock(&shared);
-    let program = Command::new("sleep").arg("60").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut program = Command::new("sleep").arg("60").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     set(&shared, PROGRAM, program.id().into());
-    thread::sleep(LONG);
+    program.wait().unwrap();
 }

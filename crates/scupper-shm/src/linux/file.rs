@@ -175,3 +175,26 @@ pub(super) fn could_not_open(path: &Path, errno: io::Errno) -> OpenError {
     };
     OpenError::new(kind, path, message).because_of(errno)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_has_a_kind_of_its_own() {
+        let kind = |errno| could_not_open(Path::new("/no/such/file"), errno).kind();
+        let kinds = [
+            (io::Errno::ROFS, OpenErrorKind::ReadOnly),
+            (io::Errno::NOSPC, OpenErrorKind::NoSpace),
+            (io::Errno::DQUOT, OpenErrorKind::NoSpace),
+            (io::Errno::ACCESS, OpenErrorKind::NoPermission),
+            (io::Errno::PERM, OpenErrorKind::NoPermission),
+            (io::Errno::NOENT, OpenErrorKind::NoFolder),
+            (io::Errno::EXIST, OpenErrorKind::AlreadyExists),
+            (io::Errno::MFILE, OpenErrorKind::Io),
+        ];
+        for (errno, right) in kinds {
+            assert_eq!(kind(errno), right, "{errno}");
+        }
+    }
+}

@@ -134,3 +134,34 @@ impl Hidden {
 fn by_number(file: &impl AsRawFd) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_file_cannot_be_without_a_name_it_has_one_that_goes() {
+        let folder = std::env::temp_dir().join(format!("scupper-shm-named-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let names = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        let path = folder.join("file");
+        let hidden = Hidden::named(&folder).unwrap();
+        assert_eq!(names().len(), 1);
+        hidden.put_at(&path).unwrap();
+        assert_eq!(names().len(), 2);
+        drop(hidden);
+        assert_eq!(names(), ["file"]);
+        assert_eq!(Hidden::named(&folder).unwrap().put_at(&path), Err(io::Errno::EXIST));
+        assert_eq!(names(), ["file"]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn where_blocks_cannot_be_set_aside_they_are_written() {
+        let hidden = Hidden::new(&std::env::temp_dir()).unwrap();
+        let length = (1 << 14) * 3 + 4096;
+        fill(&hidden.file, length).unwrap();
+        let about = hidden.file.metadata().unwrap();
+        assert_eq!(about.len(), length as u64);
+    }
+}

@@ -67,7 +67,7 @@ pub(crate) fn open(path: &Path) -> Shared {
 
 /// Why the file is not opened; the message says something, and names the path.
 pub(crate) fn refusal(path: &Path) -> OpenErrorKind {
-    refused(&Shared::open(path).err().expect("it is refused"), path)
+    refused(&Shared::open(path).expect_err("it is refused"), path)
 }
 
 pub(crate) fn refused(error: &OpenError, path: &Path) -> OpenErrorKind {

@@ -15,6 +15,9 @@ use crate::LockError;
 
 use super::{Owner, Word, give_back, give_back_for, take, take_over, try_take};
 
+/// More than there are threads.
+const SEATS: usize = 4;
+
 /// What a thread is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Step {
@@ -70,11 +73,9 @@ impl Word for Steps<'_> {
     }
 }
 
-/// A thread, as an opening of its own: it sits down, then takes the lock so many times.
-fn run(steps: &Steps<'_>, rounds: usize) {
-    let Some(seat) = (0..8).find(|seat| steps.take(Step::TrySeat(*seat)) == 1) else { return };
-    let me = Owner::of_seat(seat);
-    give_back_for(steps, me);
+/// A thread, as an opening of its own: it sits down if it does not sit, then takes the lock so many times.
+fn run(steps: &Steps<'_>, seat: Option<u32>, rounds: usize) {
+    let me = Owner::of_seat(seat.unwrap_or_else(|| sit_down(steps)));
     let left = || Duration::from_secs(steps.take(Step::IsTimeLeft).into());
     let take_from = |owner: Owner| {
         if owner == me || steps.take(Step::TrySeat(owner.seat())) == 0 {
@@ -97,6 +98,13 @@ fn run(steps: &Steps<'_>, rounds: usize) {
     }
 }
 
+fn sit_down(steps: &Steps<'_>) -> u32 {
+    let mut seats = 0..;
+    let seat = seats.find(|seat| steps.take(Step::TrySeat(*seat)) == 1).unwrap();
+    give_back_for(steps, Owner::of_seat(seat));
+    seat
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Status {
     About(Step),
@@ -107,6 +115,9 @@ enum Status {
 
 #[derive(Clone)]
 struct Thread {
+    /// The seat that it has from the beginning, and how often it takes the lock.
+    seat: Option<u32>,
+    rounds: usize,
     outcomes: Vec<u32>,
     status: Status,
     /// How many of the outcomes no longer matter for what it does next, and what it knows of them: how often it has had the
@@ -122,7 +133,13 @@ impl Hash for Thread {
 }
 
 impl Thread {
-    fn goes_on(&mut self, outcome: Option<u32>, rounds: usize) {
+    fn new(seat: Option<u32>, rounds: usize) -> Self {
+        let mut thread = Self { seat, rounds, outcomes: Vec::new(), status: Status::Done, past: 0, knows: (0, 0) };
+        thread.goes_on(None);
+        thread
+    }
+
+    fn goes_on(&mut self, outcome: Option<u32>) {
         match self.status {
             Status::About(Step::Sleep(value)) => (self.past, self.knows.1) = (self.outcomes.len(), value),
             Status::About(Step::Swap(_)) => (self.past, self.knows) = (self.outcomes.len(), (self.knows.0 + 1, 0)),
@@ -130,7 +147,7 @@ impl Thread {
         }
         self.outcomes.extend(outcome);
         let steps = Steps { outcomes: &self.outcomes, next: Cell::new(0), wanted: RefCell::new(None) };
-        let ended = catch_unwind(AssertUnwindSafe(|| run(&steps, rounds)));
+        let ended = catch_unwind(AssertUnwindSafe(|| run(&steps, self.seat, self.rounds)));
         self.status = match steps.wanted.into_inner() {
             Some(step) => Status::About(step),
             None if ended.is_ok() => Status::Done,
@@ -145,7 +162,7 @@ struct World {
     threads: Vec<Thread>,
     word: u32,
     /// Who sits there.
-    seats: [Option<usize>; 8],
+    seats: [Option<usize>; SEATS],
     inside: Option<usize>,
     /// How many may yet die, and run out of time.
     deaths: usize,
@@ -157,24 +174,21 @@ struct World {
 #[derive(Default)]
 struct Exploration {
     seen: HashSet<u64>,
-    rounds: usize,
 }
 
 impl Exploration {
-    fn of(threads: usize, rounds: usize, deaths: usize, ends_of_time: usize) -> Self {
-        let mut thread = Thread { outcomes: Vec::new(), status: Status::Done, past: 0, knows: (0, 0) };
-        thread.goes_on(None, rounds);
-        let world = World {
-            threads: vec![thread; threads],
-            word: 0,
-            seats: [None; 8],
-            inside: None,
-            deaths,
-            ends_of_time,
-            wakes_up: deaths > 0,
-        };
-        let mut exploration = Self { rounds, ..Self::default() };
-        let mut left = vec![world];
+    /// Threads that take the lock so many times each. Where some die, all have yet to sit down.
+    fn of(rounds: &[usize], deaths: usize, ends_of_time: usize) -> Self {
+        let (mut threads, mut seats) = (Vec::new(), [None; SEATS]);
+        for (at, rounds) in rounds.iter().enumerate() {
+            let seat = (deaths == 0).then_some(at);
+            if let Some(seat) = seat {
+                seats[seat] = Some(at);
+            }
+            threads.push(Thread::new(seat.map(|seat| u32::try_from(seat).unwrap()), *rounds));
+        }
+        let world = World { threads, word: 0, seats, inside: None, deaths, ends_of_time, wakes_up: deaths > 0 };
+        let (mut exploration, mut left) = (Self::default(), vec![world]);
         while let Some(world) = left.pop() {
             exploration.explore(&world, &mut left);
         }
@@ -190,8 +204,8 @@ impl Exploration {
         let before = left.len();
         for at in 0..world.threads.len() {
             match world.threads[at].status {
-                Status::About(step) => self.step(world, at, step, left),
-                Status::Asleep if world.wakes_up => left.push(self.next(world, at, 1)),
+                Status::About(step) => Self::step(world, at, step, left),
+                Status::Asleep if world.wakes_up => left.push(Self::next(world, at, 1)),
                 Status::Asleep => {}
                 Status::Done | Status::Dead => continue,
             }
@@ -206,9 +220,9 @@ impl Exploration {
     }
 
     /// The world after a thread has had this outcome, or with it awake.
-    fn next(&self, world: &World, at: usize, outcome: u32) -> World {
+    fn next(world: &World, at: usize, outcome: u32) -> World {
         let mut next = world.clone();
-        next.threads[at].goes_on(Some(outcome), self.rounds);
+        next.threads[at].goes_on(Some(outcome));
         // What only the thread itself sees is no step of its own: that leaves fewer orders.
         loop {
             match next.threads[at].status {
@@ -216,11 +230,11 @@ impl Exploration {
                 Status::About(Step::IsTimeLeft) if next.ends_of_time == 0 => {}
                 _ => return next,
             }
-            next.threads[at].goes_on(Some(1), self.rounds);
+            next.threads[at].goes_on(Some(1));
         }
     }
 
-    fn step(&self, world: &World, at: usize, step: Step, left: &mut Vec<World>) {
+    fn step(world: &World, at: usize, step: Step, left: &mut Vec<World>) {
         let mut now = world.clone();
         let outcome = match step {
             Step::Load => now.word,
@@ -244,17 +258,17 @@ impl Exploration {
             Step::Wake => {
                 let asleep = |sleeper: &usize| now.threads[*sleeper].status == Status::Asleep;
                 let sleepers: Vec<usize> = (0..now.threads.len()).filter(asleep).collect();
-                let now = self.next(&now, at, 0);
+                let now = Self::next(&now, at, 0);
                 if sleepers.is_empty() {
                     return left.push(now);
                 }
-                return left.extend(sleepers.into_iter().map(|sleeper| self.next(&now, sleeper, 0)));
+                return left.extend(sleepers.into_iter().map(|sleeper| Self::next(&now, sleeper, 0)));
             }
             Step::IsTimeLeft => {
                 if now.ends_of_time > 0 {
                     let mut over = now.clone();
                     over.ends_of_time -= 1;
-                    left.push(self.next(&over, at, 0));
+                    left.push(Self::next(&over, at, 0));
                 }
                 1
             }
@@ -270,7 +284,7 @@ impl Exploration {
             }
             Step::Enter => unreachable!("it is taken with the step before"),
         };
-        left.push(self.next(&now, at, outcome));
+        left.push(Self::next(&now, at, outcome));
     }
 }
 
@@ -278,7 +292,9 @@ impl Exploration {
 fn die(world: &World, at: usize) -> World {
     let mut next = world.clone();
     next.deaths -= 1;
-    next.threads[at] = Thread { outcomes: Vec::new(), status: Status::Dead, past: 0, knows: (0, 0) };
+    let thread = &mut next.threads[at];
+    (thread.status, thread.past, thread.knows) = (Status::Dead, 0, (0, 0));
+    thread.outcomes.clear();
     next.seats.iter_mut().filter(|seat| **seat == Some(at)).for_each(|seat| *seat = None);
     next.inside = next.inside.filter(|inside| *inside != at);
     next
@@ -286,18 +302,18 @@ fn die(world: &World, at: usize) -> World {
 
 #[test]
 fn without_deaths_no_wake_up_is_lost_though_sleep_never_ends_by_itself() {
-    for (threads, rounds, ends_of_time) in [(2, 2, 0), (2, 2, 2), (3, 1, 0), (3, 1, 1)] {
-        let exploration = Exploration::of(threads, rounds, 0, ends_of_time);
-        println!("{threads} {rounds} {ends_of_time}: {}", exploration.seen.len());
+    for (rounds, ends_of_time) in [(&[2, 2][..], 2), (&[2, 1, 1], 0), (&[2, 1, 1], 1)] {
+        let exploration = Exploration::of(rounds, 0, ends_of_time);
+        println!("{rounds:?} {ends_of_time}: {}", exploration.seen.len());
         assert!(exploration.seen.len() > 400, "there are many orders");
     }
 }
 
 #[test]
 fn whoever_dies_at_whichever_step_one_at_most_has_the_lock_and_nobody_is_stuck() {
-    for (threads, rounds, deaths) in [(2, 1, 1), (2, 2, 1), (3, 1, 1)] {
-        let exploration = Exploration::of(threads, rounds, deaths, 0);
-        println!("{threads} {rounds} {deaths}: {}", exploration.seen.len());
+    for (rounds, deaths) in [(&[2, 2][..], 1), (&[1, 1, 1], 1)] {
+        let exploration = Exploration::of(rounds, deaths, 0);
+        println!("{rounds:?} {deaths}: {}", exploration.seen.len());
         assert!(exploration.seen.len() > 400, "there are many orders");
     }
 }
