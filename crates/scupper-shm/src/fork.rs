@@ -11,7 +11,8 @@ use std::io;
 
 /// What to do around a fork. All three run on the thread that forks.
 ///
-/// They must not panic (the process is ended if they do), must not fork, and must not [`register`].
+/// They must not panic (the process is ended if they do), and must not fork, [`register`] or [lock](crate::Shared::lock) a mapped
+/// file.
 pub trait Hooks: Sync {
     /// Before the process forks: take what no other thread may hold meanwhile.
     fn before(&self);

@@ -22,8 +22,11 @@ mod model;
 const FREE: u32 = 0;
 const WAITED_FOR: u32 = 1 << 31;
 
-/// How often a thread looks again before it sleeps: about as long as a short section takes.
-const LOOKS: u32 = if cfg!(test) { 1 } else { 100 };
+/// How often a thread looks again before it sleeps, and how long it pauses in between, in the processor's shortest pauses: at
+/// first, and at most. Long enough for another to have the lock many times before the memory moves to this core.
+const LOOKS: u32 = if cfg!(test) { 1 } else { 8 };
+const FIRST_PAUSE: u32 = 32;
+const LONGEST_PAUSE: u32 = 256;
 /// How long a thread sleeps before it looks whether the owner lives: at first, and at most.
 const FIRST_SLEEP: Duration = Duration::from_millis(4);
 const LONGEST_SLEEP: Duration = Duration::from_millis(32);
@@ -185,13 +188,15 @@ pub(super) fn take(
 }
 
 fn is_free_in_a_moment(word: &impl Word, me: Owner) -> bool {
+    let mut pause = FIRST_PAUSE;
     for _ in 0..LOOKS {
         match word.load() {
             FREE if word.replace(FREE, me.0) => return true,
             // Those who sleep go first, or nearly.
             value if value & WAITED_FOR != 0 => return false,
-            _ => hint::spin_loop(),
+            _ => (0..pause).for_each(|_| hint::spin_loop()),
         }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     false
 }

@@ -21,6 +21,10 @@ use crate::{LockError, OpenError};
 /// A forked child may go on using what its parent opened: it takes a seat of its own when it first locks. What the parent's
 /// threads hold stays theirs. Another program that is started inherits nothing.
 ///
+/// A process that gives up its right to the file, as a service does that begins as the administrator and goes on as another user,
+/// may go on with what it has open, but can take the lock from no dead one, and a child of it has no seat: let it change first and
+/// open then.
+///
 /// # Who removes the file
 /// Nobody here does. A file that is removed or renamed lives on for those who have it open, and those who then open or create at
 /// its path have another.
