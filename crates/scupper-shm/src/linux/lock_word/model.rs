@@ -3,158 +3,15 @@
 //! The code of a thread is run up to its next step with the outcomes of all steps before, as often as there is a next one. So it
 //! is the code itself that is checked, step by step, and no thread is needed.
 
-use std::cell::{Cell, RefCell};
+mod thread;
+
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Duration;
 
-use rustix::io;
-
-use crate::LockError;
-
-use super::{Owner, Word, give_back, give_back_for, take, take_over, try_take};
+use thread::{Status, Step, Thread};
 
 /// More than there are threads.
 const SEATS: usize = 4;
-
-/// What a thread is about to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Step {
-    Load,
-    Swap(u32),
-    Replace(u32, u32),
-    Sleep(u32),
-    Wake,
-    IsTimeLeft,
-    TrySeat(u32),
-    LeaveSeat(u32),
-    Enter,
-}
-
-/// What a thread does all of its steps with.
-struct Steps<'a> {
-    outcomes: &'a [u32],
-    next: Cell<usize>,
-    wanted: RefCell<Option<Step>>,
-}
-
-impl Steps<'_> {
-    /// The outcome of this step, if it is known; else this is as far as the thread gets.
-    fn take(&self, step: Step) -> u32 {
-        let at = self.next.replace(self.next.get() + 1);
-        if let Some(outcome) = self.outcomes.get(at) {
-            return *outcome;
-        }
-        *self.wanted.borrow_mut() = Some(step);
-        resume_unwind(Box::new(()));
-    }
-}
-
-impl Word for Steps<'_> {
-    fn load(&self) -> u32 {
-        self.take(Step::Load)
-    }
-
-    fn swap(&self, new: u32) -> u32 {
-        self.take(Step::Swap(new))
-    }
-
-    fn replace(&self, old: u32, new: u32) -> bool {
-        self.take(Step::Replace(old, new)) == 1
-    }
-
-    fn sleep(&self, value: u32, _: Duration) -> io::Result<bool> {
-        Ok(self.take(Step::Sleep(value)) == 1)
-    }
-
-    fn wake_one(&self) {
-        self.take(Step::Wake);
-    }
-}
-
-/// A thread, as an opening of its own: it sits down if it does not sit, then takes the lock so many times.
-fn run(steps: &Steps<'_>, seat: Option<u32>, rounds: usize) {
-    let me = Owner::of_seat(seat.unwrap_or_else(|| sit_down(steps)));
-    let left = || Duration::from_secs(steps.take(Step::IsTimeLeft).into());
-    let take_from = |owner: Owner| {
-        if owner == me || steps.take(Step::TrySeat(owner.seat())) == 0 {
-            return Ok(false);
-        }
-        let is_taken = take_over(steps, owner, me);
-        steps.take(Step::LeaveSeat(owner.seat()));
-        Ok(is_taken)
-    };
-    for _ in 0..rounds {
-        if !try_take(steps, me) {
-            match take(steps, me, left, take_from) {
-                Ok(()) => {}
-                Err(LockError::TimedOut) => continue,
-                Err(error) => unreachable!("{error}"),
-            }
-        }
-        steps.take(Step::Enter);
-        give_back(steps);
-    }
-}
-
-fn sit_down(steps: &Steps<'_>) -> u32 {
-    let mut seats = 0..;
-    let seat = seats.find(|seat| steps.take(Step::TrySeat(*seat)) == 1).unwrap();
-    give_back_for(steps, Owner::of_seat(seat));
-    seat
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Status {
-    About(Step),
-    Asleep,
-    Done,
-    Dead,
-}
-
-#[derive(Clone)]
-struct Thread {
-    /// The seat that it has from the beginning, and how often it takes the lock.
-    seat: Option<u32>,
-    rounds: usize,
-    outcomes: Vec<u32>,
-    status: Status,
-    /// How many of the outcomes no longer matter for what it does next, and what it knows of them: how often it has had the
-    /// lock, and the last value that it slept on.
-    past: usize,
-    knows: (usize, u32),
-}
-
-impl Hash for Thread {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (self.status, self.knows, &self.outcomes[self.past..]).hash(hasher);
-    }
-}
-
-impl Thread {
-    fn new(seat: Option<u32>, rounds: usize) -> Self {
-        let mut thread = Self { seat, rounds, outcomes: Vec::new(), status: Status::Done, past: 0, knows: (0, 0) };
-        thread.goes_on(None);
-        thread
-    }
-
-    fn goes_on(&mut self, outcome: Option<u32>) {
-        match self.status {
-            Status::About(Step::Sleep(value)) => (self.past, self.knows.1) = (self.outcomes.len(), value),
-            Status::About(Step::Swap(_)) => (self.past, self.knows) = (self.outcomes.len(), (self.knows.0 + 1, 0)),
-            _ => {}
-        }
-        self.outcomes.extend(outcome);
-        let steps = Steps { outcomes: &self.outcomes, next: Cell::new(0), wanted: RefCell::new(None) };
-        let ended = catch_unwind(AssertUnwindSafe(|| run(&steps, self.seat, self.rounds)));
-        self.status = match steps.wanted.into_inner() {
-            Some(step) => Status::About(step),
-            None if ended.is_ok() => Status::Done,
-            None => unreachable!("it panicked by itself"),
-        };
-    }
-}
 
 /// What there is besides the threads' own memory.
 #[derive(Clone, Hash)]
@@ -250,8 +107,7 @@ impl Exploration {
                 is_replaced.into()
             }
             Step::Sleep(value) if now.word == value => {
-                let thread = &mut now.threads[at];
-                (thread.status, thread.past, thread.knows.1) = (Status::Asleep, thread.outcomes.len(), value);
+                now.threads[at].falls_asleep(value);
                 return left.push(now);
             }
             Step::Sleep(_) => 0,
@@ -292,9 +148,7 @@ impl Exploration {
 fn die(world: &World, at: usize) -> World {
     let mut next = world.clone();
     next.deaths -= 1;
-    let thread = &mut next.threads[at];
-    (thread.status, thread.past, thread.knows) = (Status::Dead, 0, (0, 0));
-    thread.outcomes.clear();
+    next.threads[at].dies();
     next.seats.iter_mut().filter(|seat| **seat == Some(at)).for_each(|seat| *seat = None);
     next.inside = next.inside.filter(|inside| *inside != at);
     next
@@ -304,7 +158,6 @@ fn die(world: &World, at: usize) -> World {
 fn without_deaths_no_wake_up_is_lost_though_sleep_never_ends_by_itself() {
     for (rounds, ends_of_time) in [(&[2, 2][..], 2), (&[2, 1, 1], 0), (&[2, 1, 1], 1)] {
         let exploration = Exploration::of(rounds, 0, ends_of_time);
-        println!("{rounds:?} {ends_of_time}: {}", exploration.seen.len());
         assert!(exploration.seen.len() > 400, "there are many orders");
     }
 }
@@ -313,7 +166,6 @@ fn without_deaths_no_wake_up_is_lost_though_sleep_never_ends_by_itself() {
 fn whoever_dies_at_whichever_step_one_at_most_has_the_lock_and_nobody_is_stuck() {
     for (rounds, deaths) in [(&[2, 2][..], 1), (&[1, 1, 1], 1)] {
         let exploration = Exploration::of(rounds, deaths, 0);
-        println!("{rounds:?} {deaths}: {}", exploration.seen.len());
         assert!(exploration.seen.len() > 400, "there are many orders");
     }
 }
