@@ -143,6 +143,7 @@ const LAYERS: &[&str] = &[
     "store::shared_memory::mapped",
     "store::shared_memory::store",
     "store::shared_memory::builder",
+    "store::shared_memory::trial",
     "store::shared_memory",
     "store::open",
     "store",

@@ -183,6 +183,11 @@ impl TestHost {
         self.wall.fetch_add(micros, crate::sync::Ordering::AcqRel);
     }
 
+    /// The wall clock is set.
+    pub(crate) fn set_wall(&self, wall: u64) {
+        self.wall.store(wall, crate::sync::Ordering::Release);
+    }
+
     /// Another boot, so long ago, at this time of the wall clock.
     pub(crate) fn reboot(&self, since_boot: u64, wall: u64) {
         self.set(self.boot.load(crate::sync::Ordering::Acquire) + 1, since_boot, wall);

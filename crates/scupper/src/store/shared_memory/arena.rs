@@ -33,7 +33,7 @@ impl Use {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) at: u64,
-    order: u32,
+    pub(super) order: u32,
 }
 
 impl Block {
@@ -56,11 +56,11 @@ pub(super) struct Arena<'c, 'w, W: Words + ?Sized> {
 }
 
 impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
-    const SMALLEST: u32 = 3;
-    const LARGEST: u32 = 39;
+    pub(super) const SMALLEST: u32 = 3;
+    pub(super) const LARGEST: u32 = 39;
     /// Where a free block has the next and the one before of its list.
-    const NEXT: u64 = 1;
-    const BEFORE: u64 = 2;
+    pub(super) const NEXT: u64 = 1;
+    pub(super) const BEFORE: u64 = 2;
 
     #[inline(always)]
     pub(super) fn new(change: &'c Change<'w, W>, geometry: Geometry) -> Self {
@@ -86,7 +86,7 @@ impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
         }
     }
 
-    const fn list(order: u32) -> u64 {
+    pub(super) const fn list(order: u32) -> u64 {
         at::FREE + (order - Self::SMALLEST) as u64
     }
 
@@ -101,7 +101,7 @@ impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
 
     /// What lies at this place, if it is a block.
     #[inline(always)]
-    fn find(&self, at: u64) -> Option<(Block, Use)> {
+    pub(super) fn find(&self, at: u64) -> Option<(Block, Use)> {
         let Geometry { base, end, .. } = self.geometry;
         let tag = if (base..end).contains(&at) { self.change.get(at) } else { 0 };
         #[expect(clippy::cast_possible_truncation, reason = "a tag with more than an order there is none of those that are known")]

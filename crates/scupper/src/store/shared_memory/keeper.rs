@@ -26,6 +26,7 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     const CHAINS_IN_PASSING: u64 = 2;
     /// And so many where there is no room.
     const CHAINS_FOR_ROOM: u64 = 128;
+    const MOST_OF_A_CHAIN: u64 = 32;
 
     /// A change of the words at the store's time. What it says holds once it is committed; if it fails, it has not been.
     #[inline(always)]
@@ -52,10 +53,7 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
         let outcome = self.try_apply(hash, operation);
         match outcome {
             Err(error) if error.kind() == ErrorKind::Capacity => {
-                if self.sweep(Self::CHAINS_FOR_ROOM)? == 0 {
-                    return Err(error);
-                }
-                self.try_apply(hash, operation)
+                if self.sweep(Self::CHAINS_FOR_ROOM) == 0 { Err(error) } else { self.try_apply(hash, operation) }
             }
             _ => outcome,
         }
@@ -69,23 +67,23 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
         }
         let (reply, is_new) = self.change(|table, now| as_a_whole(table, hash, operation, now))?;
         if is_new {
-            self.sweep(Self::CHAINS_IN_PASSING)?;
+            self.sweep(Self::CHAINS_IN_PASSING);
         }
         Ok(reply)
     }
 
-    /// Gives up the idle buckets in so many chains; says how many those were.
-    pub(super) fn sweep(&self, chains: u64) -> Result<u64> {
+    /// Gives up the idle buckets in so many chains; says how many those were. A chain that is damaged is none of those who come
+    /// for other buckets.
+    fn sweep(&self, chains: u64) -> usize {
         let mut given_up = 0;
         for _ in 0..chains.min(self.geometry.chains) {
             let chain = self.words.load(at::SWEEP);
-            while self.change(|table, now| give_up_one(table, chain, now))? {
-                given_up += 1;
-            }
-            // Any number would do: it is where to look first.
+            // Outside of any change, as every number will do.
             self.words.store(at::SWEEP, chain.wrapping_add(1));
+            let give_up = || self.change(|table, now| give_up_one(table, chain, now));
+            given_up += (0..Self::MOST_OF_A_CHAIN).take_while(|_| matches!(give_up(), Ok(true))).count();
         }
-        Ok(given_up)
+        given_up
     }
 }
 

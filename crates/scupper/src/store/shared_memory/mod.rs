@@ -36,5 +36,8 @@ mod store;
 
 mod builder;
 
+#[cfg(test)]
+mod trial;
+
 pub use builder::SharedMemoryStoreBuilder;
 pub use store::SharedMemoryStore;

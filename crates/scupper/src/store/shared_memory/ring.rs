@@ -109,6 +109,7 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
     #[inline(always)]
     pub(super) fn append(&mut self, tick: u64, weight: u64, keep_from: u64) -> Result<()> {
         if self.end + weight > Totals::HIGHEST {
+            // The totals begin anew, as they do not go on for ever.
             self.rewrite(&self.events(), (self.count + 1).max(Self::SMALLEST))?;
         }
         let is_same_tick = self.count > 0 && self.event(self.count - 1).0 == tick;
@@ -140,6 +141,9 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
             return self.rewrite(&self.events(), (2 * self.count).max(Self::SMALLEST));
         }
         (self.base, self.start) = (self.event(left - 1).1, (self.start + left) % self.capacity);
+        if self.base > self.end {
+            return Err(corrupt("a log in it counts backwards"));
+        }
         self.count -= left;
         self.change.set(self.slot + at::BASE, self.base);
         self.change.set(self.slot + at::START, self.start);
@@ -158,12 +162,16 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
 
     /// The same, in a block with room for so many.
     fn rewrite(&mut self, events: &[(u64, u64)], most: u64) -> Result<()> {
+        let end = events.last().map_or(0, |(_, total)| *total);
+        if end > Totals::HIGHEST {
+            return Err(corrupt("a log in it counts backwards"));
+        }
         let new = self.arena.take(1 + EVENT * most.max(events.len() as u64), Use::Log)?;
         for (place, (tick, total)) in (new.at + 1..).step_by(2).zip(events) {
             self.change.fill(place, *tick);
             self.change.fill(place + 1, *total);
         }
-        self.replace(Some(new), events.len() as u64, events.last().map_or(0, |(_, total)| *total));
+        self.replace(Some(new), events.len() as u64, end);
         Ok(())
     }
 

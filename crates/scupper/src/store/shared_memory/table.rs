@@ -113,6 +113,7 @@ impl<'c, 'w, W: Words + ?Sized> Table<'c, 'w, W> {
     }
 
     /// How many buckets there are.
+    #[cfg(test)]
     pub(super) fn len(&self) -> u64 {
         self.change.get(geometry::at::BUCKETS)
     }
