@@ -16,8 +16,10 @@ mod tests;
 
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
 pub(crate) use in_place::{Log, Place, acquire_in_place};
+#[cfg(feature = "sqlite")]
+pub(crate) use numbers::corrupt;
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
-pub(crate) use numbers::{Kind, Numbers, corrupt, head};
+pub(crate) use numbers::{Kind, Numbers, head};
 #[cfg(any(feature = "redis", feature = "shared-memory"))]
 pub(crate) use operations::check;
 pub use state::BucketState;

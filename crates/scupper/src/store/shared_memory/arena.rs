@@ -99,6 +99,20 @@ impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
         }
     }
 
+    /// The block that is said to be at this place and of this order. Whether it is there in truth shows where it is given back:
+    /// to see it, another line of the cache would be fetched.
+    #[inline(always)]
+    pub(super) fn block_of(&self, at: u64, order: u32) -> Result<Block> {
+        let Geometry { base, end, .. } = self.geometry;
+        let block = Block { at, order: order.min(Self::LARGEST) };
+        let is_within = (base..end).contains(&at) && block.words() <= end - at;
+        if is_within && (at - base).is_multiple_of(block.words()) {
+            Ok(block)
+        } else {
+            Err(corrupt("a block of it is not where it should be"))
+        }
+    }
+
     /// What lies at this place, if it is a block.
     #[inline(always)]
     pub(super) fn find(&self, at: u64) -> Option<(Block, Use)> {
@@ -148,10 +162,18 @@ impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
     /// Frees what was given back. It comes last in a change.
     #[inline(always)]
     pub(super) fn settle(&self) -> Result<()> {
+        if self.given_back.borrow().is_empty() { Ok(()) } else { self.free_all() }
+    }
+
+    #[cold]
+    fn free_all(&self) -> Result<()> {
         self.given_back.take().into_iter().try_for_each(|block| self.free(block))
     }
 
     fn free(&self, block: Block) -> Result<()> {
+        if !matches!(self.find(block.at), Some((found, Use::Bucket | Use::Log)) if found == block) {
+            return Err(corrupt("a block of it is not where it should be"));
+        }
         let (mut place, mut order) = (block.at - self.geometry.base, block.order);
         while order < Self::LARGEST {
             let other = self.find(self.geometry.base + (place ^ (1 << order)));

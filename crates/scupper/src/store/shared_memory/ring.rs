@@ -1,5 +1,6 @@
 use crate::algorithm::Totals;
 use crate::error::Result;
+use crate::store::bucket::head;
 use crate::store::shared_memory::arena::{Arena, Block, Use};
 use crate::store::shared_memory::failure::corrupt;
 use crate::store::shared_memory::journal::Change;
@@ -14,7 +15,7 @@ pub(super) struct Ring<'c, 'w, W: Words + ?Sized> {
     arena: &'c Arena<'c, 'w, W>,
     /// The block of the slot that the log belongs to.
     slot: u64,
-    block: Option<Block>,
+    pub(super) block: Option<Block>,
     capacity: u64,
     start: u64,
     count: u64,
@@ -22,6 +23,10 @@ pub(super) struct Ring<'c, 'w, W: Words + ?Sized> {
     base: u64,
     end: u64,
 }
+
+/// The word that leads to the block has its order in so many bits.
+const ORDER_BITS: u32 = 6;
+const ORDERS: u64 = (1 << ORDER_BITS) - 1;
 
 /// Words of an event.
 const EVENT: u64 = 2;
@@ -36,20 +41,17 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
     /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it is none.
     #[inline(always)]
     pub(super) fn read(change: &'c Change<'w, W>, arena: &'c Arena<'c, 'w, W>, slot: u64) -> Result<Self> {
-        let [log, base, start, count] = [at::LOG, at::BASE, at::START, at::COUNT].map(|place| change.get(slot + place));
-        let block = if log == 0 { None } else { Some(arena.block(log, Use::Log)?) };
+        let [log, base, start, end, count] = at::OF_THE_LOG.map(|place| change.get(slot + place));
+        #[expect(clippy::cast_possible_truncation, reason = "an order has few bits")]
+        let block = if log == 0 { None } else { Some(arena.block_of(log >> ORDER_BITS, (log & ORDERS) as u32)?) };
         let capacity = block.map_or(0, |block| (block.words() - 1) / EVENT);
-        let mut ring = Self { change, arena, slot, block, capacity, start, count, base, end: base };
         if count > capacity || start >= capacity.max(1) {
             return Err(corrupt("a log in it is longer than its block"));
         }
-        if count > 0 {
-            ring.end = ring.event(count - 1).1;
-        }
-        if ring.end < base || ring.end > Totals::HIGHEST || ring.end - base < count {
+        if end < base || end > Totals::HIGHEST || end - base < count {
             return Err(corrupt("a log in it counts backwards"));
         }
-        Ok(ring)
+        Ok(Self { change, arena, slot, block, capacity, start, count, base, end })
     }
 
     /// Where the nth event lies, from 0.
@@ -112,7 +114,9 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
             // The totals begin anew, as they do not go on for ever.
             self.rewrite(&self.events(), (self.count + 1).max(Self::SMALLEST))?;
         }
-        let is_same_tick = self.count > 0 && self.event(self.count - 1).0 == tick;
+        // No event is later than the bucket's time: the newest, in another line of the cache, is seldom looked at.
+        let may_be_same = tick <= self.change.get(self.slot + at::HEAD + head::HIGH_WATER as u64);
+        let is_same_tick = may_be_same && self.count > 0 && self.event(self.count - 1).0 == tick;
         let is_full = self.count == self.capacity;
         if is_full && !is_same_tick {
             // Before the total is computed: in a new block, totals begin anew.
@@ -131,6 +135,7 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
             self.change.set(self.slot + at::COUNT, self.count);
         }
         self.end = end;
+        self.change.set(self.slot + at::END, end);
         Ok(())
     }
 
@@ -182,8 +187,8 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
 
     fn replace(&mut self, new: Option<Block>, count: u64, end: u64) {
         let old = std::mem::replace(&mut self.block, new);
-        for (place, word) in [(at::LOG, new.map_or(0, |new| new.at)), (at::BASE, 0), (at::START, 0), (at::COUNT, count)]
-        {
+        let log = new.map_or(0, |new| new.at << ORDER_BITS | u64::from(new.order));
+        for (place, word) in at::OF_THE_LOG.into_iter().zip([log, 0, 0, end, count]) {
             self.change.set(self.slot + place, word);
         }
         (self.capacity, self.start) = (new.map_or(0, |new| (new.words() - 1) / EVENT), 0);

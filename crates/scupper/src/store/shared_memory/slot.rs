@@ -13,15 +13,19 @@ pub(super) mod at {
     pub(in crate::store::shared_memory) const HASH: u64 = 2;
     /// The key's length in bytes, and the head's in words above it.
     pub(in crate::store::shared_memory) const LENGTHS: u64 = 3;
-    /// The block of the log.
+    /// The block of the log: its place, and below that its order.
     pub(in crate::store::shared_memory) const LOG: u64 = 4;
     /// Units of the log that were dropped: its running totals begin from here.
     pub(in crate::store::shared_memory) const BASE: u64 = 5;
     /// Where in its block the oldest event lies.
-    pub(in crate::store::shared_memory) const START: u64 = 8;
+    pub(in crate::store::shared_memory) const START: u64 = 6;
+    /// Units up to and with the newest event, from the same beginning.
+    pub(in crate::store::shared_memory) const END: u64 = 8;
     /// How many events there are.
     pub(in crate::store::shared_memory) const COUNT: u64 = 9;
     pub(in crate::store::shared_memory) const HEAD: u64 = 10;
+    /// All that leads to the log.
+    pub(in crate::store::shared_memory) const OF_THE_LOG: [u64; 5] = [LOG, BASE, START, END, COUNT];
 }
 
 /// A block with all of a bucket but its log: key and head.
@@ -64,9 +68,8 @@ impl Slot {
         let slot = Self { block, head_len: head.len() as u64, key_len: key.len() as u64 };
         change.fill(block.at + at::HASH, hash);
         change.fill(block.at + at::LENGTHS, slot.head_len << Self::KEY_BITS | slot.key_len);
-        for empty in [at::NEXT, at::LOG, at::BASE, at::START, at::COUNT] {
-            change.fill(block.at + empty, 0);
-        }
+        change.fill(block.at + at::NEXT, 0);
+        at::OF_THE_LOG.into_iter().for_each(|place| change.fill(block.at + place, 0));
         let key = key.as_bytes().chunks(8).map(word_of);
         for (place, word) in (block.at + at::HEAD..).zip(head.iter().copied().chain(key)) {
             change.fill(place, word);

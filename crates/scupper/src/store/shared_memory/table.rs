@@ -89,7 +89,7 @@ impl<'c, 'w, W: Words + ?Sized> Table<'c, 'w, W> {
     pub(super) fn replace(&self, old: Found, hash: u64, key: &str, head: &[u64]) -> Result<Slot> {
         let block = self.arena.take(Slot::words_for(head.len() as u64, key), Use::Bucket)?;
         let slot = Slot::fill(self.change, block, hash, key, head);
-        for same in [at::NEXT, at::LOG, at::BASE, at::START, at::COUNT] {
+        for same in at::OF_THE_LOG.into_iter().chain([at::NEXT]) {
             self.change.fill(block.at + same, self.change.get(old.slot.block.at + same));
         }
         self.change.set(old.link, block.at);

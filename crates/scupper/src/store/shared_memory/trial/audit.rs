@@ -5,7 +5,7 @@ use crate::store::shared_memory::arena::{Arena, Block, Use};
 use crate::store::shared_memory::bucket::Loaded;
 use crate::store::shared_memory::geometry::{Geometry, at};
 use crate::store::shared_memory::journal::Change;
-use crate::store::shared_memory::slot;
+use crate::store::shared_memory::ring::Ring;
 use crate::store::shared_memory::table::Table;
 use crate::store::shared_memory::words::Words;
 
@@ -28,8 +28,9 @@ pub(super) fn audit<W: Words + ?Sized>(words: &W) -> BTreeMap<String, Numbers> {
         for found in table.chain(chain).unwrap() {
             let place = found.slot.block.at;
             assert_eq!(blocks.remove(&place).map(|(_, used_as)| used_as), Some(Use::Bucket));
-            let log = change.get(place + slot::at::LOG);
-            assert!(log == 0 || blocks.remove(&log).map(|(_, used_as)| used_as) == Some(Use::Log));
+            if let Some(log) = Ring::read(&change, &arena, place).unwrap().block {
+                assert_eq!(blocks.remove(&log.at), Some((log, Use::Log)));
+            }
             let (_, state) = Loaded::new(&table, found).unwrap();
             let key = found.slot.key(&change).unwrap();
             assert!(buckets.insert(key, state.to_numbers()).is_none(), "a key is there twice");

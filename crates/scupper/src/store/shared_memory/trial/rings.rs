@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::algorithm::Totals;
 use crate::error::Result;
+use crate::store::bucket::head;
 use crate::store::shared_memory::arena::Arena;
 use crate::store::shared_memory::geometry::Geometry;
 use crate::store::shared_memory::journal::Change;
@@ -20,9 +21,13 @@ fn with<T>(memory: &Memory, work: impl FnOnce(&mut Ring<'_, '_, Memory>) -> Resu
     let table = Table::new(&change, &arena, geometry);
     let slot = match table.find(hash("key"), "key")? {
         Some(found) => found.slot,
-        None => table.insert(hash("key"), "key", &[])?,
+        None => table.insert(hash("key"), "key", &[0; head::RATES])?,
     };
-    let done = work(&mut Ring::read(&change, &arena, slot.block.at)?)?;
+    let mut ring = Ring::read(&change, &arena, slot.block.at)?;
+    let done = work(&mut ring)?;
+    if let Some((newest, _)) = ring.newest() {
+        change.set(slot.head(head::HIGH_WATER as u64), newest);
+    }
     arena.settle()?;
     drop(arena);
     change.commit()?;
