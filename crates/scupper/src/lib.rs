@@ -93,6 +93,8 @@ pub use store::{Cause, Cursor, MemoryStore, Page, Snapshot, Usage};
 pub use store::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "shared-memory")]
 pub use store::{SharedMemoryStore, SharedMemoryStoreBuilder};
+#[cfg(feature = "sqlite")]
+pub use store::{SqliteStore, SqliteStoreBuilder};
 pub use time::Timestamp;
 /// The examples of the README, compiled and run.
 #[cfg(doctest)]

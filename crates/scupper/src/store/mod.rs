@@ -17,6 +17,9 @@ mod memory;
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
 mod host_clock;
 
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+mod percent;
+
 #[cfg(feature = "redis")]
 mod io;
 
@@ -28,6 +31,9 @@ mod redis;
 
 #[cfg(feature = "shared-memory")]
 mod shared_memory;
+
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 mod open;
 
@@ -43,5 +49,7 @@ pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapsh
 pub use redis::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "shared-memory")]
 pub use shared_memory::{SharedMemoryStore, SharedMemoryStoreBuilder};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteStore, SqliteStoreBuilder};
 pub(crate) use submission::unexpected;
 pub use submission::{Outcomes, Submission, SubmissionFuture};

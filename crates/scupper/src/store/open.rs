@@ -11,13 +11,16 @@ use crate::timer::block_on;
 /// | URL | store | feature |
 /// |---|---|---|
 /// | `memory:` | [`MemoryStore`], new and empty | |
+/// | `sqlite:limits.db`, `sqlite:/var/lib/app/limits.db` | `SqliteStore`, in this file; `?timeout=500ms` may follow | `sqlite` |
 /// | `redis://…`, `rediss://…`, `redis+sentinel://…`, `redis+cluster://…` and the like | `RedisStore`, which says more of its URLs | `redis` |
 /// | `shm:name`, `shm:/path/to/file` | `SharedMemoryStore`, made if it is not there | `shared-memory` |
 ///
-/// A remote store is not reached before the first request; [`connect`] goes there at once.
+/// A remote store is not reached before the first request; [`connect`] goes there at once. A file is opened at once. In the
+/// path of an `SQLite` file, special characters are written like `%3F`.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidConfig`] if the URL names no store, or is wrong in a part, which is named; no message shows a password.
+/// For a file, those of opening it.
 /// [`ErrorKind::Unsupported`] if the store is of a feature that was not built in.
 ///
 /// # Examples
@@ -32,6 +35,10 @@ use crate::timer::block_on;
 pub fn open(url: &str) -> Result<Arc<dyn Store>> {
     match Kind::of(url)? {
         Kind::Memory => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        Kind::Sqlite => Ok(Arc::new(crate::store::sqlite::SqliteStore::at_url(url)?)),
+        #[cfg(not(feature = "sqlite"))]
+        Kind::Sqlite => Err(not_built_in("sqlite")),
         #[cfg(feature = "redis")]
         Kind::Redis => Ok(Arc::new(crate::store::redis::RedisStore::open(url)?)),
         #[cfg(not(feature = "redis"))]
@@ -81,6 +88,7 @@ pub fn connect_blocking(url: &str) -> Result<Arc<dyn Store>> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Memory,
+    Sqlite,
     Redis,
     SharedMemory,
 }
@@ -89,7 +97,7 @@ impl Kind {
     /// Only what can be nothing but a scheme is ever quoted: where somebody forgot it, a password stands there.
     fn of(url: &str) -> Result<Self> {
         let wrong = |what: String| {
-            let right = "write memory:, shm:name, redis://host, rediss://host, redis+sentinel://host/master or \
+            let right = "write memory:, sqlite:file, shm:name, redis://host, rediss://host, redis+sentinel://host/master or \
                          redis+cluster://host,host";
             Error::new(ErrorKind::InvalidConfig, format!("{what}; {right}"))
         };
@@ -101,6 +109,7 @@ impl Kind {
         match scheme {
             "memory" if rest.is_empty() => Ok(Self::Memory),
             "memory" => Err(wrong("nothing can follow after memory:".to_owned())),
+            "sqlite" => Ok(Self::Sqlite),
             "shm" => Ok(Self::SharedMemory),
             _ if scheme.starts_with("redis") || scheme.starts_with("valkey") => Ok(Self::Redis),
             _ => {
@@ -117,7 +126,7 @@ impl Kind {
     }
 }
 
-#[cfg(not(all(feature = "redis", feature = "shared-memory")))]
+#[cfg(not(all(feature = "redis", feature = "sqlite", feature = "shared-memory")))]
 #[cold]
 fn not_built_in(feature: &str) -> Error {
     let what = format!("stores of {feature} are not built in; build scupper with the feature `{feature}`");

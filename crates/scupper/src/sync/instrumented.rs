@@ -5,6 +5,10 @@ use std::sync::LockResult;
 use std::time::Duration;
 
 pub(crate) use self::{Mutex as StaticMutex, MutexGuard as StaticGuard};
+#[cfg(feature = "sqlite")]
+pub(crate) use self::{
+    RwLock as StaticRwLock, RwLockReadGuard as StaticReadGuard, RwLockWriteGuard as StaticWriteGuard,
+};
 pub(crate) use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
 /// As [`std::sync::Mutex`], never poisoned.

@@ -8,6 +8,11 @@ pub(crate) use shuttle::thread;
 // or a run would hang.
 pub(crate) use std::sync::{Mutex as StaticMutex, MutexGuard as StaticGuard};
 
+#[cfg(feature = "sqlite")]
+pub(crate) use std::sync::{
+    RwLock as StaticRwLock, RwLockReadGuard as StaticReadGuard, RwLockWriteGuard as StaticWriteGuard,
+};
+
 use std::sync::PoisonError;
 
 /// The lock around decisions. Threads that the model checker runs one at a time must not spin.

@@ -2,3 +2,7 @@
 
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock};
 pub(crate) use std::sync::{Mutex as StaticMutex, MutexGuard as StaticGuard};
+#[cfg(feature = "sqlite")]
+pub(crate) use std::sync::{
+    RwLock as StaticRwLock, RwLockReadGuard as StaticReadGuard, RwLockWriteGuard as StaticWriteGuard,
+};

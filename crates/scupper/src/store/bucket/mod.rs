@@ -16,11 +16,13 @@ mod tests;
 
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
 pub(crate) use in_place::{Log, Place, acquire_in_place};
+#[cfg(feature = "shared-memory")]
+pub(crate) use numbers::Numbers;
 #[cfg(feature = "sqlite")]
 pub(crate) use numbers::corrupt;
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
-pub(crate) use numbers::{Kind, Numbers, head};
-#[cfg(any(feature = "redis", feature = "shared-memory"))]
+pub(crate) use numbers::{Kind, head};
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "shared-memory"))]
 pub(crate) use operations::check;
 pub use state::BucketState;
 #[cfg(feature = "redis")]

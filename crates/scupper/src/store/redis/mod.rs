@@ -2,8 +2,6 @@
 
 mod secret;
 
-mod percent;
-
 mod endpoint;
 
 mod access;

@@ -1,6 +1,6 @@
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::percent;
 use crate::store::redis::access::{ClientFiles, TlsFiles};
-use crate::store::redis::percent;
 use crate::store::redis::scheme::{Layout, Scheme};
 
 /// What a Redis URL says behind its `?`.
@@ -62,7 +62,7 @@ impl Options {
             if options.0.iter().any(|(known, _)| *known == name) {
                 return Err(invalid(format!("the option {name} stands twice in the Redis URL; leave one away")));
             }
-            let value = percent::decode(value, &format!("option {name}"))?;
+            let value = percent::decode(value, &format!("option {name} in the Redis URL"))?;
             options.0.push((name, value));
         }
         Ok(options)

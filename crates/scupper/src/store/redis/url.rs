@@ -2,10 +2,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::percent::{self, Encoded};
 use crate::store::redis::access::Access;
 use crate::store::redis::endpoint::{Endpoint, digits};
 use crate::store::redis::options::Options;
-use crate::store::redis::percent::{self, Encoded};
 use crate::store::redis::scheme::{Layout, Scheme};
 
 const SERVER_PORT: u16 = 6379;
@@ -74,7 +74,10 @@ impl FromStr for Address {
                     return Err(invalid(NO_MASTER));
                 }
                 access.database = database(path)?;
-                Topology::Sentinel { sentinels: endpoints, master: percent::decode(master, "name of the master")? }
+                Topology::Sentinel {
+                    sentinels: endpoints,
+                    master: percent::decode(master, "name of the master in the Redis URL")?,
+                }
             }
             Layout::Cluster => {
                 if database(path)? != 0 {
@@ -111,8 +114,8 @@ fn credentials_of(text: &str) -> Result<Access> {
         Some((user, password)) => (user, Some(password)),
         None => (text, None),
     };
-    let user = percent::decode(user, "user")?;
-    let password = password.map(|password| percent::decode(password, "password")).transpose()?;
+    let user = percent::decode(user, "user in the Redis URL")?;
+    let password = password.map(|password| percent::decode(password, "password in the Redis URL")).transpose()?;
     Ok(Access::of(Some(user), password))
 }
 

@@ -118,7 +118,10 @@ impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
     pub(super) fn find(&self, at: u64) -> Option<(Block, Use)> {
         let Geometry { base, end, .. } = self.geometry;
         let tag = if (base..end).contains(&at) { self.change.get(at) } else { 0 };
-        #[expect(clippy::cast_possible_truncation, reason = "a tag with more than an order there is none of those that are known")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a tag with more than an order there is none of those that are known"
+        )]
         let order = tag as u32;
         let is_order = (Self::SMALLEST..=Self::LARGEST).contains(&order);
         let used_as = Use::ALL.into_iter().find(|used_as| is_order && used_as.tag(order) == tag)?;

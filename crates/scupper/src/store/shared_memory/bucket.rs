@@ -71,7 +71,9 @@ impl Loaded {
         let new = state.to_numbers();
         let slot = self.found.slot;
         let slot = if new.head.len() == self.numbers.head.len() && new.head.len() < Self::MOST_IN_PLACE {
-            for (place, number) in new.head.iter().enumerate().filter(|(place, number)| self.numbers.head[*place] != **number) {
+            for (place, number) in
+                new.head.iter().enumerate().filter(|(place, number)| self.numbers.head[*place] != **number)
+            {
                 table.change.set(slot.head(place as u64), *number);
             }
             slot

@@ -88,7 +88,9 @@ impl SharedMemoryStoreBuilder {
         if let Some(mode) = settings.mode.filter(|mode| mode & 0o600 != 0o600 || mode & !0o666 != 0) {
             return Err(Error::new(
                 ErrorKind::InvalidConfig,
-                format!("the mode {mode:o} is none for shared memory: its owner must read and write it, and nobody can run it; use 600, 660 or 666"),
+                format!(
+                    "the mode {mode:o} is none for shared memory: its owner must read and write it, and nobody can run it; use 600, 660 or 666"
+                ),
             ));
         }
         let mapped = Mapped::open(&path, settings, Box::new(ThisHost))?;

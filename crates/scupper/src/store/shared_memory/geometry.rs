@@ -56,7 +56,9 @@ impl Geometry {
         }
         Err(Error::new(
             ErrorKind::InvalidConfig,
-            format!("the size of shared memory is {bytes} bytes; it must be at least 64 KiB and at most 1 TiB, like size=64MiB"),
+            format!(
+                "the size of shared memory is {bytes} bytes; it must be at least 64 KiB and at most 1 TiB, like size=64MiB"
+            ),
         ))
     }
 

@@ -94,7 +94,8 @@ impl<W: Words + ?Sized> Drop for Change<'_, W> {
 fn undo<W: Words + ?Sized>(words: &W, noted: u64) -> Result<()> {
     let journal = at::JOURNAL..at::CHAINS;
     let entry = |nth| Change::<W>::FIRST + 2 * nth;
-    let is_word = |nth| (at::ANCHOR..words.len()).contains(&words.load(entry(nth))) && !journal.contains(&words.load(entry(nth)));
+    let is_word =
+        |nth| (at::ANCHOR..words.len()).contains(&words.load(entry(nth))) && !journal.contains(&words.load(entry(nth)));
     if noted > Change::<W>::MOST || !(0..noted).all(is_word) {
         return Err(corrupt("its journal speaks of words that are not there"));
     }

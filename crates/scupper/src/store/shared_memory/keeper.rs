@@ -1,4 +1,5 @@
 use crate::error::{ErrorKind, Result};
+use crate::quota::Quota;
 use crate::store::batch::{Action, Operation};
 use crate::store::bucket::{BucketState, acquire_in_place, check};
 use crate::store::host_clock::Host;
@@ -11,7 +12,6 @@ use crate::store::shared_memory::journal::Change;
 use crate::store::shared_memory::ring::Ring;
 use crate::store::shared_memory::table::Table;
 use crate::store::shared_memory::words::Words;
-use crate::quota::Quota;
 use crate::time::Timestamp;
 
 /// Carries out operations on the words, for whoever holds their lock.

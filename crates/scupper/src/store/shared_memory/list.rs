@@ -41,7 +41,8 @@ impl<'a> Listing<'a> {
             return Ok(None);
         }
         let keys = std::mem::take(&mut self.keys);
-        let next = is_full.then(|| Cursor::new(format!("{} {}", self.chain, self.after.as_deref().unwrap_or_default())));
+        let next =
+            is_full.then(|| Cursor::new(format!("{} {}", self.chain, self.after.as_deref().unwrap_or_default())));
         Ok(Some(Page { keys, next }))
     }
 

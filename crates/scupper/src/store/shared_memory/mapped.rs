@@ -95,7 +95,11 @@ impl Mapped {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if it is not; then nothing was done.
     #[inline(always)]
-    pub(super) fn locked<T>(&self, within: Duration, work: impl FnOnce(&Keeper<'_, [MappedWord]>) -> Result<T>) -> Result<T> {
+    pub(super) fn locked<T>(
+        &self,
+        within: Duration,
+        work: impl FnOnce(&Keeper<'_, [MappedWord]>) -> Result<T>,
+    ) -> Result<T> {
         let guard = match self.shared.lock(within) {
             Ok(guard) => guard,
             Err(error) => return Err(self.not_locked(error, within)),
@@ -148,6 +152,9 @@ fn not_opened(error: scupper_shm::OpenError) -> Error {
 impl fmt::Debug for Mapped {
     /// Without the secret of the hash.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mapped").field("path", &self.path).field("bytes", &self.geometry.bytes()).finish_non_exhaustive()
+        f.debug_struct("Mapped")
+            .field("path", &self.path)
+            .field("bytes", &self.geometry.bytes())
+            .finish_non_exhaustive()
     }
 }

@@ -64,7 +64,13 @@ impl Slot {
     }
 
     /// Writes a slot into a block that was taken in this change. It is in no chain yet and has no log.
-    pub(super) fn fill<W: Words + ?Sized>(change: &Change<'_, W>, block: Block, hash: u64, key: &str, head: &[u64]) -> Self {
+    pub(super) fn fill<W: Words + ?Sized>(
+        change: &Change<'_, W>,
+        block: Block,
+        hash: u64,
+        key: &str,
+        head: &[u64],
+    ) -> Self {
         let slot = Self { block, head_len: head.len() as u64, key_len: key.len() as u64 };
         change.fill(block.at + at::HASH, hash);
         change.fill(block.at + at::LENGTHS, slot.head_len << Self::KEY_BITS | slot.key_len);

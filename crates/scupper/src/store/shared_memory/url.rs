@@ -40,7 +40,11 @@ impl FromStr for Address {
                 "size" => settings.size.replace(size(value)?).is_some(),
                 "mode" => settings.mode.replace(mode(value)?).is_some(),
                 "timeout" => settings.lock_within.replace(duration(value)?).is_some(),
-                _ => return Err(wrong(&format!("shared memory has no option {name:?}: there are size, mode and timeout"))),
+                _ => {
+                    return Err(wrong(&format!(
+                        "shared memory has no option {name:?}: there are size, mode and timeout"
+                    )));
+                }
             };
             if said_twice {
                 return Err(wrong(&format!("the option {name} is there twice")));
@@ -59,10 +63,17 @@ fn path(place: &str) -> Result<PathBuf> {
         return Err(wrong("shared memory is on no host: leave the '//' away"));
     }
     if place.contains('/') {
-        return if place.ends_with('/') { Err(wrong("shared memory is a file, and the path ends in a '/'")) } else { Ok(place.into()) };
+        return if place.ends_with('/') {
+            Err(wrong("shared memory is a file, and the path ends in a '/'"))
+        } else {
+            Ok(place.into())
+        };
     }
     if place.is_empty() || place.len() > LONGEST_NAME {
-        let message = format!("the name of shared memory has {} bytes; it must be at least 1 and at most {LONGEST_NAME}", place.len());
+        let message = format!(
+            "the name of shared memory has {} bytes; it must be at least 1 and at most {LONGEST_NAME}",
+            place.len()
+        );
         return Err(wrong(&message));
     }
     Ok(Path::new(FOLDER).join(format!("scupper-{place}")))
@@ -87,7 +98,9 @@ fn duration(text: &str) -> Result<Duration> {
         (Some(millis), _) => Some(Duration::from_millis(millis.into())),
         (None, seconds) => seconds.map(|seconds| Duration::from_secs(seconds.into())),
     };
-    duration.ok_or_else(|| wrong(&format!("timeout={text} is no time; write a whole number and ms or s, like timeout=500ms")))
+    duration.ok_or_else(|| {
+        wrong(&format!("timeout={text} is no time; write a whole number and ms or s, like timeout=500ms"))
+    })
 }
 
 #[cfg(test)]
@@ -115,8 +128,7 @@ mod tests {
     #[test]
     fn options_are_read() {
         let settings = said("shm:a?size=64MiB&mode=660&timeout=2s").settings;
-        let expected =
-            Settings { size: Some(64 << 20), mode: Some(0o660), lock_within: Some(Duration::from_secs(2)) };
+        let expected = Settings { size: Some(64 << 20), mode: Some(0o660), lock_within: Some(Duration::from_secs(2)) };
         assert_eq!(settings, expected);
         assert_eq!(said("shm:a?size=65536&mode=0600&timeout=20ms").settings.size, Some(65536));
         assert_eq!(said("shm:a?size=2GiB").settings.size, Some(2 << 30));

@@ -1,11 +1,12 @@
 //! Percent-encoding, as URLs have it.
 
+#[cfg(feature = "redis")]
 use std::fmt::{self, Write as _};
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the text stands for. Errors name this part of the URL, and never quote it: it may be a password.
-pub(super) fn decode(text: &str, part: &str) -> Result<String> {
+pub(crate) fn decode(text: &str, part: &str) -> Result<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -15,17 +16,15 @@ pub(super) fn decode(text: &str, part: &str) -> Result<String> {
             continue;
         }
         let Some((value, after)) = hex_pair(after) else {
-            let message = format!(
-                "the {part} in the Redis URL has a '%' without two hexadecimal digits behind it; a '%' itself is written %25"
-            );
+            let message =
+                format!("the {part} has a '%' without two hexadecimal digits behind it; a '%' itself is written %25");
             return Err(Error::new(ErrorKind::InvalidConfig, message));
         };
         bytes.push(value);
         rest = after;
     }
     String::from_utf8(bytes).map_err(|_| {
-        let message =
-            format!("the {part} in the Redis URL is no UTF-8 once its '%' are decoded; encode its UTF-8 bytes");
+        let message = format!("the {part} is no UTF-8 once its '%' are decoded; encode its UTF-8 bytes");
         Error::new(ErrorKind::InvalidConfig, message)
     })
 }
@@ -37,8 +36,10 @@ fn hex_pair(text: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// Shows text so that it can stand anywhere in a URL, but for these characters, which stay as they are.
-pub(super) struct Encoded<'a>(pub(super) &'a str, pub(super) &'static [u8]);
+#[cfg(feature = "redis")]
+pub(crate) struct Encoded<'a>(pub(crate) &'a str, pub(crate) &'static [u8]);
 
+#[cfg(feature = "redis")]
 impl fmt::Display for Encoded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &byte in self.0.as_bytes() {
@@ -60,16 +61,17 @@ mod tests {
     fn text_is_decoded_strictly() {
         for (text, decoded) in [("", ""), ("plain+text", "plain+text"), ("%2f%2F", "//"), ("%C3%A9", "é"), ("é", "é")]
         {
-            assert_eq!(decode(text, "user").unwrap(), decoded);
+            assert_eq!(decode(text, "user in the URL").unwrap(), decoded);
         }
         for wrong in ["%", "a%2", "%zz", "%+1", "%é0"] {
-            let error = decode(wrong, "user").unwrap_err();
-            assert!(error.message().starts_with("the user in the Redis URL has a '%' without two"), "{error}");
+            let error = decode(wrong, "user in the URL").unwrap_err();
+            assert!(error.message().starts_with("the user in the URL has a '%' without two"), "{error}");
         }
-        let error = decode("%ff", "user").unwrap_err();
-        assert!(error.message().starts_with("the user in the Redis URL is no UTF-8"), "{error}");
+        let error = decode("%ff", "user in the URL").unwrap_err();
+        assert!(error.message().starts_with("the user in the URL is no UTF-8"), "{error}");
     }
 
+    #[cfg(feature = "redis")]
     #[test]
     fn encoded_text_decodes_to_itself() {
         for text in ["", "a b:c/d?e#f@g%h&i=j+k", "é\n\0", "-._~"] {

@@ -1,0 +1,77 @@
+//! Forks of this process while files are open.
+//!
+//! `SQLite` notes for the whole process which locks of which file it holds. A child that is forked inherits the notes, and not the
+//! locks: whatever it then did with the file could damage it. So nothing of `SQLite` is open, and no lock of ours is held, at the
+//! instant of a fork: whoever works with a file does it within a section, and a fork waits for the sections to end.
+
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+
+use crate::sync::{PoisonError, StaticReadGuard, StaticRwLock, StaticWriteGuard};
+
+static GATE: StaticRwLock<()> = StaticRwLock::new(());
+
+std::thread_local! {
+    /// How many sections this thread is in, one within the other.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// The closed gate, from before a fork to after it. Without a destructor, so that it is there until the end of the thread.
+    static CLOSED: Cell<Option<ManuallyDrop<StaticWriteGuard<'static, ()>>>> = const { Cell::new(None) };
+}
+
+/// While this is there, the process does not fork. Nobody else's code is to be called meanwhile.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// None within another section of the same thread.
+    _open: Option<StaticReadGuard<'static, ()>>,
+}
+
+impl Section {
+    pub(super) fn enter() -> Self {
+        let is_outermost = DEPTH.get() == 0;
+        let open = is_outermost.then(|| GATE.read().unwrap_or_else(PoisonError::into_inner));
+        DEPTH.set(DEPTH.get() + 1);
+        Self { _open: open }
+    }
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// Waits for all sections to end, and keeps others from beginning until [`open`].
+pub(super) fn close() {
+    let closed = GATE.write().unwrap_or_else(PoisonError::into_inner);
+    CLOSED.set(Some(ManuallyDrop::new(closed)));
+    // What is done meanwhile on this thread is within the gate.
+    DEPTH.set(DEPTH.get() + 1);
+}
+
+/// Ends what [`close`] began, on the same thread or on that of a child.
+pub(super) fn open() {
+    if let Some(closed) = CLOSED.take() {
+        DEPTH.set(DEPTH.get() - 1);
+        drop(ManuallyDrop::into_inner(closed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::thread;
+
+    #[test]
+    fn a_fork_waits_for_sections_and_sections_wait_for_a_fork() {
+        let outer = Section::enter();
+        drop(Section::enter());
+        let forking = thread::spawn(|| {
+            close();
+            drop(Section::enter());
+            open();
+        });
+        drop(outer);
+        forking.join().unwrap();
+        drop(Section::enter());
+    }
+}

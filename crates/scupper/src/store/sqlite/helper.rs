@@ -1,0 +1,117 @@
+//! The thread of a file's own: it waits for other processes, and looks for idle rows.
+
+use std::time::{Duration, Instant};
+
+use crate::error::ErrorKind;
+use crate::store::sqlite::bell::Bell;
+use crate::store::sqlite::failure::Failure;
+use crate::store::sqlite::file::{Attempt, File};
+use crate::store::sqlite::gate::Section;
+use crate::store::sqlite::job::Job;
+use crate::sync::{Arc, lock, thread};
+use crate::timer::wake;
+
+/// What the helper does next.
+enum Next {
+    GoOn,
+    Wait(Option<Duration>),
+    End,
+}
+
+impl File {
+    /// Another process is done in some tens of microseconds…
+    const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
+    /// …or it has been stopped in the middle of it.
+    const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+    /// So many rows are looked at in one transaction: others do not wait long for its end.
+    const ROWS: usize = 256;
+    /// Looking for idle rows takes at most this part of a processor's time.
+    const PART: u32 = 10;
+
+    /// The helper's life. It ends with the last store on the file.
+    pub(super) fn help(self: &Arc<Self>, bell: &Bell) {
+        let mut pause = Self::SHORTEST_PAUSE;
+        let mut looking = Duration::ZERO;
+        loop {
+            match self.attempt(true) {
+                Attempt::Done => pause = Self::SHORTEST_PAUSE,
+                Attempt::Blocked => {
+                    self.turn_away_the_late();
+                    thread::sleep(pause);
+                    pause = Self::LONGEST_PAUSE.min(pause * 2);
+                    continue;
+                }
+                Attempt::Nothing => pause = Self::SHORTEST_PAUSE,
+            }
+            match self.look_for_idle_rows(&mut looking) {
+                Next::GoOn => {}
+                Next::Wait(at_most) => bell.wait(at_most),
+                Next::End => return,
+            }
+        }
+    }
+
+    /// Answers those who have waited for another process for as long as they may.
+    fn turn_away_the_late(&self) {
+        let why = "another process has the file of the store, and kept it for as long as the store's timeout; ask again later";
+        let section = Section::enter();
+        let mut queue = lock(&self.queue);
+        let (late, others): (Vec<Job>, Vec<Job>) = queue.jobs.drain(..).partition(|job| job.patience().is_zero());
+        queue.jobs.extend(others);
+        drop(queue);
+        let wakers: Vec<_> = late.into_iter().filter_map(|job| job.turn_away(ErrorKind::Unavailable, why)).collect();
+        drop(section);
+        wakers.into_iter().for_each(wake);
+    }
+
+    fn look_for_idle_rows(&self, looking: &mut Duration) -> Next {
+        let _section = Section::enter();
+        let mut queue = lock(&self.queue);
+        if !queue.jobs.is_empty() && queue.is_free() {
+            return Next::GoOn;
+        }
+        if queue.is_closing {
+            queue.bell = None;
+            return Next::End;
+        }
+        let now = Instant::now();
+        let pause = queue.sweep_at.map(|at| at.saturating_duration_since(now));
+        if pause.is_none_or(|pause| !pause.is_zero()) {
+            return Next::Wait(pause);
+        }
+        let mut opened = match queue.take() {
+            Some(Some(opened)) => opened,
+            Some(None) => {
+                // It will be looked for them again once the file is open again.
+                queue.give_back(None);
+                queue.sweep_at = None;
+                return Next::GoOn;
+            }
+            None => return Next::Wait(Some(Self::LONGEST_PAUSE)),
+        };
+        drop(queue);
+        let swept = opened.sweep(Self::ROWS);
+        *looking += now.elapsed();
+        let mut queue = lock(&self.queue);
+        queue.give_back((!opened.is_suspect).then_some(opened));
+        let next = match swept {
+            Ok((walked, time)) => match walked.end {
+                // Others come first.
+                None => Some(Duration::ZERO),
+                Some(earliest) => {
+                    let rest = (*looking * Self::PART).max(Self::SWEEP_PAUSE);
+                    *looking = Duration::ZERO;
+                    let ahead = |idle_from: i64| idle_from.unsigned_abs().saturating_sub(time.as_micros());
+                    earliest.map(|earliest| Duration::from_micros(ahead(earliest)).saturating_add(rest))
+                }
+            },
+            Err(Failure::Busy) => Some(Self::LONGEST_PAUSE),
+            Err(_) => Some(Self::SWEEP_PAUSE),
+        };
+        queue.sweep_at = None;
+        if let Some(pause) = next {
+            queue.sweep_in(pause);
+        }
+        Next::GoOn
+    }
+}

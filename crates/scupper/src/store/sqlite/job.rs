@@ -1,0 +1,128 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind};
+use crate::store::batch::{Batch, Operation};
+use crate::store::sqlite::asked::Asked;
+use crate::store::sqlite::gate::Section;
+use crate::store::submission::Outcomes;
+use crate::sync::{Arc, Mutex, lock};
+
+/// A batch that waits to be carried out.
+#[derive(Debug)]
+pub(super) struct Job {
+    asked: Vec<Asked>,
+    /// How long it may wait for other processes, and since when it waits.
+    timeout: Duration,
+    since: Instant,
+    answer: Arc<Answer>,
+}
+
+/// Where the outcomes of a job are left.
+#[derive(Debug, Default)]
+pub(super) struct Answer(Mutex<Slot>);
+
+#[derive(Default)]
+struct Slot {
+    outcomes: Option<Outcomes>,
+    waker: Option<Waker>,
+    is_abandoned: bool,
+}
+
+impl Job {
+    pub(super) fn new(batch: Batch<'_>, timeout: Duration) -> (Self, Arc<Answer>) {
+        let answer = Arc::<Answer>::default();
+        let asked = batch.operations().iter().map(Asked::of).collect();
+        (Self { asked, timeout, since: Instant::now(), answer: Arc::clone(&answer) }, answer)
+    }
+
+    pub(super) fn operations(&self) -> Vec<Operation<'_>> {
+        self.asked.iter().map(Asked::operation).collect()
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Whether nobody waits for the answer, so that it need not be carried out.
+    pub(super) fn is_abandoned(&self) -> bool {
+        lock(&self.answer.0).is_abandoned && self.asked.iter().all(Asked::is_for_the_asker)
+    }
+
+    /// How much longer it may wait.
+    pub(super) fn patience(&self) -> Duration {
+        self.timeout.saturating_sub(self.since.elapsed())
+    }
+
+    /// Leaves the outcomes; says whom to wake, with no lock held.
+    pub(super) fn answer(self, outcomes: Outcomes) -> Option<Waker> {
+        let mut slot = lock(&self.answer.0);
+        slot.outcomes = Some(outcomes);
+        slot.waker.take()
+    }
+
+    /// Answers that it was not carried out.
+    pub(super) fn turn_away(self, kind: ErrorKind, why: &'static str) -> Option<Waker> {
+        let outcomes = self.asked.iter().map(|_| Err(Error::new(kind, why))).collect();
+        self.answer(outcomes)
+    }
+}
+
+impl Answer {
+    /// The outcomes, if they are there.
+    pub(super) fn take(&self) -> Option<Outcomes> {
+        self.within(|slot| slot.outcomes.take())
+    }
+
+    /// Has the lock, where the process does not fork meanwhile.
+    fn within<T>(&self, act: impl FnOnce(&mut Slot) -> T) -> T {
+        let _section = Section::enter();
+        act(&mut lock(&self.0))
+    }
+}
+
+/// Waits for the outcomes of a job. `K` is kept until they are there.
+pub(super) struct Awaited<K> {
+    answer: Arc<Answer>,
+    _kept: K,
+}
+
+impl<K> Awaited<K> {
+    pub(super) fn new(answer: Arc<Answer>, kept: K) -> Self {
+        Self { answer, _kept: kept }
+    }
+}
+
+impl<K: Unpin> Future for Awaited<K> {
+    type Output = Outcomes;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcomes> {
+        // To clone or to drop a waker is somebody else's code, and done outside.
+        let waker = context.waker().clone();
+        let (outcomes, last) = self.answer.within(|slot| match slot.outcomes.take() {
+            Some(outcomes) => (Some(outcomes), Some(waker)),
+            None => (None, slot.waker.replace(waker)),
+        });
+        drop(last);
+        outcomes.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<K> Drop for Awaited<K> {
+    fn drop(&mut self) {
+        let waker = self.answer.within(|slot| {
+            slot.is_abandoned = true;
+            slot.waker.take()
+        });
+        drop(waker);
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("is_answered", &self.outcomes.is_some()).finish_non_exhaustive()
+    }
+}

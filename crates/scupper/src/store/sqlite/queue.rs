@@ -1,0 +1,96 @@
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::store::sqlite::bell::Bell;
+use crate::store::sqlite::job::Job;
+use crate::store::sqlite::opened::Opened;
+use crate::sync::Arc;
+
+/// What waits for the connection to a file, and where the connection is.
+#[derive(Debug)]
+pub(super) struct Queue {
+    hand: Hand,
+    pub(super) jobs: VecDeque<Job>,
+    /// Another process has the file: the helper waits for it, and nobody else tries.
+    pub(super) is_blocked: bool,
+    /// Of the helper, if there is one.
+    pub(super) bell: Option<Arc<Bell>>,
+    pub(super) is_closing: bool,
+    /// When idle rows are looked for.
+    pub(super) sweep_at: Option<Instant>,
+}
+
+/// The connection, if one is open, in the hands of whoever works with it.
+#[derive(Debug)]
+pub(super) enum Hand {
+    Free(Option<Box<Opened>>),
+    Taken,
+}
+
+impl Queue {
+    /// So many operations go into a transaction; a single job may have more.
+    const OPERATIONS: usize = 512;
+    /// So many jobs may wait.
+    const MOST: usize = 65_536;
+
+    pub(super) fn new() -> Self {
+        Self {
+            hand: Hand::Free(None),
+            jobs: VecDeque::new(),
+            is_blocked: false,
+            bell: None,
+            is_closing: false,
+            sweep_at: None,
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.jobs.len() >= Self::MOST
+    }
+
+    /// Whether nobody has the connection.
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.hand, Hand::Free(_))
+    }
+
+    /// Takes the connection, or the right to open one.
+    pub(super) fn take(&mut self) -> Option<Option<Box<Opened>>> {
+        match std::mem::replace(&mut self.hand, Hand::Taken) {
+            Hand::Free(opened) => Some(opened),
+            Hand::Taken => None,
+        }
+    }
+
+    pub(super) fn give_back(&mut self, opened: Option<Box<Opened>>) {
+        self.hand = Hand::Free(opened);
+    }
+
+    /// The next jobs to go together, and those that nobody wants any more.
+    pub(super) fn next(&mut self) -> Vec<Job> {
+        let (mut jobs, mut operations) = (Vec::new(), 0);
+        while let Some(job) = self.jobs.front() {
+            if !jobs.is_empty() && operations + job.size() > Self::OPERATIONS {
+                break;
+            }
+            operations += job.size();
+            jobs.extend(self.jobs.pop_front());
+        }
+        jobs.retain(|job| !job.is_abandoned());
+        jobs
+    }
+
+    /// Puts jobs back to where they were, before all others.
+    pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
+        jobs.into_iter().rev().for_each(|job| self.jobs.push_front(job));
+    }
+
+    /// Plans to look for idle rows in so long, unless that is planned earlier; says whether it is the new plan.
+    pub(super) fn sweep_in(&mut self, pause: Duration) -> bool {
+        let at = Instant::now().checked_add(pause);
+        let is_earlier = at.is_some_and(|at| self.sweep_at.is_none_or(|planned| at < planned));
+        if is_earlier {
+            self.sweep_at = at;
+        }
+        is_earlier
+    }
+}
