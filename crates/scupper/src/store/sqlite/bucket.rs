@@ -102,23 +102,23 @@ impl Bucket {
                 }
                 let numbers = state.to_numbers();
                 let (head, idle_from) = (Head(numbers.head), integer(idle_from.as_micros()));
-                let Some(before) = before else { return insert(link, key, head, numbers.events, idle_from) };
-                before.replace(link, head, &numbers.events, idle_from)
+                let Some(before) = before else { return insert(link, key, &head, numbers.events, idle_from) };
+                before.replace(link, &head, &numbers.events, idle_from)
             }
         }
     }
 }
 
-fn insert(link: &Link, key: &str, head: Head, events: Vec<(u64, u64)>, idle_from: i64) -> Result<Stored> {
+fn insert(link: &Link, key: &str, head: &Head, events: Vec<(u64, u64)>, idle_from: i64) -> Result<Stored> {
     let mut newest = Newest { dropped: 0, chunked: 0, events };
     let is_long = newest.events.len() > Newest::MOST;
-    let state = if is_long { pack(&head, &Newest::default()) } else { pack(&head, &newest) };
+    let state = if is_long { pack(head, &Newest::default()) } else { pack(head, &newest) };
     let sql = "INSERT INTO bucket (idle_from, key, state) VALUES (?1, ?2, ?3)";
     link.execute(sql, (idle_from, key.as_bytes(), state))?;
     if is_long {
         let id = link.last_id();
         newest.shorten(Chunks { link, id })?;
-        update(link, id, &head, &newest, idle_from)?;
+        update(link, id, head, &newest, idle_from)?;
     }
     Ok(Stored::Kept { idle_from, is_new: true })
 }
@@ -167,26 +167,23 @@ impl Row {
 
 impl Before {
     /// Writes a bucket to where this one is, and no more of its log than has changed.
-    fn replace(self, link: &Link, head: Head, events: &[(u64, u64)], idle_from: i64) -> Result<Stored> {
+    fn replace(self, link: &Link, head: &Head, events: &[(u64, u64)], idle_from: i64) -> Result<Stored> {
         let chunks = self.row.chunks(link);
-        let mut newest = match self.goes_on(events) {
-            Some(newest) => {
-                if newest.dropped > self.row.newest.dropped {
-                    chunks.remove_upto(newest.dropped)?;
-                }
-                newest
+        let mut newest = if let Some(newest) = self.goes_on(events) {
+            if newest.dropped > self.row.newest.dropped {
+                chunks.remove_upto(newest.dropped)?;
             }
-            None => {
-                chunks.remove_upto(u64::MAX)?;
-                Newest { dropped: 0, chunked: 0, events: events.to_vec() }
-            }
+            newest
+        } else {
+            chunks.remove_upto(u64::MAX)?;
+            Newest { dropped: 0, chunked: 0, events: events.to_vec() }
         };
-        let is_same = !self.row.is_changed && head == self.row.head && newest == self.row.newest;
+        let is_same = !self.row.is_changed && *head == self.row.head && newest == self.row.newest;
         if is_same {
             return Ok(Stored::Unchanged);
         }
         newest.shorten(chunks)?;
-        update(link, self.row.id, &head, &newest, idle_from)
+        update(link, self.row.id, head, &newest, idle_from)
     }
 
     /// What the row has to say of these events, if all that lies in chunks is among them as it is, but for the oldest.

@@ -12,7 +12,7 @@ use crate::store::sqlite::gate::Section;
 use crate::store::sqlite::job::{Answer, Job};
 use crate::store::sqlite::opened::Opened;
 use crate::store::sqlite::place::FileId;
-use crate::store::sqlite::queue::Queue;
+use crate::store::sqlite::queue::{Queue, Taken};
 use crate::store::sqlite::transaction::{Done, takes_nothing};
 use crate::store::submission::Outcomes;
 use crate::sync::{Arc, Mutex, lock, thread};
@@ -72,36 +72,34 @@ impl File {
     pub(super) fn submit(self: &Arc<Self>, batch: Batch<'_>, timeout: Duration) -> Submitted {
         let section = Section::enter();
         let mut queue = lock(&self.queue);
-        let is_first = queue.jobs.is_empty() && !queue.is_blocked;
-        let Some(opened) = is_first.then(|| queue.take()).flatten() else {
+        let is_first = queue.jobs.is_empty() && !queue.is_blocked && queue.is_free();
+        let is_for_the_helper = is_first && queue.crowd.is_awaited() && self.call_helper(&mut queue);
+        let Some(opened) = (is_first && !is_for_the_helper).then(|| queue.take()).flatten() else {
             if queue.is_full() {
                 let full = Error::new(ErrorKind::Unavailable, "too many requests wait for the file of the store");
                 return Submitted::Done(errors(batch.operations(), &Failure::NotDone(full)));
             }
             let (job, answer) = Job::new(batch, timeout);
             queue.jobs.push_back(job);
-            let nobody_is_at_it = queue.is_free() && !queue.is_blocked;
-            drop(queue);
-            drop(section);
-            if nobody_is_at_it {
-                self.help_others();
-            }
-            return answer.take().map_or(Submitted::Waits(answer), Submitted::Done);
+            return Submitted::Waits(answer);
         };
         drop(queue);
         let (opened, served) = self.serve(opened, &[batch.operations()]);
         let mut queue = lock(&self.queue);
         queue.give_back(opened);
+        queue.crowd.went(batch.operations().len());
         let submitted = match served {
             Ok(done) => {
                 self.plan(&mut queue, &done);
                 Submitted::Done(done.outcomes.into_iter().flatten().collect())
             }
             Err(Failure::Busy) => {
+                if !self.call_helper(&mut queue) {
+                    return Submitted::Done(errors(batch.operations(), &Failure::Busy));
+                }
                 let (job, answer) = Job::new(batch, timeout);
                 queue.jobs.push_front(job);
                 queue.is_blocked = true;
-                self.call_helper(&mut queue);
                 return Submitted::Waits(answer);
             }
             Err(failure) => Submitted::Done(errors(batch.operations(), &failure)),
@@ -124,7 +122,7 @@ impl File {
         }
         let _section = Section::enter();
         let mut queue = lock(&self.queue);
-        if !queue.jobs.is_empty() && queue.is_free() {
+        if !queue.jobs.is_empty() {
             self.call_helper(&mut queue);
         }
     }
@@ -134,6 +132,7 @@ impl File {
     pub(super) fn attempt(self: &Arc<Self>, is_helper: bool) -> Attempt {
         let section = Section::enter();
         let mut queue = lock(&self.queue);
+        queue.is_helper_asleep &= !is_helper;
         if queue.is_blocked && !is_helper {
             return Attempt::Nothing;
         }
@@ -148,6 +147,7 @@ impl File {
         let (opened, served) = self.serve(opened, &batches);
         let mut queue = lock(&self.queue);
         queue.give_back(opened);
+        queue.crowd.went(jobs.iter().map(Job::size).sum());
         queue.is_blocked = matches!(served, Err(Failure::Busy));
         let outcomes = match served {
             Ok(done) => {
@@ -158,7 +158,7 @@ impl File {
                 drop(batches);
                 drop(operations);
                 queue.put_back(jobs);
-                self.call_helper(&mut queue);
+                queue.is_blocked = self.call_helper(&mut queue);
                 return Attempt::Blocked;
             }
             Err(failure) => batches.iter().map(|batch| errors(batch, &failure)).collect(),
@@ -176,7 +176,7 @@ impl File {
     /// Carries out batches on the open file, or opens it first; says what is open afterwards.
     fn serve(
         &self,
-        opened: Option<Box<Opened>>,
+        Taken(opened): Taken,
         batches: &[&[Operation<'_>]],
     ) -> (Option<Box<Opened>>, Result<Done, Failure>) {
         let usable = opened.and_then(|mut opened| (!opened.is_gone()).then_some(opened));
@@ -191,16 +191,6 @@ impl File {
         ((!opened.is_suspect).then_some(opened), served)
     }
 
-    /// In a child of the process that had it: what waits there is the parent's, and so is the helper.
-    pub(super) fn begin_anew(&self, queue: &mut Queue) {
-        let why = "the process forked meanwhile, and only the parent hears what came of it";
-        for job in queue.jobs.drain(..) {
-            // Who would be woken is in the parent.
-            std::mem::forget(job.turn_away(ErrorKind::Unknown, why));
-        }
-        *queue = Queue::new();
-    }
-
     fn plan(self: &Arc<Self>, queue: &mut Queue, done: &Done) {
         let pause = done.idle_in.map(|micros| Self::SWEEP_PAUSE.saturating_add(Duration::from_micros(micros)));
         if pause.is_some_and(|pause| queue.sweep_in(pause)) {
@@ -208,18 +198,19 @@ impl File {
         }
     }
 
-    /// Has the helper look for what there is to do. Where the system gives no thread, whoever comes next does it.
-    pub(super) fn call_helper(self: &Arc<Self>, queue: &mut Queue) {
+    /// Has the helper look for what there is to do. Says whether it does: the system may give no thread.
+    fn call_helper(self: &Arc<Self>, queue: &mut Queue) -> bool {
         if let Some(bell) = &queue.bell {
-            return bell.ring();
+            if std::mem::take(&mut queue.is_helper_asleep) {
+                bell.ring();
+            }
+            return true;
         }
         let (file, bell) = (Arc::clone(self), Arc::<Bell>::default());
         let own = Arc::clone(&bell);
         let started = thread::Builder::new().name("scupper-sqlite".into()).spawn(move || file.help(&own));
         queue.bell = started.is_ok().then_some(bell);
-        if queue.bell.is_none() {
-            queue.is_blocked = false;
-        }
+        started.is_ok()
     }
 }
 

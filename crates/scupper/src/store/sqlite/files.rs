@@ -11,7 +11,7 @@ use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::file::File;
 use crate::store::sqlite::gate::{self, Section};
 use crate::store::sqlite::place::{FileId, real_path};
-use crate::store::sqlite::queue::Queue;
+use crate::store::sqlite::queue::{Queue, Taken};
 use crate::sync::{Arc, StaticMutex, Weak, lock, lock_static, thread};
 
 /// What stores on one file share. With the last of it, the file is closed.
@@ -55,7 +55,9 @@ impl Shared {
         let _section = Section::enter();
         let mut files = lock_static(&FILES);
         let known = files.iter_mut().find(|known| known.shared.as_ptr() == Arc::as_ptr(&shared));
-        known.into_iter().for_each(|known| known.id = id.or(known.id));
+        if let Some(known) = known {
+            known.id = id.or(known.id);
+        }
         Ok(shared)
     }
 }
@@ -97,8 +99,8 @@ struct AroundForks;
 impl Hooks for AroundForks {
     fn before(&self) {
         gate::close();
-        each(|_, queue| {
-            if let Some(Some(opened)) = queue.take() {
+        each(|queue| {
+            if let Some(Taken(Some(opened))) = queue.take() {
                 opened.close_for_a_fork();
             }
             queue.give_back(None);
@@ -110,16 +112,16 @@ impl Hooks for AroundForks {
     }
 
     fn after_in_child(&self) {
-        each(|file, queue| file.begin_anew(queue));
+        each(Queue::begin_anew);
         gate::open();
     }
 }
 
 /// Has this done to each open file, within the gate.
-fn each(act: impl Fn(&File, &mut Queue)) {
+fn each(act: impl Fn(&mut Queue)) {
     for known in lock_static(&FILES).iter() {
         if let Some(file) = known.file.upgrade() {
-            act(&file, &mut lock(&file.queue));
+            act(&mut lock(&file.queue));
         }
     }
 }

@@ -80,7 +80,9 @@ impl Newest {
 /// The numbers of a row in few bytes.
 pub(super) fn pack(head: &Head, newest: &Newest) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + 8 * newest.events.len());
-    head.0.iter().for_each(|number| push(&mut out, *number));
+    for number in &head.0 {
+        push(&mut out, *number);
+    }
     push(&mut out, newest.dropped);
     push(&mut out, newest.chunked);
     push_events(&mut out, newest.chunked, &newest.events);

@@ -8,6 +8,8 @@ use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::file::{Attempt, File};
 use crate::store::sqlite::gate::Section;
 use crate::store::sqlite::job::Job;
+use crate::store::sqlite::queue::Taken;
+use crate::store::sqlite::sweep::Way;
 use crate::sync::{Arc, lock, thread};
 use crate::timer::wake;
 
@@ -23,6 +25,7 @@ impl File {
     const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
     /// …or it has been stopped in the middle of it.
     const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+    const STAYS_AWAKE: Duration = Duration::from_micros(100);
     /// So many rows are looked at in one transaction: others do not wait long for its end.
     const ROWS: usize = 256;
     /// Looking for idle rows takes at most this part of a processor's time.
@@ -31,19 +34,23 @@ impl File {
     /// The helper's life. It ends with the last store on the file.
     pub(super) fn help(self: &Arc<Self>, bell: &Bell) {
         let mut pause = Self::SHORTEST_PAUSE;
-        let mut looking = Duration::ZERO;
+        let (mut looking, mut idle_since) = (Duration::ZERO, None);
         loop {
             match self.attempt(true) {
-                Attempt::Done => pause = Self::SHORTEST_PAUSE,
                 Attempt::Blocked => {
                     self.turn_away_the_late();
                     thread::sleep(pause);
                     pause = Self::LONGEST_PAUSE.min(pause * 2);
                     continue;
                 }
-                Attempt::Nothing => pause = Self::SHORTEST_PAUSE,
+                Attempt::Done => idle_since = Some(Instant::now()),
+                Attempt::Nothing => {}
             }
-            match self.look_for_idle_rows(&mut looking) {
+            pause = Self::SHORTEST_PAUSE;
+            // Whoever was answered is about to ask again: to be called for that costs both more than to stay awake.
+            let is_awake = idle_since.is_some_and(|since| since.elapsed() < Self::STAYS_AWAKE);
+            match self.look_for_idle_rows(&mut looking, is_awake) {
+                Next::GoOn if is_awake => thread::yield_now(),
                 Next::GoOn => {}
                 Next::Wait(at_most) => bell.wait(at_most),
                 Next::End => return,
@@ -64,7 +71,7 @@ impl File {
         wakers.into_iter().for_each(wake);
     }
 
-    fn look_for_idle_rows(&self, looking: &mut Duration) -> Next {
+    fn look_for_idle_rows(&self, looking: &mut Duration, is_awake: bool) -> Next {
         let _section = Section::enter();
         let mut queue = lock(&self.queue);
         if !queue.jobs.is_empty() && queue.is_free() {
@@ -77,17 +84,21 @@ impl File {
         let now = Instant::now();
         let pause = queue.sweep_at.map(|at| at.saturating_duration_since(now));
         if pause.is_none_or(|pause| !pause.is_zero()) {
-            return Next::Wait(pause);
+            queue.is_helper_asleep = !is_awake;
+            return if is_awake { Next::GoOn } else { Next::Wait(pause) };
         }
         let mut opened = match queue.take() {
-            Some(Some(opened)) => opened,
-            Some(None) => {
+            Some(Taken(Some(opened))) => opened,
+            Some(Taken(None)) => {
                 // It will be looked for them again once the file is open again.
                 queue.give_back(None);
                 queue.sweep_at = None;
                 return Next::GoOn;
             }
-            None => return Next::Wait(Some(Self::LONGEST_PAUSE)),
+            None => {
+                queue.is_helper_asleep = true;
+                return Next::Wait(Some(Self::LONGEST_PAUSE));
+            }
         };
         drop(queue);
         let swept = opened.sweep(Self::ROWS);
@@ -95,10 +106,10 @@ impl File {
         let mut queue = lock(&self.queue);
         queue.give_back((!opened.is_suspect).then_some(opened));
         let next = match swept {
-            Ok((walked, time)) => match walked.end {
+            Ok((walked, time)) => match walked.way {
                 // Others come first.
-                None => Some(Duration::ZERO),
-                Some(earliest) => {
+                Way::GoesOn => Some(Duration::ZERO),
+                Way::Ends { earliest } => {
                     let rest = (*looking * Self::PART).max(Self::SWEEP_PAUSE);
                     *looking = Duration::ZERO;
                     let ahead = |idle_from: i64| idle_from.unsigned_abs().saturating_sub(time.as_micros());

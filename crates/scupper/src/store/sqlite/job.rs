@@ -1,7 +1,5 @@
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
@@ -72,52 +70,31 @@ impl Job {
 }
 
 impl Answer {
-    /// The outcomes, if they are there.
-    pub(super) fn take(&self) -> Option<Outcomes> {
-        self.within(|slot| slot.outcomes.take())
+    /// The outcomes, or else this is woken once they are there.
+    pub(super) fn take_or_wake(&self, waker: &Waker) -> Option<Outcomes> {
+        // To clone or to drop a waker is somebody else's code, and done outside.
+        let waker = waker.clone();
+        let (outcomes, last) = self.within(|slot| match slot.outcomes.take() {
+            Some(outcomes) => (Some(outcomes), Some(waker)),
+            None => (None, slot.waker.replace(waker)),
+        });
+        drop(last);
+        outcomes
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn abandon(&self) {
+        let waker = self.within(|slot| {
+            slot.is_abandoned = true;
+            slot.waker.take()
+        });
+        drop(waker);
     }
 
     /// Has the lock, where the process does not fork meanwhile.
     fn within<T>(&self, act: impl FnOnce(&mut Slot) -> T) -> T {
         let _section = Section::enter();
         act(&mut lock(&self.0))
-    }
-}
-
-/// Waits for the outcomes of a job. `K` is kept until they are there.
-pub(super) struct Awaited<K> {
-    answer: Arc<Answer>,
-    _kept: K,
-}
-
-impl<K> Awaited<K> {
-    pub(super) fn new(answer: Arc<Answer>, kept: K) -> Self {
-        Self { answer, _kept: kept }
-    }
-}
-
-impl<K: Unpin> Future for Awaited<K> {
-    type Output = Outcomes;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcomes> {
-        // To clone or to drop a waker is somebody else's code, and done outside.
-        let waker = context.waker().clone();
-        let (outcomes, last) = self.answer.within(|slot| match slot.outcomes.take() {
-            Some(outcomes) => (Some(outcomes), Some(waker)),
-            None => (None, slot.waker.replace(waker)),
-        });
-        drop(last);
-        outcomes.map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-impl<K> Drop for Awaited<K> {
-    fn drop(&mut self) {
-        let waker = self.answer.within(|slot| {
-            slot.is_abandoned = true;
-            slot.waker.take()
-        });
-        drop(waker);
     }
 }
 

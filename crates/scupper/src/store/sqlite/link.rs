@@ -64,11 +64,6 @@ impl Link {
         }
     }
 
-    /// Whether the last transaction came to its end, one way or the other.
-    pub(super) fn is_at_rest(&self) -> bool {
-        self.connection.is_autocommit()
-    }
-
     /// Has a statement carried out; says how many rows it changed.
     pub(super) fn execute(&self, sql: &'static str, params: impl Params) -> Result<usize> {
         self.noting(|| self.connection.prepare_cached(sql)?.execute(params))

@@ -36,6 +36,8 @@ mod job;
 
 mod bell;
 
+mod crowd;
+
 mod queue;
 
 mod file;
@@ -44,11 +46,16 @@ mod helper;
 
 mod files;
 
+mod awaited;
+
 mod store;
 
 mod url;
 
 mod builder;
+
+#[cfg(test)]
+mod tests;
 
 pub use builder::SqliteStoreBuilder;
 pub use store::SqliteStore;

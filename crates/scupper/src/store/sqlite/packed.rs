@@ -67,7 +67,9 @@ mod tests {
     fn numbers_come_back_as_they_were() {
         let numbers = [0, 1, 0x7f, 0x80, 1 << 20, u64::MAX >> 1, u64::MAX];
         let mut out = Vec::new();
-        numbers.iter().for_each(|number| push(&mut out, *number));
+        for number in numbers {
+            push(&mut out, number);
+        }
         let mut unpacked = Unpacked(&out);
         assert_eq!(numbers.map(|_| unpacked.next().unwrap()), numbers);
         assert!(unpacked.next().is_err(), "there are no more");

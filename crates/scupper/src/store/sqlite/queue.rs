@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::error::ErrorKind;
 use crate::store::sqlite::bell::Bell;
+use crate::store::sqlite::crowd::Crowd;
 use crate::store::sqlite::job::Job;
 use crate::store::sqlite::opened::Opened;
 use crate::sync::Arc;
@@ -13,12 +15,20 @@ pub(super) struct Queue {
     pub(super) jobs: VecDeque<Job>,
     /// Another process has the file: the helper waits for it, and nobody else tries.
     pub(super) is_blocked: bool,
+    /// Whether many ask at the same time.
+    pub(super) crowd: Crowd,
+    /// The helper sees nothing until it is called.
+    pub(super) is_helper_asleep: bool,
     /// Of the helper, if there is one.
     pub(super) bell: Option<Arc<Bell>>,
     pub(super) is_closing: bool,
     /// When idle rows are looked for.
     pub(super) sweep_at: Option<Instant>,
 }
+
+/// The connection, or the right to open one.
+#[derive(Debug)]
+pub(super) struct Taken(pub(super) Option<Box<Opened>>);
 
 /// The connection, if one is open, in the hands of whoever works with it.
 #[derive(Debug)]
@@ -38,6 +48,8 @@ impl Queue {
             hand: Hand::Free(None),
             jobs: VecDeque::new(),
             is_blocked: false,
+            crowd: Crowd::new(),
+            is_helper_asleep: false,
             bell: None,
             is_closing: false,
             sweep_at: None,
@@ -53,10 +65,10 @@ impl Queue {
         matches!(self.hand, Hand::Free(_))
     }
 
-    /// Takes the connection, or the right to open one.
-    pub(super) fn take(&mut self) -> Option<Option<Box<Opened>>> {
+    /// Takes the connection, if nobody has it.
+    pub(super) fn take(&mut self) -> Option<Taken> {
         match std::mem::replace(&mut self.hand, Hand::Taken) {
-            Hand::Free(opened) => Some(opened),
+            Hand::Free(opened) => Some(Taken(opened)),
             Hand::Taken => None,
         }
     }
@@ -92,5 +104,15 @@ impl Queue {
             self.sweep_at = at;
         }
         is_earlier
+    }
+
+    /// In a child of the process that had it: what waits there is the parent's, and so is the helper.
+    pub(super) fn begin_anew(&mut self) {
+        let why = "the process forked meanwhile, and only the parent hears what came of it";
+        for job in self.jobs.drain(..) {
+            // Who would be woken is in the parent.
+            std::mem::forget(job.turn_away(ErrorKind::Unknown, why));
+        }
+        *self = Self::new();
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::store::batch::Batch;
 use crate::store::contract::Store;
+use crate::store::sqlite::awaited::Awaited;
 use crate::store::sqlite::file::Submitted;
 use crate::store::sqlite::files::Shared;
-use crate::store::sqlite::job::Awaited;
 use crate::store::submission::Submission;
 use crate::sync::Arc;
 
@@ -79,7 +79,6 @@ impl Store for SqliteStore {
     fn submit(&self, batch: Batch<'_>) -> Submission {
         match self.shared.0.submit(batch, self.timeout) {
             Submitted::Done(outcomes) => Submission::Ready(outcomes),
-            // Until then, whoever drops the store last does not close the file.
             Submitted::Waits(answer) => Submission::Pending(Box::pin(Awaited::new(answer, Arc::clone(&self.shared)))),
         }
     }
@@ -91,6 +90,9 @@ impl Store for SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("path", &self.path()).field("timeout", &self.timeout).finish()
+        f.debug_struct("SqliteStore")
+            .field("path", &self.path())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }

@@ -13,12 +13,21 @@ pub(super) struct Walk {
     earliest: Option<i64>,
 }
 
+/// How a walk goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Way {
+    /// There are more rows.
+    #[default]
+    GoesOn,
+    /// It begins anew. The first of the rows that are left can leave then; none are left without it.
+    Ends { earliest: Option<i64> },
+}
+
 /// What a few steps of a walk came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Walked {
     pub(super) removed: usize,
-    /// At the end of the rows: when to look again, if any are left. The walk begins anew.
-    pub(super) end: Option<Option<i64>>,
+    pub(super) way: Way,
 }
 
 impl Walk {
@@ -45,7 +54,7 @@ impl Walk {
             self.after = id;
         }
         if is_end {
-            walked.end = Some(self.earliest);
+            walked.way = Way::Ends { earliest: self.earliest };
             *self = Self::default();
         }
         Ok(walked)

@@ -47,15 +47,13 @@ impl Opened {
 
     /// Has work done in a transaction, wholly or not at all.
     fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T, Failure> {
-        let done = self.link.begin().and_then(|()| match work(self) {
+        self.link.begin().inspect_err(|failure| self.is_suspect |= !matches!(failure, Failure::Busy))?;
+        let done = match work(self) {
             Ok(done) => self.link.commit().map(|()| done),
             Err(error) => Err(self.link.give_up(error)),
-        });
-        done.inspect_err(|failure| {
-            if !matches!(failure, Failure::Busy) || !self.link.is_at_rest() {
-                self.is_suspect = true;
-            }
-        })
+        };
+        // What it knows may be of what was undone.
+        done.inspect_err(|_| self.is_suspect = true)
     }
 
     fn carry_out(&mut self, batches: &[&[Operation<'_>]]) -> Result<Done> {
