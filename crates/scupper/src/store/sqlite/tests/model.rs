@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::quota::{Algorithm, Quota};
 use crate::store::batch::{Action, Operation, Standing};
 use crate::store::bucket::BucketState;
@@ -112,7 +113,7 @@ fn agree(case: &Case, seed: u64) {
         let expected = model.submit(&operations, Timestamp::from_micros(now));
         let outcomes = submit(&store, &operations);
         for ((operation, outcome), expected) in operations.iter().zip(&outcomes).zip(&expected) {
-            let told = |outcome: &Outcome| outcome.as_ref().map_err(|error| error.kind()).cloned();
+            let told = |outcome: &Outcome| outcome.as_ref().map_err(Error::kind).cloned();
             let (rates, algorithm) = (case.rates[0], case.algorithm);
             assert_eq!(
                 told(outcome),
