@@ -45,13 +45,17 @@ impl<'w, W: Words + ?Sized> Change<'w, W> {
     /// Overwrites a word, once its old value is noted.
     #[inline(always)]
     pub(super) fn set(&self, at: u64, word: u64) {
+        let old = self.words.load(at);
+        if old == word {
+            return;
+        }
         let noted = self.noted.get();
         if noted == Self::MOST {
             return self.is_too_long.set(true);
         }
         let entry = Self::FIRST + 2 * noted;
         self.words.store(entry, at);
-        self.words.store(entry + 1, self.words.load(at));
+        self.words.store(entry + 1, old);
         self.noted.set(noted + 1);
         self.words.store(at::JOURNAL, noted + 1);
         self.words.store(at, word);

@@ -44,7 +44,15 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     /// Decides on an acquire where the bucket lies. No answer where more is to be done than that.
     #[inline(always)]
     pub(super) fn acquire(&self, (hash, key): (u64, &str), quota: &Quota, weight: u64) -> Result<Option<Verdict>> {
-        self.change(|table, now| in_place(table, (hash, key), quota, weight, now))
+        // Without a function in between, the answer would be moved once more, while it is still being written.
+        let change = Change::begin(self.words)?;
+        let now = clock::now(&change, self.host)?;
+        let arena = Arena::new(&change, self.geometry);
+        let verdict = in_place(&Table::new(&change, &arena, self.geometry), (hash, key), quota, weight, now)?;
+        arena.settle()?;
+        drop(arena);
+        change.commit()?;
+        Ok(verdict)
     }
 
     /// Carries out an operation on one bucket.

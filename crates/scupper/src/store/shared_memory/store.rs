@@ -130,7 +130,13 @@ impl Store for SharedMemoryStore {
     fn acquire_at_once(&self, key: &str, quota: &Quota, weight: u64) -> Option<Verdict> {
         let hash = self.mapped.hash(key);
         let within = Self::AT_ONCE.min(self.lock_within);
-        self.mapped.locked(within, |keeper| keeper.acquire((hash, key), quota, weight)).ok().flatten()
+        let mut verdict = None;
+        let done = self.mapped.locked(within, |keeper| {
+            verdict = keeper.acquire((hash, key), quota, weight)?;
+            Ok(())
+        });
+        drop(done);
+        verdict
     }
 }
 
