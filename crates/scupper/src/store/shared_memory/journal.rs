@@ -42,20 +42,16 @@ impl<'w, W: Words + ?Sized> Change<'w, W> {
         self.words.load(at)
     }
 
-    /// Overwrites a word, once its old value is noted.
+    /// Overwrites a word, once its old value is noted: also where it stays what it is, as it may be [filled](Self::fill) then.
     #[inline(always)]
     pub(super) fn set(&self, at: u64, word: u64) {
-        let old = self.words.load(at);
-        if old == word {
-            return;
-        }
         let noted = self.noted.get();
         if noted == Self::MOST {
             return self.is_too_long.set(true);
         }
         let entry = Self::FIRST + 2 * noted;
         self.words.store(entry, at);
-        self.words.store(entry + 1, old);
+        self.words.store(entry + 1, self.words.load(at));
         self.noted.set(noted + 1);
         self.words.store(at::JOURNAL, noted + 1);
         self.words.store(at, word);
