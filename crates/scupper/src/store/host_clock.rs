@@ -73,7 +73,13 @@ impl Anchor {
     /// The store's time.
     #[inline]
     pub(crate) fn now(&self, host: &dyn Host) -> Timestamp {
-        Timestamp::from_micros(self.origin.wrapping_add(host.since_boot()))
+        self.at(host.since_boot())
+    }
+
+    /// The store's time so many microseconds after the boot.
+    #[inline]
+    pub(crate) const fn at(&self, since_boot: u64) -> Timestamp {
+        Timestamp::from_micros(self.origin.wrapping_add(since_boot))
     }
 
     /// The same once more if it is to be kept in the place of this one: the wall clock was looked at long ago.

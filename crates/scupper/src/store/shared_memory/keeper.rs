@@ -28,11 +28,20 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     const CHAINS_FOR_ROOM: u64 = 128;
     const MOST_OF_A_CHAIN: u64 = 32;
 
-    /// A change of the words at the store's time. What it says holds once it is committed; if it fails, it has not been.
+    /// A change of the words at the store's time, which is read under the lock. What it says holds once it is committed; if it fails, it has not been.
     #[inline(always)]
     pub(super) fn change<T>(&self, work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>) -> Result<T> {
+        self.change_at(self.host.since_boot(), work)
+    }
+
+    #[inline(always)]
+    fn change_at<T>(
+        &self,
+        since_boot: u64,
+        work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>,
+    ) -> Result<T> {
         let change = Change::begin(self.words)?;
-        let now = clock::now(&change, self.host)?;
+        let now = clock::now(&change, self.host, since_boot)?;
         let arena = Arena::new(&change, self.geometry);
         let done = work(&Table::new(&change, &arena, self.geometry), now)?;
         arena.settle()?;
@@ -41,12 +50,20 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
         Ok(done)
     }
 
-    /// Decides on an acquire where the bucket lies. No answer where more is to be done than that.
+    /// Decides on an acquire where the bucket lies, at a reading of the host's clock that may have been taken before the lock:
+    /// the bucket's time, which does not step back, is that of the last change of it, and later ones are in order. No answer where
+    /// more is to be done than that.
     #[inline(always)]
-    pub(super) fn acquire(&self, (hash, key): (u64, &str), quota: &Quota, weight: u64) -> Result<Option<Verdict>> {
+    pub(super) fn acquire(
+        &self,
+        since_boot: u64,
+        (hash, key): (u64, &str),
+        quota: &Quota,
+        weight: u64,
+    ) -> Result<Option<Verdict>> {
         // Without a function in between, the answer would be moved once more, while it is still being written.
         let change = Change::begin(self.words)?;
-        let now = clock::now(&change, self.host)?;
+        let now = clock::now(&change, self.host, since_boot)?;
         let arena = Arena::new(&change, self.geometry);
         let verdict = in_place(&Table::new(&change, &arena, self.geometry), (hash, key), quota, weight, now)?;
         arena.settle()?;
@@ -69,7 +86,7 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
 
     fn try_apply(&self, hash: u64, operation: &Operation<'_>) -> Outcome {
         if let Operation { key, at: None, action: Action::Acquire { quota, weight, .. } } = operation
-            && let Some(verdict) = self.acquire((hash, key), quota, *weight)?
+            && let Some(verdict) = self.acquire(self.host.since_boot(), (hash, key), quota, *weight)?
         {
             return Ok(Reply::Acquired(verdict));
         }

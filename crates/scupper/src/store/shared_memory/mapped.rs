@@ -84,6 +84,12 @@ impl Mapped {
         }
     }
 
+    /// Microseconds since the boot. It takes no lock.
+    #[inline(always)]
+    pub(super) fn since_boot(&self) -> u64 {
+        self.host.since_boot()
+    }
+
     /// The keyed hash of a key. It takes no lock.
     #[inline(always)]
     pub(super) fn hash(&self, key: &str) -> u64 {

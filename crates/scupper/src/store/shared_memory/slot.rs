@@ -1,5 +1,7 @@
+use std::ops::Range;
+
 use crate::error::Result;
-use crate::store::bucket::Kind;
+use crate::store::bucket::{Kind, head};
 use crate::store::shared_memory::arena::{Arena, Block, Use};
 use crate::store::shared_memory::failure::corrupt;
 use crate::store::shared_memory::journal::Change;
@@ -38,6 +40,8 @@ pub(super) struct Slot {
 
 impl Slot {
     const KEY_BITS: u32 = 32;
+    /// The numbers of a head that few decisions look at stand behind the key, so that the others lie in fewer cache lines.
+    const RARE: Range<u64> = head::FLOOR as u64..head::RATES as u64;
 
     /// The slot at this place.
     ///
@@ -48,8 +52,8 @@ impl Slot {
         let block = arena.block(at, Use::Bucket)?;
         let lengths = change.get(at + at::LENGTHS);
         let slot = Self { block, head_len: lengths >> Self::KEY_BITS, key_len: lengths & ((1 << Self::KEY_BITS) - 1) };
-        if slot.words() > block.words() {
-            return Err(corrupt("a slot of it is longer than its block"));
+        if slot.head_len < Self::RARE.end || slot.words() > block.words() {
+            return Err(corrupt("a slot of it is not as long as its block"));
         }
         Ok(slot)
     }
@@ -77,8 +81,11 @@ impl Slot {
         change.fill(block.at + at::NEXT, 0);
         at::OF_THE_LOG.into_iter().for_each(|place| change.fill(block.at + place, 0));
         let key = key.as_bytes().chunks(8).map(word_of);
-        for (place, word) in (block.at + at::HEAD..).zip(head.iter().copied().chain(key)) {
+        for (place, word) in (slot.key_at()..).zip(key) {
             change.fill(place, word);
+        }
+        for (nth, word) in (0..).zip(head) {
+            change.fill(slot.head(nth), *word);
         }
         slot
     }
@@ -86,13 +93,26 @@ impl Slot {
     /// Where this number of the head stands.
     #[inline(always)]
     pub(super) const fn head(&self, nth: u64) -> u64 {
-        self.block.at + at::HEAD + nth
+        let Range { start, end } = Self::RARE;
+        if nth < start {
+            self.block.at + at::HEAD + nth
+        } else if nth < end {
+            self.key_at() + self.key_len.div_ceil(8) + (nth - start)
+        } else {
+            self.block.at + at::HEAD + start + (nth - end)
+        }
+    }
+
+    /// Where the key begins.
+    #[inline(always)]
+    const fn key_at(&self) -> u64 {
+        self.block.at + at::HEAD + self.head_len - (Self::RARE.end - Self::RARE.start)
     }
 
     /// Whether this is the slot of this key.
     #[inline(always)]
     pub(super) fn is_of<W: Words + ?Sized>(&self, change: &Change<'_, W>, hash: u64, key: &str) -> bool {
-        let mut place = self.head(self.head_len);
+        let mut place = self.key_at();
         let is_next = |chunk: &[u8]| {
             let word = change.get(place);
             place += 1;
@@ -104,7 +124,7 @@ impl Slot {
     }
 
     pub(super) fn key<W: Words + ?Sized>(&self, change: &Change<'_, W>) -> Result<String> {
-        let first = self.head(self.head_len);
+        let first = self.key_at();
         let mut bytes: Vec<u8> =
             (first..first + self.key_len.div_ceil(8)).flat_map(|place| change.get(place).to_le_bytes()).collect();
         bytes.truncate(usize::try_from(self.key_len).unwrap_or(usize::MAX));

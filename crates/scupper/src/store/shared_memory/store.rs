@@ -128,11 +128,12 @@ impl Store for SharedMemoryStore {
 
     #[inline]
     fn acquire_at_once(&self, key: &str, quota: &Quota, weight: u64) -> Option<Verdict> {
-        let hash = self.mapped.hash(key);
+        // Both take as long as all the rest, and others need not wait for them.
+        let (hash, since_boot) = (self.mapped.hash(key), self.mapped.since_boot());
         let within = Self::AT_ONCE.min(self.lock_within);
         let mut verdict = None;
         let done = self.mapped.locked(within, |keeper| {
-            verdict = keeper.acquire((hash, key), quota, weight)?;
+            verdict = keeper.acquire(since_boot, (hash, key), quota, weight)?;
             Ok(())
         });
         drop(done);
