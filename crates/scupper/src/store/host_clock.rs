@@ -71,6 +71,7 @@ impl Anchor {
     }
 
     /// The store's time.
+    #[cfg(any(test, feature = "sqlite"))]
     #[inline]
     pub(crate) fn now(&self, host: &dyn Host) -> Timestamp {
         self.at(host.since_boot())

@@ -35,11 +35,7 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     }
 
     #[inline(always)]
-    fn change_at<T>(
-        &self,
-        since_boot: u64,
-        work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>,
-    ) -> Result<T> {
+    fn change_at<T>(&self, since_boot: u64, work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>) -> Result<T> {
         let change = Change::begin(self.words)?;
         let now = clock::now(&change, self.host, since_boot)?;
         let arena = Arena::new(&change, self.geometry);
@@ -78,7 +74,11 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
         let outcome = self.try_apply(hash, operation);
         match outcome {
             Err(error) if error.kind() == ErrorKind::Capacity => {
-                if self.sweep(Self::CHAINS_FOR_ROOM) == 0 { Err(error) } else { self.try_apply(hash, operation) }
+                if self.sweep(Self::CHAINS_FOR_ROOM) == 0 {
+                    Err(error)
+                } else {
+                    self.try_apply(hash, operation)
+                }
             }
             _ => outcome,
         }

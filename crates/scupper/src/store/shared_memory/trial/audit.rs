@@ -19,7 +19,8 @@ pub(super) fn audit<W: Words + ?Sized>(words: &W) -> BTreeMap<String, Numbers> {
     for order in Arena::<W>::SMALLEST..=Arena::<W>::LARGEST {
         check_list(&change, order, &mut blocks);
     }
-    let free: Vec<&Block> = blocks.values().filter(|(_, used_as)| *used_as == Use::Free).map(|(block, _)| block).collect();
+    let free: Vec<&Block> =
+        blocks.values().filter(|(_, used_as)| *used_as == Use::Free).map(|(block, _)| block).collect();
     assert!(free.is_empty(), "free and in no list: {free:?}");
 
     let table = Table::new(&change, &arena, geometry);

@@ -103,7 +103,9 @@ proptest! {
 
 #[test]
 fn a_file_of_any_size_is_divided_without_a_gap() {
-    for bytes in (Geometry::SMALLEST_BYTES..Geometry::SMALLEST_BYTES + 5_000).step_by(8).chain([1 << 20, (1 << 20) + 8, 3 << 20]) {
+    for bytes in
+        (Geometry::SMALLEST_BYTES..Geometry::SMALLEST_BYTES + 5_000).step_by(8).chain([1 << 20, (1 << 20) + 8, 3 << 20])
+    {
         assert!(audit(&Memory::new(bytes)).is_empty());
     }
 }

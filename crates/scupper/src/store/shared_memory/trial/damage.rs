@@ -7,8 +7,8 @@ use crate::store::batch::{Action, Operation};
 use crate::store::shared_memory::arena::Arena;
 use crate::store::shared_memory::geometry::{Geometry, at};
 use crate::store::shared_memory::header::Header;
-use crate::store::shared_memory::keeper::Keeper;
 use crate::store::shared_memory::journal::Change;
+use crate::store::shared_memory::keeper::Keeper;
 use crate::store::shared_memory::list::Listing;
 use crate::store::shared_memory::table::Table;
 use crate::store::shared_memory::trial::life::{Permits, Step, quotas, steps};
@@ -69,7 +69,8 @@ fn live_on(memory: &Memory, steps: &[Step]) {
         assert!(memory.loads.get() < 500_000, "{} words were looked at", memory.loads.get());
         step.note(&outcome, &mut permits);
         if let Err(error) = outcome {
-            let is_known = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Capacity | ErrorKind::AlgorithmMismatch);
+            let is_known =
+                matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Capacity | ErrorKind::AlgorithmMismatch);
             assert!(is_known, "{error}");
         }
     }

@@ -20,7 +20,14 @@ fn is_before_or_after(found: &Buckets, before: &Buckets, after: &Buckets) -> boo
 }
 
 /// Lets a process die after so many stores of this operation; says whether it came so far.
-fn dies(begin: &Memory, host: &TestHost, operation: &Operation<'_>, life: u64, before: &Buckets, after: &Buckets) -> bool {
+fn dies(
+    begin: &Memory,
+    host: &TestHost,
+    operation: &Operation<'_>,
+    life: u64,
+    before: &Buckets,
+    after: &Buckets,
+) -> bool {
     let dying = begin.clone();
     dying.dies_after(life);
     let _ = dying.keeper(host).apply(hash(operation.key), operation);

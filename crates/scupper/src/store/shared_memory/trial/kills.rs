@@ -20,7 +20,8 @@ use crate::store::shared_memory::store::SharedMemoryStore;
 use crate::store::shared_memory::trial::audit::audit;
 use crate::sync::Ordering;
 
-const NAME: &str = "store::shared_memory::trial::kills::promise_1_processes_that_are_killed_leave_the_others_their_rate_and_no_more";
+const NAME: &str =
+    "store::shared_memory::trial::kills::promise_1_processes_that_are_killed_leave_the_others_their_rate_and_no_more";
 const RATES: &str = "400/20ms, 9000/s";
 const PROCESSES: usize = 8;
 const KILLS: usize = 2_000;
@@ -46,7 +47,8 @@ fn submit(store: &SharedMemoryStore, operation: Operation<'_>) -> Outcome {
 /// Takes what it can get and writes it down, and meanwhile makes, changes and empties buckets of all kinds.
 fn decide_until_the_end(folder: &Path) {
     let store = SharedMemoryStore::open(&url(folder)).unwrap();
-    let mut file = OpenOptions::new().create(true).append(true).open(folder.join(format!("{}.taken", process::id()))).unwrap();
+    let mut file =
+        OpenOptions::new().create(true).append(true).open(folder.join(format!("{}.taken", process::id()))).unwrap();
     let quota = Quota::new(Algorithm::SlidingWindowLog, RATES).unwrap();
     let others = [
         Quota::new(Algorithm::SlidingWindowLog, "50/ms, 100/5ms").unwrap(),
@@ -56,7 +58,9 @@ fn decide_until_the_end(folder: &Path) {
     let mut admitted = None;
     for nth in u64::from(process::id()).. {
         let weight = 1 + nth % HEAVIEST;
-        if let Reply::Acquired(Verdict::Admitted(admission)) = submit(&store, Operation::acquire("shared", &quota, weight)).unwrap() {
+        if let Reply::Acquired(Verdict::Admitted(admission)) =
+            submit(&store, Operation::acquire("shared", &quota, weight)).unwrap()
+        {
             let record: Record = [admission.tick.as_micros(), admission.weight, admission.sequence];
             file.write_all(&record.map(u64::to_be_bytes).concat()).unwrap();
         }

@@ -21,7 +21,8 @@ impl Memory {
     /// An empty store.
     pub(super) fn new(bytes: u64) -> Self {
         let words = Geometry::words_of(bytes).unwrap();
-        let memory = Self { words: (0..words).map(|_| Cell::new(0)).collect(), life: Cell::new(u64::MAX), loads: Cell::new(0) };
+        let memory =
+            Self { words: (0..words).map(|_| Cell::new(0)).collect(), life: Cell::new(u64::MAX), loads: Cell::new(0) };
         Header::format(&memory, [1, 2], Anchor::first(&host()).unwrap());
         memory
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use crate::store::batch::Operation;
 use crate::store::bucket::BucketState;
 use crate::store::host_clock::{Host, TestHost};
 use crate::store::outcome::Outcome;
 use crate::store::shared_memory::trial::audit::audit;
 use crate::store::shared_memory::trial::life::{Permits, quotas, steps};
 use crate::store::shared_memory::trial::memory::{Memory, hash, host};
-use crate::store::batch::Operation;
 use crate::time::Timestamp;
 
 /// Buckets as a store with room without end would keep them.

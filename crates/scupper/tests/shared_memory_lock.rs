@@ -1,0 +1,147 @@
+//! The lock of shared memory: one who keeps it holds up the others for as long as they are told to wait, and one who writes into
+//! the file without it does no worse than to spoil it.
+#![cfg(all(feature = "shared-memory", target_os = "linux"))]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use scupper::store::{Action, Batch, Operation, Outcome, Reply, Standing, Store, Verdict};
+use scupper::{Algorithm, ErrorKind, Limiter, Quota, SharedMemoryStore};
+use scupper_shm::Shared;
+use support::shared_memory::Place;
+use support::{MILLISECOND, SECOND};
+
+fn quota(rates: &str) -> Quota {
+    Quota::new(Algorithm::SlidingWindowLog, rates).unwrap()
+}
+
+fn submit(store: &SharedMemoryStore, operation: Operation<'_>) -> Outcome {
+    store.submit((&operation).into()).wait().pop().unwrap()
+}
+
+#[test]
+fn promise_8_a_lock_that_is_kept_is_an_error_after_the_timeout_and_nothing_is_taken() {
+    let place = Place::new();
+    let store = SharedMemoryStore::open(&place.url("?timeout=50ms")).unwrap();
+    let quota = quota("1/h");
+    let file = Shared::open(place.path()).unwrap().unwrap();
+    let kept = file.lock(SECOND).unwrap();
+    let operations = [
+        Operation::acquire("key", &quota, 1),
+        Operation::new("key", Action::Peek { quota: &quota }),
+        Operation::new("key", Action::List { after: None, most: 9 }),
+        Operation::new("key", Action::Reset),
+    ];
+    for operation in operations {
+        let start = Instant::now();
+        let error = submit(&store, operation).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.message().contains("stopped in the middle of a decision"), "{error}");
+        assert!((50 * MILLISECOND..SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+    }
+    assert_eq!(store.acquire_at_once("key", &quota, 1), None);
+    let run = [Operation::acquire("key", &quota, 1), Operation::acquire("key", &quota, 1)];
+    let outcomes = store.submit(Batch::new(&run)).wait();
+    assert!(outcomes.len() == 2 && outcomes.iter().all(|outcome| outcome.as_ref().unwrap_err().is_transient()));
+
+    drop(kept);
+    let after = submit(&store, operations[0]).unwrap();
+    assert!(matches!(after, Reply::Acquired(Verdict::Admitted(_))), "{after:?}");
+}
+
+#[test]
+fn the_timeout_is_each_openings_own() {
+    let place = Place::new();
+    let patient = SharedMemoryStore::open(&place.url("?timeout=10s")).unwrap();
+    let hasty = SharedMemoryStore::builder(&place.url("?timeout=10s")).lock_within(MILLISECOND).open().unwrap();
+    let quota = quota("5/h");
+    let file = Shared::open(place.path()).unwrap().unwrap();
+    thread::scope(|threads| {
+        let kept = file.lock(SECOND).unwrap();
+        let waits = threads.spawn(|| submit(&patient, Operation::acquire("key", &quota, 1)).is_ok());
+        assert!(submit(&hasty, Operation::acquire("key", &quota, 1)).is_err());
+        drop(kept);
+        assert!(waits.join().unwrap());
+    });
+}
+
+#[test]
+fn a_run_on_one_key_is_one_and_keeps_its_line() {
+    let place = Place::new();
+    let store = SharedMemoryStore::open(&place.url("")).unwrap();
+    let quota = quota("5/h");
+    let wait =
+        |key, weight| Operation::new(key, Action::Acquire { quota: &quota, weight, standing: Standing::Waiting });
+    let run = [wait("key", 3), wait("key", 4), wait("key", 1), wait("other", 5), wait("key", 9)];
+    let outcomes = store.submit(Batch::new(&run)).wait();
+    let is_admitted = |outcome: &Outcome| matches!(outcome, Ok(Reply::Acquired(Verdict::Admitted(_))));
+    assert_eq!(outcomes.iter().map(is_admitted).collect::<Vec<_>>(), [true, false, false, true, false]);
+}
+
+#[test]
+fn acquires_at_once_are_those_of_submit() {
+    let place = Place::new();
+    let store = SharedMemoryStore::open(&place.url("")).unwrap();
+    let quota = quota("3/h");
+    assert_eq!(store.acquire_at_once("key", &quota, 1), None, "a bucket that is not there is made by submit");
+    let limiter = Limiter::builder().rates(["3/h".parse().unwrap()]).store(store.clone()).build().unwrap();
+    let permits: Vec<_> = (0..3).map(|_| limiter.acquire("key").unwrap()).collect();
+    assert!(matches!(store.acquire_at_once("key", &quota, 1), Some(Verdict::Denied(denial)) if denial.rate == Some(0)));
+    limiter.request("key").timeout(Duration::ZERO).acquire().unwrap_err();
+    limiter.refund(permits.into_iter().next().unwrap()).unwrap();
+    assert!(matches!(store.acquire_at_once("key", &quota, 1), Some(Verdict::Admitted(_))));
+}
+
+/// As a program with a stray pointer would, and without a lock.
+fn scribble(file: &Shared, is_over: &AtomicBool) {
+    let words = file.words();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    while !is_over.load(Ordering::Relaxed) {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let place = usize::try_from(random % words.len() as u64).unwrap();
+        // Zeros and small numbers are more likely to be taken for something.
+        words[place].store(if random % 3 == 0 { random } else { random >> (random % 64) }, Ordering::Relaxed);
+        if random % 64 == 0 {
+            thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_written_into_gives_errors_and_no_end_of_the_process() {
+    let quota = [quota("5/ms, 40/20ms"), Quota::new(Algorithm::Gcra, "5/ms").unwrap()];
+    for _ in 0..12 {
+        let place = Place::new();
+        let store = SharedMemoryStore::open(&place.url("?size=64KiB&timeout=200ms")).unwrap();
+        let file = Shared::open(place.path()).unwrap().unwrap();
+        let is_over = AtomicBool::new(false);
+        thread::scope(|threads| {
+            threads.spawn(|| scribble(&file, &is_over));
+            for nth in 0..3_000_u64 {
+                let (key, quota) = (format!("key {}", nth % 50), &quota[usize::try_from(nth % 2).unwrap()]);
+                let action = match nth % 5 {
+                    0 => Action::Penalize { quota, units: 1 },
+                    1 => Action::Peek { quota },
+                    2 => Action::List { after: None, most: 3 },
+                    _ => Action::Acquire { quota, weight: 1, standing: Standing::Alone },
+                };
+                let start = Instant::now();
+                let _ = submit(&store, Operation::new(&key, action));
+                assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        drop(store);
+        // Whoever opens it now may see that it is spoilt; deleted, it is made anew.
+        let _ = SharedMemoryStore::open(&place.url(""));
+        std::fs::remove_file(place.path()).unwrap();
+        let new = SharedMemoryStore::open(&place.url("")).unwrap();
+        assert!(submit(&new, Operation::acquire("key", &quota[0], 1)).is_ok());
+    }
+}
