@@ -106,8 +106,8 @@ fn scribble(file: &Shared, is_over: &AtomicBool) {
         random ^= random << 17;
         let place = usize::try_from(random % words.len() as u64).unwrap();
         // Zeros and small numbers are more likely to be taken for something.
-        words[place].store(if random % 3 == 0 { random } else { random >> (random % 64) }, Ordering::Relaxed);
-        if random % 64 == 0 {
+        words[place].store(if random.is_multiple_of(3) { random } else { random >> (random % 64) }, Ordering::Relaxed);
+        if random.is_multiple_of(64) {
             thread::yield_now();
         }
     }

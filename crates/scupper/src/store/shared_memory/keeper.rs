@@ -105,8 +105,8 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
             let chain = self.words.load(at::SWEEP);
             // Outside of any change, as every number will do.
             self.words.store(at::SWEEP, chain.wrapping_add(1));
-            let give_up = || self.change(|table, now| give_up_one(table, chain, now));
-            given_up += (0..Self::MOST_OF_A_CHAIN).take_while(|_| matches!(give_up(), Ok(true))).count();
+            let next = || self.change(|table, now| give_up_one(table, chain, now));
+            given_up += (0..Self::MOST_OF_A_CHAIN).take_while(|_| matches!(next(), Ok(true))).count();
         }
         given_up
     }

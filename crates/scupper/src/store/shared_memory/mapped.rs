@@ -76,10 +76,11 @@ impl Mapped {
             if let Some(shared) = Shared::open(path).map_err(not_opened)? {
                 return Ok(shared);
             }
-            let made = Shared::create(path, length, mode, |words: &[MappedWord]| Header::format(words, secret, anchor));
-            match made {
+            let created =
+                Shared::create(path, length, mode, |words: &[MappedWord]| Header::format(words, secret, anchor));
+            match created {
                 Err(error) if error.kind() == OpenErrorKind::AlreadyExists && tries < Self::TRIES => tries += 1,
-                _ => return made.map_err(not_opened),
+                _ => return created.map_err(not_opened),
             }
         }
     }

@@ -42,7 +42,6 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
     #[inline(always)]
     pub(super) fn read(change: &'c Change<'w, W>, arena: &'c Arena<'c, 'w, W>, slot: u64) -> Result<Self> {
         let [log, base, start, end, count] = at::OF_THE_LOG.map(|place| change.get(slot + place));
-        #[expect(clippy::cast_possible_truncation, reason = "an order has few bits")]
         let block = if log == 0 { None } else { Some(arena.block_of(log >> ORDER_BITS, (log & ORDERS) as u32)?) };
         let capacity = block.map_or(0, |block| (block.words() - 1) / EVENT);
         if count > capacity || start >= capacity.max(1) {

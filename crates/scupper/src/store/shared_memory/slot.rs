@@ -79,7 +79,9 @@ impl Slot {
         change.fill(block.at + at::HASH, hash);
         change.fill(block.at + at::LENGTHS, slot.head_len << Self::KEY_BITS | slot.key_len);
         change.fill(block.at + at::NEXT, 0);
-        at::OF_THE_LOG.into_iter().for_each(|place| change.fill(block.at + place, 0));
+        for empty in at::OF_THE_LOG {
+            change.fill(block.at + empty, 0);
+        }
         let key = key.as_bytes().chunks(8).map(word_of);
         for (place, word) in (slot.key_at()..).zip(key) {
             change.fill(place, word);

@@ -89,7 +89,9 @@ proptest! {
     fn damaged_words_give_errors(before in steps(25), damages in damages(), after in steps(25)) {
         let memory = Memory::new(64 * 1024);
         live_on(&memory, &before);
-        damages.iter().for_each(|damage| damage.apply(&memory));
+        for damage in damages {
+            damage.apply(&memory);
+        }
         // As one who opens the file now, and as one who had it open.
         let _ = Header::read(&memory);
         live_on(&memory, &after);

@@ -28,7 +28,7 @@ const KILLS: usize = 2_000;
 const HEAVIEST: u64 = 3;
 const FOLDER: &str = "SCUPPER_TEST_KILLS_FOLDER";
 /// That of the lock, and what a machine with so much to do takes besides.
-const STALL: Duration = Duration::from_millis(500 + 1_500);
+const STALL: Duration = Duration::from_secs(2);
 
 /// What is written down of an admission: tick, weight and sequence.
 type Record = [u64; 3];

@@ -71,7 +71,9 @@ pub(super) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
         at,
     });
     (prop::collection::vec(step, 1..most), 0..2_usize).prop_map(|(mut steps, shift)| {
-        steps.iter_mut().for_each(|step| step.quota += shift);
+        for step in &mut steps {
+            step.quota += shift;
+        }
         steps
     })
 }
