@@ -18,6 +18,11 @@ impl Turnstile {
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(FREE)
     }
 
+    /// Whether somebody is doing the work now, or has just done it.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.0.load(Ordering::Acquire) != FREE
+    }
+
     /// Ends the work; says whether somebody asked for it meanwhile, so that it must be entered again.
     #[must_use = "if somebody asked meanwhile, the work must be done again"]
     pub(crate) fn leave(&self) -> bool {
@@ -32,11 +37,12 @@ mod tests {
     #[test]
     fn one_at_a_time_and_no_request_is_lost() {
         let turnstile = Turnstile::default();
-        assert!(turnstile.enter());
+        assert!(!turnstile.is_taken() && turnstile.enter() && turnstile.is_taken());
         assert!(!turnstile.enter() && !turnstile.enter(), "somebody is inside");
         assert!(turnstile.leave(), "somebody asked meanwhile");
         assert!(turnstile.enter());
         assert!(!turnstile.leave(), "nobody asked");
+        assert!(!turnstile.is_taken());
     }
 }
 

@@ -70,6 +70,11 @@ impl Server {
         }
     }
 
+    /// Whether somebody does what there is to do just now.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.turnstile.is_taken()
+    }
+
     fn step(self: &Arc<Self>) -> Step {
         if let Some(step) = self.hear() {
             return step;

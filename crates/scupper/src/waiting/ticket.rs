@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use crate::error::Result;
 use crate::ruling::Ruling;
-use crate::sync::Arc;
+use crate::sync::{Arc, thread};
 use crate::timer::{Timer, block_on};
 use crate::waiting::queue::Number;
 use crate::waiting::server::Server;
@@ -22,13 +22,29 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    /// About as many as there are while a store that is a file serves somebody.
+    const YIELDS: u32 = 32;
+
     pub(super) fn new(server: Arc<Server>, number: Number, waiter: Arc<Waiter>) -> Self {
         Self { server, number, waiter, is_over: false }
     }
 
     /// Blocks the calling thread until the ruling is there.
+    ///
+    /// While another thread is in the middle of asking the store, this one lets others have the processor a few times before it
+    /// sleeps: the answer is near, and waking a thread that sleeps takes longer than many a store. Who waits for a permit, or for
+    /// a call that is under way, sleeps at once.
     pub(crate) fn wait(self, timer: &dyn Timer) -> Result<Ruling> {
-        block_on(self, |waker| timer.idle(waker))
+        let (server, mut yields) = (Arc::clone(&self.server), Self::YIELDS);
+        let mut gives_way = || {
+            let is_near = yields > 0 && server.is_at_work();
+            if is_near {
+                yields -= 1;
+                thread::yield_now();
+            }
+            is_near
+        };
+        block_on(self, |waker| timer.idle(waker) || gives_way())
     }
 }
 
