@@ -1,0 +1,99 @@
+use std::io;
+use std::marker::PhantomData;
+
+use libc::c_int;
+
+use crate::set::{SignalSet, is_ignored};
+
+/// Signals that wait until this is dropped, but for what is done in [`let_through`](Self::let_through).
+///
+/// What a signal does is left as it is: one that would end the process does so as soon as it is let through, as if it came then.
+/// One that nobody lets through before the process becomes another program is that one's.
+///
+/// Threads that were there before do not hold them back, and may take a signal that is for the whole process: make this while
+/// there is one thread. Threads that begin later do.
+///
+/// # Examples
+/// ```
+/// # #[cfg(unix)] {
+/// use scupper_exec::Held;
+///
+/// let held = Held::hold(&[libc::SIGINT, libc::SIGTERM])?;
+/// assert_eq!(held.pending(), None);
+/// # }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "signals are let through when this is dropped"]
+pub struct Held {
+    signals: Vec<c_int>,
+    set: SignalSet,
+    before: SignalSet,
+    /// Each thread holds back its own.
+    _of_one_thread: PhantomData<*const ()>,
+}
+
+impl Held {
+    /// Holds back those of these signals that are not ignored and not held back already: such are left alone, and of no
+    /// interest.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn hold(signals: &[c_int]) -> io::Result<Self> {
+        let mut set = SignalSet::empty();
+        for signal in signals.iter().filter(|signal| !is_ignored(**signal)) {
+            set.add(*signal);
+        }
+        let before = set.block()?;
+        let signals = signals.iter().copied().filter(|signal| set.has(*signal) && !before.has(*signal)).collect();
+        Ok(Self { signals, set, before, _of_one_thread: PhantomData })
+    }
+
+    /// One of the signals that came and waits.
+    #[must_use]
+    pub fn pending(&self) -> Option<c_int> {
+        let pending = SignalSet::pending();
+        self.signals.iter().copied().find(|signal| pending.has(*signal))
+    }
+
+    /// Does this with signals let through: those that came before, and those that come meanwhile.
+    ///
+    /// Threads that begin in it do not hold them back.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use scupper_exec::Held;
+    /// use std::thread::sleep;
+    /// use std::time::Duration;
+    ///
+    /// let held = Held::hold(&[libc::SIGINT])?;
+    /// held.let_through(|| sleep(Duration::from_millis(1))); // a SIGINT ends it here
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn let_through<T>(&self, work: impl FnOnce() -> T) -> T {
+        let again = Again(&self.set);
+        // What was held back before can be held back again.
+        let _ = self.before.set_mask();
+        let done = work();
+        drop(again);
+        done
+    }
+}
+
+/// Holds signals back again, also after a panic.
+struct Again<'a>(&'a SignalSet);
+
+impl Drop for Again<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.block();
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What was held back before can be held back again.
+        let _ = self.before.set_mask();
+    }
+}
