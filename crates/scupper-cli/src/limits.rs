@@ -1,17 +1,7 @@
 //! The options that say how fast: shared by all commands that hold something to rates.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use scupper::{Algorithm, Bucket, ErrorKind, Limiter, LimiterBuilder, Rate, Result, store};
-
-use crate::failure::Failure;
-
-const STORE_HELP: &str = "\
-Where to count: others who count there and under the same --key share the rates
-
-In Redis or Valkey, that is redis://user:password@host:port/0, where all but the host may be left
-out; rediss:// for TLS; redis+sentinel://host,host/master; redis+cluster://host,host. Without it,
-this run counts for itself, in memory. A password is better given by the environment: others can
-see arguments.";
+use scupper::{Algorithm, Quota, Rate};
 
 const ALGORITHMS: [&str; 4] = ["sliding-window-log", "fixed-window", "gcra", "token-bucket"];
 
@@ -28,7 +18,7 @@ pub(crate) struct Limits {
     /// So many units at once after a time of rest, for gcra and token-bucket [default: the limit of the rate]
     ///
     /// With several rates it is the burst of the first one, which has the shortest interval; the others keep theirs.
-    #[arg(long, value_name = "N", value_parser = parse_burst)]
+    #[arg(long, value_name = "N", value_parser = parse_units)]
     burst: Option<u64>,
 
     /// How units are counted against the rates
@@ -42,34 +32,11 @@ pub(crate) struct Limits {
         value_parser = PossibleValuesParser::new(ALGORITHMS).try_map(|name| name.parse::<Algorithm>())
     )]
     algorithm: Algorithm,
-
-    /// Where to count: others who count there and under the same --key share the rates
-    #[arg(long, value_name = "URL", env = "SCUPPER_STORE", hide_env_values = true, long_help = STORE_HELP)]
-    store: Option<String>,
-
-    /// The name under which to count in the store [default: that of the command]
-    #[arg(long, value_name = "NAME", requires = "store")]
-    key: Option<String>,
 }
 
 impl Limits {
-    /// A limiter that counts everything in one bucket, unless told otherwise the one of this name.
-    pub(crate) fn bucket(&self, command: &'static str) -> Result<Bucket, Failure> {
-        let usage = |message: String| Failure::Usage { command, message };
-        let key = self.key.as_deref().unwrap_or(command);
-        let mut limiter = self.limiter().map_err(usage)?.single_bucket(key);
-        if let Some(url) = &self.store {
-            let store = store::connect_blocking(url).map_err(|error| match error.kind() {
-                ErrorKind::InvalidConfig => usage(format!("--store: {}", error.message())),
-                _ => Failure::Work(error.to_string()),
-            })?;
-            limiter = limiter.shared_store(store);
-        }
-        let limiter = limiter.build().map_err(|error| usage(error.to_string()))?;
-        limiter.bucket(key).map_err(|error| Failure::Work(error.to_string()))
-    }
-
-    fn limiter(&self) -> Result<LimiterBuilder, String> {
+    /// What they come to, or why they come to nothing.
+    pub(crate) fn quota(&self) -> Result<Quota, String> {
         let mut rates = self.rates.clone();
         if let (Some(burst), Some(first)) = (self.burst, rates.first_mut()) {
             if first.burst() != first.limit() {
@@ -77,11 +44,12 @@ impl Limits {
             }
             *first = first.with_burst(burst).map_err(|error| error.to_string())?;
         }
-        Ok(Limiter::builder().algorithm(self.algorithm).rates(rates))
+        Quota::new(self.algorithm, rates).map_err(|error| error.to_string())
     }
 }
 
-fn parse_burst(text: &str) -> Result<u64, String> {
-    let burst = text.parse().ok().filter(|burst| (1..=Rate::MAX_LIMIT).contains(burst));
-    burst.ok_or_else(|| format!("write a whole number from 1 to {}", Rate::MAX_LIMIT))
+/// So many units as a rate may have, or a request.
+pub(crate) fn parse_units(text: &str) -> Result<u64, String> {
+    let units = text.parse().ok().filter(|units| (1..=Rate::MAX_LIMIT).contains(units));
+    units.ok_or_else(|| format!("write a whole number from 1 to {}", Rate::MAX_LIMIT))
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use crate::limits::Limits;
+use crate::throttle::place::Place;
 
 /// Copy lines, or run a command for each, no faster than the given rates
 ///
@@ -15,6 +16,9 @@ use crate::limits::Limits;
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) limits: Limits,
+
+    #[command(flatten)]
+    pub(crate) place: Place,
 
     /// What a unit is
     #[arg(long, value_enum, default_value_t)]

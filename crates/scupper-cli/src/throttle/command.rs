@@ -20,7 +20,7 @@ use crate::throttle::stage::Stage;
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let usage = |message: String| Failure::Usage { command: "throttle", message };
     args.check().map_err(usage)?;
-    let bucket = args.limits.bucket("throttle")?;
+    let bucket = args.place.bucket(&args.limits)?;
     match args.command.first() {
         Some(program) => jobs::run(args, program, bucket),
         None => copy(args, &bucket),

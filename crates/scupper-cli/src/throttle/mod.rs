@@ -1,5 +1,7 @@
 //! `scupper throttle`: copies lines, or runs a command for each, no faster than the given rates.
 
+mod place;
+
 mod args;
 
 mod speed;

@@ -1,6 +1,9 @@
 //! `scupper throttle`, as a user runs it.
 
 #[cfg(test)]
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(test)]
 mod support;
 
 #[cfg(test)]
