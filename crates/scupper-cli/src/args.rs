@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::throttle;
+use crate::{run, throttle};
 
 /// Pace lines and commands with an exact rate limiter
 #[derive(Debug, Parser)]
@@ -16,4 +16,5 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Throttle(throttle::Args),
+    Run(run::Args),
 }

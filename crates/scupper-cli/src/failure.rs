@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     Usage { command: &'static str, message: String },
     /// Anything else. Status 1.
     Work(String),
+    /// Anything that has a status of its own.
+    Status { status: u8, message: String },
 }
 
 impl Failure {
@@ -31,6 +33,10 @@ impl Failure {
             Self::Work(message) => {
                 complain(&message);
                 ExitCode::FAILURE
+            }
+            Self::Status { status, message } => {
+                complain(&message);
+                ExitCode::from(status)
             }
         }
     }

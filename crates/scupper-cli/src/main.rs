@@ -8,6 +8,10 @@ mod ending;
 
 mod limits;
 
+mod stores;
+
+mod run;
+
 mod throttle;
 
 use std::process::ExitCode;
@@ -20,6 +24,7 @@ use crate::failure::Failure;
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Throttle(args) => throttle::run(&args),
+        Command::Run(args) => run::run(&args),
     };
     done.unwrap_or_else(Failure::report)
 }

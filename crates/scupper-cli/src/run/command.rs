@@ -1,0 +1,78 @@
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use scupper::{LimiterBuilder, Permit, Quota};
+use scupper_exec::{Held, exec};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+use crate::ending::die_by;
+use crate::failure::{Failure, bare};
+use crate::run::args::Args;
+use crate::run::deadline::{Deadline, park};
+use crate::run::place::{failed, usage};
+use crate::run::program;
+use crate::run::status::{CANNOT_RUN, NOT_FOUND};
+use crate::run::turn::{Turn, check_fit, too_late};
+
+/// Does what the arguments say.
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let deadline = Deadline::after(args.timeout);
+    // Clap sees to there being one.
+    let (name, arguments) = args.command.split_first().ok_or_else(|| usage("name a COMMAND after --".into()))?;
+    let quota = args.limits.quota().map_err(usage)?;
+    check_fit(args.weight, &quota)?;
+    program::find(name).map_err(|error| not_run(name, &error, ""))?;
+
+    // Before the store has threads.
+    let signals = Held::hold(&[SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map_err(|error| failed(error.to_string()))?;
+    let taken = take(args, name, &quota, deadline, &signals);
+    if let Some(signal) = signals.pending() {
+        if let Ok(permit) = taken {
+            give_back(args, &quota, permit);
+        }
+        die_by(signal);
+    }
+    let permit = taken?;
+    drop(signals);
+    let error = exec(Command::new(name).args(arguments));
+    let is_about_a_file = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied);
+    // Where the file is all right, it can only be the one that its first line names.
+    let names = if is_about_a_file && program::find(name).is_ok() { "; is its interpreter there?" } else { "" };
+    let permit = if give_back(args, &quota, permit) { "" } else { "; what was taken for it could not be given back" };
+    Err(not_run(name, &error, &format!("{names}{permit}")))
+}
+
+/// Waits for a permit. The store is closed again then: the command that this process becomes is no user of it.
+fn take(
+    args: &Args,
+    name: &OsStr,
+    quota: &Quota,
+    deadline: Deadline,
+    signals: &Held,
+) -> Result<Permit<'static>, Failure> {
+    let open = args.place.open(quota, longest_call(args.timeout));
+    // It takes nothing yet, and may take longer than a call.
+    let opened = deadline.wait_for(open, |longest| signals.let_through(|| park(longest)));
+    let limiter = opened.ok_or_else(|| too_late("the store was not reached in time"))??;
+    let key = args.place.key(name);
+    Turn { key: &key, weight: args.weight, deadline }.wait(&limiter, signals)
+}
+
+/// Says whether that was possible.
+fn give_back(args: &Args, quota: &Quota, permit: Permit<'_>) -> bool {
+    let opened = Deadline::Never.wait_for(args.place.open(quota, LimiterBuilder::CALL_TIMEOUT), park);
+    opened.and_then(Result::ok).is_some_and(|limiter| limiter.refund(permit).is_ok())
+}
+
+/// No call takes longer than the timeout allows for all.
+fn longest_call(timeout: Option<Duration>) -> Duration {
+    let longest = LimiterBuilder::CALL_TIMEOUT;
+    timeout.filter(|timeout| !timeout.is_zero()).map_or(longest, |timeout| timeout.min(longest))
+}
+
+fn not_run(name: &OsStr, error: &io::Error, more: &str) -> Failure {
+    let status = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
+    Failure::Status { status, message: format!("{}: {}{more}", name.display(), bare(error)) }
+}

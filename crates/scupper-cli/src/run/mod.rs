@@ -1,0 +1,24 @@
+//! `scupper run`: waits for a permit, then becomes a command.
+
+mod timeout;
+
+mod status;
+
+mod deadline;
+
+mod program;
+
+mod state_folder;
+
+mod place;
+
+mod args;
+
+mod rest;
+
+mod turn;
+
+mod command;
+
+pub(crate) use args::Args;
+pub(crate) use command::run;

@@ -1,0 +1,38 @@
+//! Many shells at once.
+
+use std::process::Command;
+
+use crate::support::{Place, Running, alone};
+
+const SHELLS: usize = 20;
+const RATES: &str = "5/500ms, 20/h";
+
+/// Has twenty shells run something at once, and looks at when each was admitted.
+fn keep_to_the_rate(place: &Place) {
+    let shells: Vec<Running> = (0..SHELLS).map(|_| Running::new(&mut shell(place))).collect();
+    for shell in shells {
+        let ended = shell.end();
+        assert_eq!((ended.code(), ended.output.as_slice()), (Some(0), b"ran\n".as_slice()), "{}", ended.errors);
+        assert!(ended.errors.is_empty(), "{}", ended.errors);
+    }
+    let ticks = place.ticks("mail", RATES);
+    assert_eq!(ticks.len(), SHELLS);
+    assert!(ticks.is_sorted(), "{ticks:?}");
+    // Whichever six come one after the other do not lie in one closed window.
+    assert!(ticks.windows(6).all(|six| six[5] - six[0] > 500_000), "{ticks:?}");
+}
+
+fn shell(place: &Place) -> Command {
+    let script = r#"scupper run --rate 5/500ms --rate 20/h --key mail -- sh -c "echo ran"; exit $?"#;
+    let mut shell = Command::new("sh");
+    alone(shell.args(["-c", script]));
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_scupper")).parent().unwrap();
+    shell.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    place.lead(&mut shell);
+    shell
+}
+
+#[test]
+fn twenty_shells_at_once_keep_to_the_rate_in_redis() {
+    keep_to_the_rate(&Place::redis());
+}
