@@ -190,17 +190,12 @@ impl TestHost {
         self.wall.fetch_add(micros, crate::sync::Ordering::AcqRel);
     }
 
-    /// The wall clock is set.
-    pub(crate) fn set_wall(&self, wall: u64) {
-        self.wall.store(wall, crate::sync::Ordering::Release);
-    }
-
     /// Another boot, so long ago, at this time of the wall clock.
     pub(crate) fn reboot(&self, since_boot: u64, wall: u64) {
         self.set(self.boot.load(crate::sync::Ordering::Acquire) + 1, since_boot, wall);
     }
 
-    fn set(&self, boot: u64, since_boot: u64, wall: u64) {
+    pub(crate) fn set(&self, boot: u64, since_boot: u64, wall: u64) {
         for (clock, value) in [(&self.boot, boot), (&self.since_boot, since_boot), (&self.wall, wall)] {
             clock.store(value, crate::sync::Ordering::Release);
         }

@@ -144,8 +144,8 @@ impl<'c, 'w, W: Words + ?Sized> Arena<'c, 'w, W> {
         }
         self.unlink(block)?;
         // Its owner writes on these, and they must be there again if the change is undone.
-        self.change.set(block.at + Self::NEXT, 0);
-        self.change.set(block.at + Self::BEFORE, 0);
+        self.change.keep(block.at + Self::NEXT);
+        self.change.keep(block.at + Self::BEFORE);
         for half in (order..larger).rev() {
             let upper = block.at + (1 << half);
             self.change.fill(upper, Use::Free.tag(half));

@@ -3,19 +3,19 @@ use crate::error::{Error, ErrorKind, Result};
 /// Where things stand in the file, in words of eight bytes. Parts that are written at every decision do not share a cache
 /// line with those that are only read.
 pub(super) mod at {
-    pub(in crate::store::shared_memory) const MAGIC: u64 = 0;
-    pub(in crate::store::shared_memory) const LAYOUT: u64 = 1;
-    pub(in crate::store::shared_memory) const WORDS: u64 = 2;
-    pub(in crate::store::shared_memory) const SECRET: u64 = 3;
-    pub(in crate::store::shared_memory) const ANCHOR: u64 = 8;
+    pub(crate) const MAGIC: u64 = 0;
+    pub(crate) const LAYOUT: u64 = 1;
+    pub(crate) const WORDS: u64 = 2;
+    pub(crate) const SECRET: u64 = 3;
+    pub(crate) const ANCHOR: u64 = 8;
     /// How many buckets there are.
-    pub(in crate::store::shared_memory) const BUCKETS: u64 = 16;
+    pub(crate) const BUCKETS: u64 = 16;
     /// Where the search for idle buckets goes on.
-    pub(in crate::store::shared_memory) const SWEEP: u64 = 17;
+    pub(crate) const SWEEP: u64 = 17;
     /// The first free block of each order.
-    pub(in crate::store::shared_memory) const FREE: u64 = 24;
-    pub(in crate::store::shared_memory) const JOURNAL: u64 = 64;
-    pub(in crate::store::shared_memory) const CHAINS: u64 = JOURNAL + 2048;
+    pub(crate) const FREE: u64 = 24;
+    pub(crate) const JOURNAL: u64 = 64;
+    pub(crate) const CHAINS: u64 = JOURNAL + 2048;
 }
 
 /// How a file of so many words is divided: fixed parts, chains of the table, and blocks.

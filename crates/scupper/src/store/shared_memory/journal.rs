@@ -42,19 +42,33 @@ impl<'w, W: Words + ?Sized> Change<'w, W> {
         self.words.load(at)
     }
 
-    /// Overwrites a word, once its old value is noted: also where it stays what it is, as it may be [filled](Self::fill) then.
+    /// Overwrites a word, once its old value is noted.
     #[inline(always)]
     pub(super) fn set(&self, at: u64, word: u64) {
+        let old = self.words.load(at);
+        if old != word && self.note(at, old) {
+            self.words.store(at, word);
+        }
+    }
+
+    /// Lets a word be overwritten by [`fill`](Self::fill), and be there again if the change is undone.
+    pub(super) fn keep(&self, at: u64) {
+        self.note(at, self.words.load(at));
+    }
+
+    #[inline(always)]
+    fn note(&self, at: u64, old: u64) -> bool {
         let noted = self.noted.get();
         if noted == Self::MOST {
-            return self.is_too_long.set(true);
+            self.is_too_long.set(true);
+            return false;
         }
         let entry = Self::FIRST + 2 * noted;
         self.words.store(entry, at);
-        self.words.store(entry + 1, self.words.load(at));
+        self.words.store(entry + 1, old);
         self.noted.set(noted + 1);
         self.words.store(at::JOURNAL, noted + 1);
-        self.words.store(at, word);
+        true
     }
 
     /// Overwrites a word that nobody looks at unless the change is committed.

@@ -31,13 +31,8 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     /// A change of the words at the store's time, which is read under the lock. What it says holds once it is committed; if it fails, it has not been.
     #[inline(always)]
     pub(super) fn change<T>(&self, work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>) -> Result<T> {
-        self.change_at(self.host.since_boot(), work)
-    }
-
-    #[inline(always)]
-    fn change_at<T>(&self, since_boot: u64, work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>) -> Result<T> {
         let change = Change::begin(self.words)?;
-        let now = clock::now(&change, self.host, since_boot)?;
+        let now = clock::now(&change, self.host, self.host.since_boot())?;
         let arena = Arena::new(&change, self.geometry);
         let done = work(&Table::new(&change, &arena, self.geometry), now)?;
         arena.settle()?;

@@ -11,23 +11,23 @@ use crate::store::shared_memory::words::Words;
 /// sequence) lies in one cache line.
 pub(super) mod at {
     /// The next slot of its chain.
-    pub(in crate::store::shared_memory) const NEXT: u64 = 1;
-    pub(in crate::store::shared_memory) const HASH: u64 = 2;
+    pub(crate) const NEXT: u64 = 1;
+    pub(crate) const HASH: u64 = 2;
     /// The key's length in bytes, and the head's in words above it.
-    pub(in crate::store::shared_memory) const LENGTHS: u64 = 3;
+    pub(crate) const LENGTHS: u64 = 3;
     /// The block of the log: its place, and below that its order.
-    pub(in crate::store::shared_memory) const LOG: u64 = 4;
+    pub(crate) const LOG: u64 = 4;
     /// Units of the log that were dropped: its running totals begin from here.
-    pub(in crate::store::shared_memory) const BASE: u64 = 5;
+    pub(crate) const BASE: u64 = 5;
     /// Where in its block the oldest event lies.
-    pub(in crate::store::shared_memory) const START: u64 = 6;
+    pub(crate) const START: u64 = 6;
     /// Units up to and with the newest event, from the same beginning.
-    pub(in crate::store::shared_memory) const END: u64 = 8;
+    pub(crate) const END: u64 = 8;
     /// How many events there are.
-    pub(in crate::store::shared_memory) const COUNT: u64 = 9;
-    pub(in crate::store::shared_memory) const HEAD: u64 = 10;
+    pub(crate) const COUNT: u64 = 9;
+    pub(crate) const HEAD: u64 = 10;
     /// All that leads to the log.
-    pub(in crate::store::shared_memory) const OF_THE_LOG: [u64; 5] = [LOG, BASE, START, END, COUNT];
+    pub(crate) const OF_THE_LOG: [u64; 5] = [LOG, BASE, START, END, COUNT];
 }
 
 /// A block with all of a bucket but its log: key and head.

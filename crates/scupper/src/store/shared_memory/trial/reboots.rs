@@ -2,7 +2,7 @@
 
 use crate::quota::{Algorithm, Quota};
 use crate::store::batch::Operation;
-use crate::store::host_clock::TestHost;
+use crate::store::host_clock::{Host, TestHost};
 use crate::store::outcome::{Reply, Verdict};
 use crate::store::shared_memory::trial::audit::audit;
 use crate::store::shared_memory::trial::memory::{Memory, hash, host};
@@ -73,7 +73,7 @@ fn promise_6_the_wall_clock_set_while_the_host_runs_changes_nothing() {
     let (memory, host) = (Memory::new(64 * 1024), host());
     let quota = Quota::new(Algorithm::SlidingWindowLog, "1/h").unwrap();
     acquire(&memory, &host, &quota);
-    host.set_wall(Memory::WALL + 100 * HOUR);
+    host.set(0, host.since_boot(), Memory::WALL + 100 * HOUR);
     host.pass(5 * SECOND);
     assert_eq!(wait(acquire(&memory, &host, &quota)), Some(HOUR + 1 - 5 * SECOND));
     // It was seen, and over the next reboot only what passed since counts.
