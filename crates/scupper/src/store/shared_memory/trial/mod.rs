@@ -21,4 +21,6 @@ mod room;
 
 mod reboots;
 
+mod stale;
+
 mod kills;
