@@ -116,6 +116,17 @@ impl Mapped {
         done
     }
 
+    /// The error once more, and of which file it speaks.
+    #[cold]
+    pub(super) fn named(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Corrupt | ErrorKind::Capacity => {
+                Error::new(error.kind(), format!("{}: {}", self.path.display(), error.message())).with_source(error)
+            }
+            _ => error,
+        }
+    }
+
     #[cold]
     fn not_locked(&self, error: LockError, within: Duration) -> Error {
         let path = self.path.display();

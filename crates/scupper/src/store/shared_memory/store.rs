@@ -6,10 +6,11 @@ use crate::store::batch::{Action, Batch, Operation};
 use crate::store::contract::Store;
 use crate::store::line::Line;
 use crate::store::outcome::{Outcome, Reply, Verdict};
+use crate::store::shared_memory::keeper::Keeper;
 use crate::store::shared_memory::list::Listing;
 use crate::store::shared_memory::mapped::Mapped;
 use crate::store::submission::{Outcomes, Submission};
-use crate::sync::Arc;
+use crate::sync::{Arc, MappedWord};
 
 /// Buckets in memory that processes of one host share, by way of a mapped file: one limit for all of them, with no server and
 /// at the speed of memory.
@@ -31,10 +32,10 @@ use crate::sync::Arc;
 /// and who comes later makes another: two limits. Never make it shorter while it is in use, as a process that touches
 /// what is gone ends with `SIGBUS`. It must lie on this host, not on a file system of the network.
 ///
-/// A bucket takes about 200 bytes and the key, in blocks whose sizes are powers of two, and under the sliding window log 16
-/// bytes for each admission in the longest window, those of one microsecond together. 16 MiB hold about 60,000 keys. A bucket
-/// that owes nothing stays until its room is wanted. If there is no room for another, a request gets
-/// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity).
+/// A bucket with one rate and a key of up to 72 bytes takes 256 bytes, and under the sliding window log another 128 for up to 7
+/// admissions in the longest window, then 16 for each, in blocks whose sizes are powers of two; those of one microsecond are
+/// one. So 16 MiB hold some 40,000 keys of a few admissions each. A bucket that owes nothing stays until its room is wanted. If
+/// there is no room for another, or for a log to grow, a request gets [`ErrorKind::Capacity`](crate::ErrorKind::Capacity).
 ///
 /// # What goes wrong
 /// A process may be killed at any instruction: the next one undoes what was half done. One that is stopped in the middle of a
@@ -84,12 +85,20 @@ impl SharedMemoryStore {
             return self.list(Listing::new(operation.key, after, most));
         }
         let hash = self.mapped.hash(operation.key);
-        self.mapped.locked(self.lock_within, |keeper| keeper.apply(hash, operation))
+        self.mapped.locked(self.lock_within, |keeper| self.apply(keeper, hash, operation))
+    }
+
+    fn apply(&self, keeper: &Keeper<'_, [MappedWord]>, hash: u64, operation: &Operation<'_>) -> Outcome {
+        keeper.apply(hash, operation).map_err(|error| self.mapped.named(error))
     }
 
     fn list(&self, mut listing: Listing<'_>) -> Outcome {
         loop {
-            if let Some(page) = self.mapped.locked(self.lock_within, |keeper| listing.go_on(keeper))? {
+            if let Some(page) = self
+                .mapped
+                .locked(self.lock_within, |keeper| listing.go_on(keeper))
+                .map_err(|error| self.mapped.named(error))?
+            {
                 return Ok(Reply::Listed(page));
             }
         }
@@ -102,7 +111,7 @@ impl SharedMemoryStore {
         };
         let hash = self.mapped.hash(first.key);
         let done = self.mapped.locked(self.lock_within, |keeper| {
-            outcomes.extend(run.iter().map(|operation| line.pass(operation, || keeper.apply(hash, operation))));
+            outcomes.extend(run.iter().map(|operation| line.pass(operation, || self.apply(keeper, hash, operation))));
             Ok(())
         });
         if let Err(error) = done {
