@@ -87,7 +87,13 @@ fn acquires_at_once_are_those_of_submit() {
     let place = Place::new();
     let store = SharedMemoryStore::open(&place.url("")).unwrap();
     let quota = quota("3/h");
-    assert_eq!(store.acquire_at_once("key", &quota, 1), None, "a bucket that is not there is made by submit");
+    assert!(matches!(store.acquire_at_once("new", &quota, 1), Some(Verdict::Admitted(_))));
+    for weight in [0, u64::MAX] {
+        assert_eq!(store.acquire_at_once("new", &quota, weight), None, "what cannot be is for submit to say");
+    }
+    assert!(matches!(store.acquire_at_once("new", &quota, 4), Some(Verdict::NeverFits { rate: 0 })));
+    let other = Quota::new(Algorithm::Gcra, "3/h").unwrap();
+    assert_eq!(store.acquire_at_once("new", &other, 1), None, "nor has an error an answer");
     let limiter = Limiter::builder().rates(["3/h".parse().unwrap()]).store(store.clone()).build().unwrap();
     let permits: Vec<_> = (0..3).map(|_| limiter.acquire("key").unwrap()).collect();
     assert!(matches!(store.acquire_at_once("key", &quota, 1), Some(Verdict::Denied(denial)) if denial.rate == Some(0)));

@@ -31,8 +31,12 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     /// A change of the words at the store's time, which is read under the lock. What it says holds once it is committed; if it fails, it has not been.
     #[inline(always)]
     pub(super) fn change<T>(&self, work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>) -> Result<T> {
+        self.change_at(self.host.since_boot(), work)
+    }
+
+    fn change_at<T>(&self, since_boot: u64, work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>) -> Result<T> {
         let change = Change::begin(self.words)?;
-        let now = clock::now(&change, self.host, self.host.since_boot())?;
+        let now = clock::now(&change, self.host, since_boot)?;
         let arena = Arena::new(&change, self.geometry);
         let done = work(&Table::new(&change, &arena, self.geometry), now)?;
         arena.settle()?;
@@ -61,6 +65,12 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
         drop(arena);
         change.commit()?;
         Ok(verdict)
+    }
+
+    /// Decides on an acquire where more is to be done, for example where there is no bucket yet. No answer where that fails.
+    pub(super) fn acquire_at_length(&self, (hash, key): (u64, &str), quota: &Quota, weight: u64) -> Option<Verdict> {
+        let operation = Operation::acquire(key, quota, weight);
+        if let Ok(Reply::Acquired(verdict)) = self.try_apply(hash, &operation) { Some(verdict) } else { None }
     }
 
     /// Carries out an operation on one bucket.
@@ -95,12 +105,12 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     /// Gives up the idle buckets in so many chains; says how many those were. A chain that is damaged is none of those who come
     /// for other buckets.
     fn sweep(&self, chains: u64) -> usize {
-        let mut given_up = 0;
+        let (since_boot, mut given_up) = (self.host.since_boot(), 0);
         for _ in 0..chains.min(self.geometry.chains) {
             let chain = self.words.load(at::SWEEP);
             // Outside of any change, as every number will do.
             self.words.store(at::SWEEP, chain.wrapping_add(1));
-            let next = || self.change(|table, now| give_up_one(table, chain, now));
+            let next = || self.change_at(since_boot, |table, now| give_up_one(table, chain, now));
             given_up += (0..Self::MOST_OF_A_CHAIN).take_while(|_| matches!(next(), Ok(true))).count();
         }
         given_up

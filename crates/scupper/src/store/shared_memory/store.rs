@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::quota::Quota;
+use crate::rate::Rate;
 use crate::store::batch::{Action, Batch, Operation};
 use crate::store::contract::Store;
 use crate::store::line::Line;
@@ -88,6 +89,14 @@ impl SharedMemoryStore {
         self.mapped.locked(self.lock_within, |keeper| self.apply(keeper, hash, operation))
     }
 
+    /// Where more is to be done than a look at the bucket, for example to make it.
+    #[cold]
+    #[inline(never)]
+    fn acquire_at_length(&self, name: (u64, &str), quota: &Quota, weight: u64) -> Option<Verdict> {
+        let within = Self::AT_ONCE.min(self.lock_within);
+        self.mapped.locked(within, |keeper| Ok(keeper.acquire_at_length(name, quota, weight))).ok().flatten()
+    }
+
     fn apply(&self, keeper: &Keeper<'_, [MappedWord]>, hash: u64, operation: &Operation<'_>) -> Outcome {
         keeper.apply(hash, operation).map_err(|error| self.mapped.named(error))
     }
@@ -139,14 +148,16 @@ impl Store for SharedMemoryStore {
     fn acquire_at_once(&self, key: &str, quota: &Quota, weight: u64) -> Option<Verdict> {
         // Both take as long as all the rest, and others need not wait for them.
         let (hash, since_boot) = (self.mapped.hash(key), self.mapped.since_boot());
+        if !(1..=Rate::MAX_LIMIT).contains(&weight) {
+            return None;
+        }
         let within = Self::AT_ONCE.min(self.lock_within);
         let mut verdict = None;
         let done = self.mapped.locked(within, |keeper| {
             verdict = keeper.acquire(since_boot, (hash, key), quota, weight)?;
             Ok(())
         });
-        drop(done);
-        verdict
+        if done.is_ok() && verdict.is_none() { self.acquire_at_length((hash, key), quota, weight) } else { verdict }
     }
 }
 
