@@ -10,10 +10,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::{env, process};
 
 use scupper::store::Store;
 use scupper::{Error, ErrorKind, Limiter, SharedMemoryStore, store};
+use scupper_shm::Shared;
 use support::shared_memory::Place;
 
 /// What a child of this test is to open.
@@ -164,6 +166,14 @@ fn what_is_no_such_file_is_an_error_and_stays_as_it_was() {
         assert_eq!(fs::read(place.path()).unwrap(), bytes, "{what}");
     }
     fs::write(place.path(), whole).unwrap();
+    // The library's own header, within that of the mapped file.
+    for (word, other, says) in [(1, 2, "the version 2, this library knows 1"), (2, 9, "made with 9 words")] {
+        let file = Shared::open(place.path()).unwrap().unwrap();
+        let before = file.words()[word].swap(other, Ordering::Relaxed);
+        let error = open(&place.url("")).unwrap_err();
+        assert!(error.kind() == ErrorKind::Corrupt && error.message().contains(says), "{error}");
+        file.words()[word].store(before, Ordering::Relaxed);
+    }
     assert!(takes(&open(&place.url("")).unwrap()));
 }
 
