@@ -135,6 +135,7 @@ const LAYERS: &[&str] = &[
     "store::shared_memory::header",
     "store::shared_memory::clock",
     "store::shared_memory::bucket",
+    "store::shared_memory::in_place",
     "store::shared_memory::keeper",
     "store::shared_memory::list",
     "store::shared_memory::settings",

@@ -74,7 +74,7 @@ pub(crate) fn acquire_in_place(
 
 /// Whether the bucket is under these rates and no others, and on the store's time.
 #[inline(always)]
-fn is_kept_by(place: &impl Place, quota: &Quota) -> bool {
+pub(crate) fn is_kept_by(place: &impl Place, quota: &Quota) -> bool {
     let kind = Kind { algorithm: quota.algorithm(), has_own_time: false, rates: quota.rates().len(), others: 0 };
     // Flattened, the iterator would take longer than all else that is looked at.
     place.get(head::KIND) == kind.to_number()

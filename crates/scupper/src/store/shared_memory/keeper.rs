@@ -8,6 +8,7 @@ use crate::store::shared_memory::arena::Arena;
 use crate::store::shared_memory::bucket::{Head, Loaded, insert, is_idle};
 use crate::store::shared_memory::clock;
 use crate::store::shared_memory::geometry::{Geometry, at};
+use crate::store::shared_memory::in_place::apply_in_place;
 use crate::store::shared_memory::journal::Change;
 use crate::store::shared_memory::ring::Ring;
 use crate::store::shared_memory::table::Table;
@@ -90,12 +91,7 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     }
 
     fn try_apply(&self, hash: u64, operation: &Operation<'_>) -> Outcome {
-        if let Operation { key, at: None, action: Action::Acquire { quota, weight, .. } } = operation
-            && let Some(verdict) = self.acquire(self.host.since_boot(), (hash, key), quota, *weight)?
-        {
-            return Ok(Reply::Acquired(verdict));
-        }
-        let (reply, is_new) = self.change(|table, now| as_a_whole(table, hash, operation, now))?;
+        let (reply, is_new) = self.change(|table, now| apply_to_bucket(table, hash, operation, now))?;
         if is_new {
             self.sweep(Self::CHAINS_IN_PASSING);
         }
@@ -131,8 +127,8 @@ fn in_place<W: Words + ?Sized>(
     acquire_in_place(&mut head, &mut log, quota, now.as_micros(), weight)
 }
 
-/// Looks at the bucket as a whole; says whether it is a new one.
-fn as_a_whole<W: Words + ?Sized>(
+/// Carries out an operation, where the bucket lies or on it as a whole; says whether it is a new one.
+fn apply_to_bucket<W: Words + ?Sized>(
     table: &Table<'_, '_, W>,
     hash: u64,
     operation: &Operation<'_>,
@@ -150,6 +146,9 @@ fn as_a_whole<W: Words + ?Sized>(
         }
         return Ok((reply, is_kept));
     };
+    if let Some(reply) = apply_in_place(table, found, operation, now)? {
+        return Ok((reply, false));
+    }
     let (loaded, mut state) = Loaded::new(table, found)?;
     let reply = state.apply(operation, now)?;
     if state.idle_from() <= now {

@@ -45,7 +45,8 @@ impl Mapped {
         let mapped = if let Some(mapped) = same {
             mapped
         } else {
-            let Header { geometry, secret } = Header::read(shared.words())?;
+            let header = Header::read(shared.words()).map_err(|error| named(path, error))?;
+            let Header { geometry, secret } = header;
             let hasher = SipHasher13::new_with_keys(secret[0], secret[1]);
             let mapped = Arc::new(Self { shared, geometry, hasher, host, path: path.to_owned() });
             open.push(Arc::downgrade(&mapped));
@@ -120,9 +121,7 @@ impl Mapped {
     #[cold]
     pub(super) fn named(&self, error: Error) -> Error {
         match error.kind() {
-            ErrorKind::Corrupt | ErrorKind::Capacity => {
-                Error::new(error.kind(), format!("{}: {}", self.path.display(), error.message())).with_source(error)
-            }
+            ErrorKind::Corrupt | ErrorKind::Capacity => named(&self.path, error),
             _ => error,
         }
     }
@@ -143,6 +142,11 @@ impl Mapped {
         };
         Error::new(kind, what).with_source(error)
     }
+}
+
+#[cold]
+fn named(path: &Path, error: Error) -> Error {
+    Error::new(error.kind(), format!("{}: {}", path.display(), error.message())).with_source(error)
 }
 
 #[cold]

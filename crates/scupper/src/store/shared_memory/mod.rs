@@ -22,6 +22,8 @@ mod clock;
 
 mod bucket;
 
+mod in_place;
+
 mod keeper;
 
 mod list;

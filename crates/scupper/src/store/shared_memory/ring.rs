@@ -1,3 +1,5 @@
+use smallvec::SmallVec;
+
 use crate::algorithm::Totals;
 use crate::error::Result;
 use crate::store::bucket::head;
@@ -34,6 +36,8 @@ const EVENT: u64 = 2;
 impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
     /// So many events have room at first.
     const SMALLEST: u64 = 7;
+    /// So many events are changed where they lie, at the most.
+    const MOST_TO_MOVE: u64 = 256;
 
     /// The log of this slot.
     ///
@@ -104,6 +108,49 @@ impl<'c, 'w, W: Words + ?Sized> Ring<'c, 'w, W> {
     /// The newest event alone, as if it were all.
     pub(super) fn newest(&self) -> Option<(u64, u64)> {
         (self.count > 0).then(|| (self.event(self.count - 1).0, self.units()))
+    }
+
+    /// How many events there are.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Units that were admitted at this tick or later.
+    pub(super) fn units_from(&self, tick: u64) -> u64 {
+        let first = self.first_that(|(other, _)| other >= tick);
+        self.end.saturating_sub(if first == 0 { self.base } else { self.event(first - 1).1 })
+    }
+
+    /// Takes back up to so many units of what was admitted at this tick; says how many. No answer, and nothing done, where
+    /// that was many events ago or leaves none.
+    pub(super) fn take_back(&mut self, tick: u64, weight: u64) -> Result<Option<u64>> {
+        let first = self.first_that(|(other, _)| other >= tick);
+        if self.count - first > Self::MOST_TO_MOVE {
+            return Ok(None);
+        }
+        let (mut before, mut taken) = (if first == 0 { self.base } else { self.event(first - 1).1 }, 0);
+        let mut kept = SmallVec::<[(u64, u64); 16]>::new();
+        for (other, total) in (first..self.count).map(|nth| self.event(nth)) {
+            let Some(units) = total.checked_sub(before) else { return Err(corrupt("a log in it counts backwards")) };
+            let less = if other == tick { units.min(weight - taken) } else { 0 };
+            (before, taken) = (total, taken + less);
+            if less < units {
+                kept.push((other, total - taken));
+            }
+        }
+        if first == 0 && kept.is_empty() {
+            return Ok(None);
+        }
+        for (nth, (tick, total)) in (first..).zip(&kept) {
+            let place = self.place(nth);
+            self.change.set(place, *tick);
+            self.change.set(place + 1, *total);
+        }
+        let Some(end) = self.end.checked_sub(taken) else { return Err(corrupt("a log in it counts backwards")) };
+        (self.count, self.end) = (first + kept.len() as u64, end);
+        self.change.set(self.slot + at::COUNT, self.count);
+        self.change.set(self.slot + at::END, self.end);
+        Ok(Some(taken))
     }
 
     /// Adds units at the end. Events before `keep_from` may be dropped to make room.

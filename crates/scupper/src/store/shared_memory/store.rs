@@ -35,8 +35,9 @@ use crate::sync::{Arc, MappedWord};
 ///
 /// A bucket with one rate and a key of up to 72 bytes takes 256 bytes, and under the sliding window log another 128 for up to 7
 /// admissions in the longest window, then 16 for each, in blocks whose sizes are powers of two; those of one microsecond are
-/// one. So 16 MiB hold some 40,000 keys of a few admissions each. A bucket that owes nothing stays until its room is wanted. If
-/// there is no room for another, or for a log to grow, a request gets [`ErrorKind::Capacity`](crate::ErrorKind::Capacity).
+/// one. So 16 MiB hold some 40,000 keys of a few admissions each; one log can take a quarter of the file. A bucket that owes
+/// nothing stays until its room is wanted. If there is no room for another, or for a log to grow, a request gets
+/// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity).
 ///
 /// # What goes wrong
 /// A process may be killed at any instruction: the next one undoes what was half done. One that is stopped in the middle of a
@@ -103,11 +104,8 @@ impl SharedMemoryStore {
 
     fn list(&self, mut listing: Listing<'_>) -> Outcome {
         loop {
-            if let Some(page) = self
-                .mapped
-                .locked(self.lock_within, |keeper| listing.go_on(keeper))
-                .map_err(|error| self.mapped.named(error))?
-            {
+            let page = self.mapped.locked(self.lock_within, |keeper| listing.go_on(keeper));
+            if let Some(page) = page.map_err(|error| self.mapped.named(error))? {
                 return Ok(Reply::Listed(page));
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::error::ErrorKind;
 use crate::quota::{Algorithm, Quota};
-use crate::store::batch::{Action, Operation};
+use crate::store::batch::{Action, Operation, Standing};
 use crate::store::host_clock::TestHost;
 use crate::store::outcome::{Outcome, Reply, Verdict};
 use crate::store::shared_memory::trial::audit::audit;
@@ -88,6 +88,41 @@ fn a_log_for_which_there_is_no_room_is_an_error_and_loses_nothing() {
     audit(&memory);
     host.pass(3_600_000_001);
     assert!(is_admitted(&acquire(&memory, &host, "key", &quota)));
+}
+
+#[test]
+fn operations_take_no_longer_the_longer_a_log_is() {
+    let (memory, host, quota) = (Memory::new(4 * 1024 * 1024), host(), log("1000000/h, 2000000/d"));
+    let mut last = None;
+    for _ in 0..40_000 {
+        host.pass(1);
+        if let Ok(Reply::Acquired(Verdict::Admitted(admission))) = acquire(&memory, &host, "key", &quota) {
+            last = Some(admission);
+        }
+    }
+    let actions = [
+        Action::Peek { quota: &quota },
+        Action::Refund(last.unwrap()),
+        Action::Penalize { quota: &quota, units: 3 },
+        Action::Acquire { quota: &quota, weight: 7, standing: Standing::Alone },
+    ];
+    for action in actions {
+        host.pass(1);
+        memory.loads.set(0);
+        memory.keeper(&host).apply(spread("key"), &Operation::new("key", action)).unwrap();
+        assert!(memory.loads.get() < 1_000, "{} words for {action:?}", memory.loads.get());
+    }
+}
+
+#[test]
+fn promise_7_penalties_without_end_do_not_fill_the_memory() {
+    let (memory, host, quota) = (Memory::new(4 * 1024 * 1024), host(), log("1/w"));
+    for _ in 0..150_000 {
+        host.pass(1);
+        let penalty = Operation::new("key", Action::Penalize { quota: &quota, units: 1 });
+        memory.keeper(&host).apply(spread("key"), &penalty).unwrap();
+    }
+    assert!(is_admitted(&acquire(&memory, &host, "other", &quota)));
 }
 
 #[test]
