@@ -25,19 +25,23 @@ struct Known {
     id: Option<FileId>,
 }
 
-static FILES: StaticMutex<Vec<Known>> = StaticMutex::new(Vec::new());
+/// They are closed around every fork.
+#[derive(Debug)]
+struct Files(StaticMutex<Vec<Known>>);
+
+static FILES: Files = Files(StaticMutex::new(Vec::new()));
 
 impl Shared {
     /// Opens a file, or shares it with those who have it open already, by whatever path.
     pub(super) fn open(path: &Path, host: Arc<dyn Host>, timeout: Duration) -> Result<Arc<Self>> {
-        fork::register(&AroundForks).map_err(|error| {
+        fork::register(&FILES).map_err(|error| {
             let what = format!("the system has no memory to note what to do when this process forks: {error}");
             Error::new(ErrorKind::Unavailable, what).with_source(error)
         })?;
         let path = real_path(path)?;
         let shared = {
             let _section = Section::enter();
-            let mut files = lock_static(&FILES);
+            let mut files = lock_static(&FILES.0);
             files.retain(|known| known.file.strong_count() > 0);
             let id = FileId::at(&path);
             let is_same = |known: &Known, file: &File| file.path == path || (id.is_some() && known.id == id);
@@ -53,7 +57,7 @@ impl Shared {
         };
         let id = opened_within(&shared.0, timeout)?;
         let _section = Section::enter();
-        let mut files = lock_static(&FILES);
+        let mut files = lock_static(&FILES.0);
         let known = files.iter_mut().find(|known| known.shared.as_ptr() == Arc::as_ptr(&shared));
         if let Some(known) = known {
             known.id = id.or(known.id);
@@ -94,12 +98,10 @@ impl Drop for File {
     }
 }
 
-struct AroundForks;
-
-impl Hooks for AroundForks {
+impl Hooks for Files {
     fn before(&self) {
         gate::close();
-        each(|queue| {
+        self.each(|queue| {
             if let Some(Taken(Some(opened))) = queue.take() {
                 opened.close_for_a_fork();
             }
@@ -112,16 +114,18 @@ impl Hooks for AroundForks {
     }
 
     fn after_in_child(&self) {
-        each(Queue::begin_anew);
+        self.each(Queue::begin_anew);
         gate::open();
     }
 }
 
-/// Has this done to each open file, within the gate.
-fn each(act: impl Fn(&mut Queue)) {
-    for known in lock_static(&FILES).iter() {
-        if let Some(file) = known.file.upgrade() {
-            act(&mut lock(&file.queue));
+impl Files {
+    /// Has this done to each open file, within the gate.
+    fn each(&self, act: impl Fn(&mut Queue)) {
+        for known in lock_static(&self.0).iter() {
+            if let Some(file) = known.file.upgrade() {
+                act(&mut lock(&file.queue));
+            }
         }
     }
 }
