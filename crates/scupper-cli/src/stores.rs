@@ -1,7 +1,9 @@
 //! What is said of stores wherever one can be named.
 
-/// Ends a paragraph, or goes on.
+/// How stores are named.
 pub(crate) const STORES_HELP: &str = "\
-In Redis or Valkey, that is redis://user:password@host:port/0, where all but the host may be left \
-out; rediss:// for TLS; redis+sentinel://host,host/master; redis+cluster://host,host. A password is \
-better given by the environment: others can see arguments.";
+A file that processes of this host share, and that outlives a boot: sqlite:path. Memory that they share, gone with the next \
+boot: shm:name, or shm:name?size=64MiB&mode=660 for more keys than a few ten thousand, or for other users. Redis or Valkey, \
+for many hosts: redis://user:password@host:port/0, where all but the host may be left out; rediss:// for TLS; \
+redis+sentinel://host,host/master; redis+cluster://host,host. A password is better given by the environment: others can see \
+arguments.";

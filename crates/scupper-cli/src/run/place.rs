@@ -1,9 +1,11 @@
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use scupper::{ErrorKind, Limiter, Quota, store};
+use scupper::store::{self, Store};
+use scupper::{Error, ErrorKind, Limiter, Quota, SqliteStore};
 
 use crate::failure::{Failure, bare};
 use crate::run::state_folder;
@@ -48,36 +50,42 @@ impl Place {
 
     /// Goes to the store; a call to it will take no longer than this.
     pub(super) async fn open(&self, quota: &Quota, longest_call: Duration) -> Result<Limiter, Failure> {
-        let url = self.url()?;
-        let store = store::connect(&url).await.map_err(|error| match error.kind() {
-            ErrorKind::InvalidConfig if self.store.is_some() => usage(format!("--store: {}", error.message())),
-            _ => failed(format!("{error}; nothing was taken or run")),
-        })?;
+        let store = match &self.store {
+            Some(url) => open_named(url).await?,
+            None => open_default(longest_call)?,
+        };
         let limiter = Limiter::builder().quota(quota).shared_store(store).call_timeout(longest_call);
         limiter.build().map_err(|error| usage(error.to_string()))
     }
-
-    fn url(&self) -> Result<String, Failure> {
-        let Some(url) = &self.store else { return default_url() };
-        if url.to_ascii_lowercase().starts_with("memory:") {
-            let wrong = "--store: memory: is gone when COMMAND begins, and limits nobody; leave --store out to count on this \
-                         host, or name a store that lasts";
-            return Err(usage(wrong.to_owned()));
-        }
-        Ok(url.clone())
-    }
 }
 
-/// The store of this user, whose folder is there.
-fn default_url() -> Result<String, Failure> {
-    let Some(folder) = state_folder::path() else {
+async fn open_named(url: &str) -> Result<Arc<dyn Store>, Failure> {
+    if url.to_ascii_lowercase().starts_with("memory:") {
+        let wrong = "--store: memory: is gone when COMMAND begins, and limits nobody; leave --store out to count on this \
+                     host, or name a store that lasts";
+        return Err(usage(wrong.to_owned()));
+    }
+    store::connect(url).await.map_err(|error| match error.kind() {
+        ErrorKind::InvalidConfig => usage(format!("--store: {}", error.message())),
+        _ => not_there(&error),
+    })
+}
+
+/// The store of this user, whose folder is made if it is not there.
+fn open_default(longest_call: Duration) -> Result<Arc<dyn Store>, Failure> {
+    let folder = state_folder::path().ok_or_else(|| {
         let lacking = "no place for the limits of this user: neither XDG_STATE_HOME nor HOME names a folder; set one, or give \
                        --store or SCUPPER_STORE";
-        return Err(failed(lacking.to_owned()));
-    };
+        failed(lacking.to_owned())
+    })?;
     state_folder::make(&folder)
-        .map_err(|error| failed(format!("cannot make {}: {}", folder.display(), bare(&error))))?;
-    Ok(format!("sqlite:{}", folder.join("limits.sqlite").display()))
+        .map_err(|error| failed(format!("cannot make the folder {}: {}", folder.display(), bare(&error))))?;
+    let store = SqliteStore::builder(folder.join("limits.sqlite")).timeout(longest_call).open();
+    Ok(Arc::new(store.map_err(|error| not_there(&error))?))
+}
+
+fn not_there(error: &Error) -> Failure {
+    failed(format!("{error}; nothing was taken or run"))
 }
 
 pub(super) fn usage(message: String) -> Failure {

@@ -31,9 +31,9 @@ fn a_signal_while_it_waits_ends_it_at_once_and_takes_nothing() {
 #[test]
 fn signals_that_were_ignored_do_not_end_its_wait() {
     let place = Place::new("ignored-interrupt");
-    place.fill("echo", "1/2s", 1);
+    place.fill("echo", "1/3s", 1);
     let mut shell = Command::new("sh");
-    shell.args(["-c", r#"trap "" INT HUP; exec "$0" run --rate 1/2s -- echo ran"#, env!("CARGO_BIN_EXE_scupper")]);
+    shell.args(["-c", r#"trap "" INT HUP; exec "$0" run --rate 1/3s -- echo ran"#, env!("CARGO_BIN_EXE_scupper")]);
     alone(&mut shell);
     place.lead(&mut shell);
     let run = Running::new(&mut shell);
@@ -111,7 +111,7 @@ fn a_signal_while_it_asks_ends_it_though_no_answer_comes() {
 fn a_timeout_that_passes_while_it_asks_cannot_tell() {
     let slow = Slow::new();
     slow.admitted().end();
-    let mut run = scupper("--rate 9/h --key echo --timeout 300ms -- echo ran");
+    let mut run = scupper("--rate 9/h --key echo --timeout 900ms -- echo ran");
     let ended = Running::new(run.env("SCUPPER_STORE", format!("redis://127.0.0.1:{}", slow.proxy.port()))).end();
     assert_eq!(ended.code(), Some(125), "{ended:?}");
     assert!(ended.errors.contains("outcome unknown") && ended.errors.contains("may have been taken"), "{ended:?}");

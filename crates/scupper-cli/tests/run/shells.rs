@@ -36,3 +36,18 @@ fn shell(place: &Place) -> Command {
 fn twenty_shells_at_once_keep_to_the_rate_in_redis() {
     keep_to_the_rate(&Place::redis());
 }
+
+#[test]
+fn twenty_shells_at_once_keep_to_the_rate_in_shared_memory() {
+    keep_to_the_rate(&Place::shared_memory("shells-shm"));
+}
+
+#[test]
+fn twenty_shells_at_once_keep_to_the_rate_with_no_store_given() {
+    keep_to_the_rate(&Place::of_state("shells-state"));
+}
+
+#[test]
+fn twenty_shells_at_once_of_a_new_user_keep_to_the_rate() {
+    keep_to_the_rate(&Place::of_home("shells-home"));
+}

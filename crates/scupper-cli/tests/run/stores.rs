@@ -1,8 +1,12 @@
 //! Stores that are not there, or let nobody in.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
 use scupper_testbed::{Fault, Proxy, RedisServer, free_port};
 
-use crate::support::{ended, scupper};
+use crate::support::{Folder, Place, Running, ended, scupper};
 
 #[test]
 fn a_store_that_is_away_is_125_with_a_reason() {
@@ -54,5 +58,72 @@ fn without_a_home_the_default_store_has_no_place() {
         for words in ["XDG_STATE_HOME", "HOME", "--store"] {
             assert!(ended.errors.contains(words), "{}", ended.errors);
         }
+    }
+}
+
+#[test]
+fn the_default_store_is_made_for_this_user_alone() {
+    let home = Folder::new("home");
+    let mut run = scupper("--rate 5/h -- true");
+    let ended = ended(run.env_remove("XDG_STATE_HOME").env("HOME", home.path()));
+    assert_eq!((ended.code(), ended.errors), (Some(0), String::new()));
+    for folder in [".local", ".local/state", ".local/state/scupper"] {
+        let mode = fs::metadata(home.path().join(folder)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{folder}");
+    }
+    assert!(home.path().join(".local/state/scupper/limits.sqlite").is_file());
+}
+
+#[test]
+fn a_default_store_that_cannot_be_made_or_read_is_125_with_a_reason() {
+    let folder = Folder::new("in-the-way");
+    let file = folder.file("file", "");
+    fs::create_dir(folder.path().join("scupper")).unwrap();
+    folder.file("scupper/limits.sqlite", &"no database ".repeat(1000));
+    for (state, says) in [(file.as_str(), "Not a directory"), (folder.path().to_str().unwrap(), "limits.sqlite")] {
+        let mut run = scupper("--rate 5/h -- echo ran");
+        let ended = ended(run.env("XDG_STATE_HOME", state));
+        assert_eq!((ended.code(), ended.output.as_slice()), (Some(125), b"".as_slice()), "{}", ended.errors);
+        assert!(ended.errors.contains(says) && ended.errors.lines().count() == 1, "{}", ended.errors);
+    }
+}
+
+#[test]
+fn the_default_store_is_found_wherever_its_folder_lies() {
+    for name in ["two words", "100%25", "what?cache=shared", "#1", "\u{fc}ber"] {
+        let folder = Folder::new(name);
+        let mut run = scupper("--rate 5/h -- true");
+        let ended = ended(run.env("XDG_STATE_HOME", folder.path()));
+        assert_eq!((ended.code(), ended.errors), (Some(0), String::new()));
+        assert!(folder.path().join("scupper/limits.sqlite").is_file(), "{name}");
+    }
+}
+
+#[test]
+fn a_store_can_be_a_file_or_memory_of_ones_own() {
+    let folder = Folder::new("own");
+    for scheme in ["sqlite", "shm"] {
+        let place = folder.path().join(scheme);
+        let mut run = scupper("--rate 1/h --timeout 0 -- true");
+        run.env("SCUPPER_STORE", format!("{scheme}:{}", place.display()));
+        assert_eq!(ended(&mut run).code(), Some(0));
+        assert_eq!(ended(&mut run).code(), Some(124));
+        assert!(place.is_file());
+    }
+}
+
+#[test]
+fn a_command_that_runs_on_is_in_nobodys_way() {
+    for place in [Place::of_state("runs-on"), Place::shared_memory("runs-on-shm"), Place::redis()] {
+        let mut first = place.run("--rate 1000/h --key key");
+        let script = "echo ready; read line; echo $line";
+        let mut first = Running::new(first.stdin(Stdio::piped()).args(["--", "sh", "-c", script]));
+        first.expect("ready\n");
+        for _ in 0..3 {
+            assert_eq!(ended(&mut place.run("--rate 1000/h --key key -- true")).code(), Some(0));
+        }
+        first.send("done\n");
+        assert_eq!(first.end().output, b"done\n");
+        assert_eq!(place.used("key"), 4);
     }
 }

@@ -1,5 +1,7 @@
 //! Runs `scupper run`, and looks into the store afterwards.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -18,22 +20,45 @@ pub(crate) const SLOW: &str = "1/h";
 /// Where the runs of a test count, and nobody else.
 pub(crate) struct Place {
     url: String,
-    /// Whether runs find it with no store given.
-    is_unnamed: bool,
-    folder: Option<Folder>,
+    /// What tells runs of it: variables and their values, or that they are not to be there.
+    environment: Vec<(&'static str, Option<PathBuf>)>,
+    _folder: Option<Folder>,
 }
 
 impl Place {
     /// Any that lasts.
     pub(crate) fn new(test: &str) -> Self {
-        let _ = test;
-        Self::redis()
+        Self::of_state(test)
+    }
+
+    /// The one that runs find with no store given, by the folder of the user's state.
+    pub(crate) fn of_state(test: &str) -> Self {
+        let folder = Folder::new(test);
+        // So that the test can look there before any run has.
+        fs::create_dir(folder.path().join("scupper")).unwrap();
+        let environment = vec![("SCUPPER_STORE", None), ("XDG_STATE_HOME", Some(folder.path().into()))];
+        Self { url: default_url(folder.path()), environment, _folder: Some(folder) }
+    }
+
+    /// The one that runs find of a user who has a home and nothing else.
+    pub(crate) fn of_home(test: &str) -> Self {
+        let folder = Folder::new(test);
+        let environment = vec![("SCUPPER_STORE", None), ("XDG_STATE_HOME", None), ("HOME", Some(folder.path().into()))];
+        Self { url: default_url(&folder.path().join(".local/state")), environment, _folder: Some(folder) }
+    }
+
+    pub(crate) fn shared_memory(test: &str) -> Self {
+        let folder = Folder::new(test);
+        Self::named(format!("shm:{}/limits", folder.path().display()), Some(folder))
     }
 
     pub(crate) fn redis() -> Self {
         let redis = SharedRedis::get();
-        let url = format!("{}?prefix={}", redis.url(), redis.prefix());
-        Self { url, is_unnamed: false, folder: None }
+        Self::named(format!("{}?prefix={}", redis.url(), redis.prefix()), None)
+    }
+
+    fn named(url: String, folder: Option<Folder>) -> Self {
+        Self { environment: vec![("SCUPPER_STORE", Some(url.clone().into()))], url, _folder: folder }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -49,10 +74,12 @@ impl Place {
 
     /// Has what this runs find the store.
     pub(crate) fn lead(&self, command: &mut Command) {
-        match &self.folder {
-            Some(folder) if self.is_unnamed => command.env_remove("SCUPPER_STORE").env("XDG_STATE_HOME", folder.path()),
-            _ => command.env("SCUPPER_STORE", &self.url),
-        };
+        for (name, value) in &self.environment {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
     }
 
     fn limiter(&self, rates: &str) -> Limiter {
@@ -95,6 +122,10 @@ impl Place {
     }
 }
 
+fn default_url(state: &Path) -> String {
+    format!("sqlite:{}/scupper/limits.sqlite", state.display())
+}
+
 pub(crate) fn quota(rates: &str) -> Quota {
     Quota::new(scupper::Algorithm::SlidingWindowLog, rates).unwrap()
 }
@@ -121,5 +152,5 @@ pub(crate) fn ended(command: &mut Command) -> Ended {
 pub(crate) fn await_waiting(run: &Child) {
     let path = format!("/proc/{}/syscall", Pid::from_child(run).as_raw_nonzero());
     let sleeping = format!("{} ", libc::SYS_clock_nanosleep);
-    await_that("it waits for its turn", || std::fs::read_to_string(&path).unwrap().starts_with(&sleeping));
+    await_that("it waits for its turn", || fs::read_to_string(&path).unwrap().starts_with(&sleeping));
 }
