@@ -30,6 +30,10 @@ enum Suite {
     Waiting,
     /// Decisions in Redis, beside `PING`: one caller and many tasks, on one key and on many; bytes
     Redis,
+    /// Decisions in a file, beside a bare transaction: one caller, threads, tasks; growth
+    Sqlite,
+    /// Decisions in shared memory, beside the memory of one process: by key, and two processes
+    SharedMemory,
 }
 
 impl Suite {
@@ -38,6 +42,8 @@ impl Suite {
             Self::Memory => "memory",
             Self::Waiting => "waiting",
             Self::Redis => "redis",
+            Self::Sqlite => "sqlite",
+            Self::SharedMemory => "shared-memory",
         }
     }
 
@@ -45,7 +51,7 @@ impl Suite {
     fn program(self) -> &'static str {
         match self {
             Self::Memory | Self::Waiting => "scupper-bench",
-            Self::Redis => "scupper-bench-remote",
+            Self::Redis | Self::Sqlite | Self::SharedMemory => "scupper-bench-shared",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who asks a server, and how long each answer took.
+//! Who asks a store, or what it is built on, and how long each answer took.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,26 +51,29 @@ pub(crate) fn tasks<C: Caller>(runtime: &Runtime, callers: Vec<C>, span: Span) -
     })
 }
 
-/// Has one thread ask that is on no runtime.
+/// Has so many threads ask at once that are on no runtime; each is told its number, from 0.
 ///
 /// # Errors
 ///
 /// If a request fails, or none is counted.
-pub(crate) fn thread(ask: impl Fn() -> Result<bool> + Sync, span: Span) -> Result<Run> {
+pub(crate) fn threads(count: u64, span: Span, work: impl Fn(u64, &mut Laps) -> Result<()> + Sync) -> Result<Run> {
     let start = Instant::now();
-    let asking = || {
+    let asking = |number| {
         let mut laps = Laps::new(start, span);
-        while laps.goes_on() {
-            laps.note(ask()?);
-        }
+        work(number, &mut laps)?;
         anyhow::Ok(laps)
     };
-    let laps = thread::scope(|scope| scope.spawn(asking).join().map_err(|_| anyhow!("the caller panicked"))?)?;
-    gathered(vec![laps], start, span)
+    let asking = &asking;
+    let laps = thread::scope(|scope| {
+        let all: Vec<_> = (0..count).map(|number| scope.spawn(move || asking(number))).collect();
+        all.into_iter().map(|one| one.join().map_err(|_| anyhow!("a caller panicked"))?).collect::<Result<_>>()
+    })?;
+    gathered(laps, start, span)
 }
 
 /// What one caller saw.
-struct Laps {
+#[derive(Debug)]
+pub(crate) struct Laps {
     from: Instant,
     end: Instant,
     last: Instant,
@@ -83,6 +86,14 @@ impl Laps {
     fn new(start: Instant, Span { lead, length }: Span) -> Self {
         let from = start + lead;
         Self { from, end: from + length, last: Instant::now(), nanos: Vec::new(), admitted: 0, in_lead: 0 }
+    }
+
+    /// Makes requests until the time is over; each says whether it was admitted.
+    pub(crate) fn fill(&mut self, mut ask: impl FnMut() -> Result<bool>) -> Result<()> {
+        while self.goes_on() {
+            self.note(ask()?);
+        }
+        Ok(())
     }
 
     /// Whether to make another request: one is made however little the machine lets us do in that time.
@@ -158,9 +169,24 @@ mod tests {
     }
 
     #[test]
+    fn every_thread_is_counted() -> Result<()> {
+        let run = threads(3, SPAN, |number, laps| {
+            laps.fill(|| {
+                thread::sleep(Duration::from_millis(1));
+                Ok(number == 0)
+            })
+        })?;
+        assert!(run.admitted >= 1 && run.latencies.len() >= run.admitted + 2, "{run:?}");
+        Ok(())
+    }
+
+    #[test]
     fn one_that_fails_is_an_error() -> Result<()> {
         assert!(tasks(&runtime()?, vec![Failing], SPAN).is_err());
-        assert!(thread(|| Err(anyhow!("no")), SPAN).is_err());
+        assert!(
+            threads(2, SPAN, |number, laps| laps.fill(|| if number == 0 { Ok(true) } else { Err(anyhow!("no")) }))
+                .is_err()
+        );
         Ok(())
     }
 }

@@ -1,15 +1,13 @@
-//! Sides that ask a server in turn.
+//! Sides that ask a store, or what it is built on, in turn.
 
 use std::fmt;
 
 use anyhow::{Context, Result, ensure};
 use tokio::runtime::Runtime;
 
-use crate::caller::{Caller, tasks};
+use crate::caller::{Caller, Laps, tasks, threads};
 use crate::row::{Row, Spread, Target};
 use crate::run::{Run, Span, Spent, Whole};
-
-const SUITE: &str = "redis";
 
 /// What every request of a side must come to.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +43,16 @@ impl<'a> Side<'a> {
         Self { name, expected, ask: Box::new(ask) }
     }
 
+    /// So many threads, on no runtime; each is told its number.
+    pub(crate) fn threads(
+        name: &'static str,
+        expected: Expected,
+        count: u64,
+        work: impl Fn(u64, &mut Laps) -> Result<()> + Sync + 'a,
+    ) -> Self {
+        Self::new(name, expected, move |_, span| threads(count, span, &work))
+    }
+
     /// So many tasks; each gets a caller of its own, made for its number.
     pub(crate) fn tasks<C: Caller>(
         name: &'static str,
@@ -65,9 +73,13 @@ impl fmt::Debug for Side<'_> {
 /// The runs of all sides, round by round.
 #[derive(Debug)]
 pub(crate) struct Contest {
-    case: String,
+    title: Title,
     sides: Vec<(&'static str, Vec<Run>)>,
 }
+
+/// The suite that a contest is of, and its case.
+#[derive(Clone, Debug)]
+pub(crate) struct Title(pub(crate) &'static str, pub(crate) String);
 
 /// A figure of a run: what of, its unit, and the figure.
 #[derive(Clone, Copy, Debug)]
@@ -82,13 +94,12 @@ impl Contest {
     ///
     /// If a request had another outcome than its side says.
     pub(crate) fn hold(
-        case: impl Into<String>,
+        title: Title,
         pace: Pace,
         runtime: &Runtime,
         spent: impl Fn() -> Result<Spent>,
         sides: &[Side<'_>],
     ) -> Result<Self> {
-        let case = case.into();
         let mut runs: Vec<Vec<Run>> = sides.iter().map(|_| Vec::new()).collect();
         let time = |side: &Side<'_>| {
             let before = spent()?;
@@ -100,13 +111,13 @@ impl Contest {
         for round in 0..=pace.rounds {
             for turn in 0..sides.len() {
                 let at = (round + turn) % sides.len();
-                let run = time(&sides[at]).with_context(|| format!("case `{case}`, {}", sides[at].name))?;
+                let run = time(&sides[at]).with_context(|| format!("case `{}`, {}", title.1, sides[at].name))?;
                 if round > 0 {
                     runs[at].push(run);
                 }
             }
         }
-        Ok(Self { case, sides: sides.iter().map(|side| side.name).zip(runs).collect() })
+        Ok(Self { title, sides: sides.iter().map(|side| side.name).zip(runs).collect() })
     }
 
     /// One side beside another.
@@ -118,8 +129,8 @@ impl Contest {
         let ((name, ours), (peer_name, peer)) = (self.side(ours)?, self.side(peer)?);
         let Measure(what, unit, value) = measure;
         Ok(Row {
-            suite: SUITE,
-            case: format!("{}, {name}, {what}", self.case),
+            suite: self.title.0,
+            case: format!("{}, {name}, {what}", self.title.1),
             ours: Spread::of(ours.iter().map(value))?,
             peer_name,
             peer: Spread::of(peer.iter().map(value))?,
@@ -138,8 +149,8 @@ impl Contest {
         let (name, runs) = self.side(side)?;
         let (Measure(what, unit, part), Measure(peer_name, _, of)) = (part, of);
         Ok(Row {
-            suite: SUITE,
-            case: format!("{}, {name}, {what}", self.case),
+            suite: self.title.0,
+            case: format!("{}, {name}, {what}", self.title.1),
             ours: Spread::of(runs.iter().map(part))?,
             peer_name,
             peer: Spread::of(runs.iter().map(of))?,
@@ -194,7 +205,7 @@ mod tests {
     }
 
     fn hold(sides: &[Side<'_>]) -> Result<Contest> {
-        Contest::hold("case", PACE, &runtime()?, || Ok(Spent::default()), sides)
+        Contest::hold(Title("redis", "case".to_owned()), PACE, &runtime()?, || Ok(Spent::default()), sides)
     }
 
     #[test]

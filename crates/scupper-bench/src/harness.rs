@@ -38,6 +38,7 @@ impl Plan {
 /// One kind of request, our side of it, and those it is compared with.
 #[derive(Debug)]
 pub(crate) struct Case {
+    suite: &'static str,
     name: String,
     outcome: Outcome,
     threads: u32,
@@ -46,8 +47,8 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn new(name: impl Into<String>, outcome: Outcome, ours: Side) -> Self {
-        Self { name: name.into(), outcome, threads: 1, ours, peers: Vec::new() }
+    pub(crate) fn new(suite: &'static str, name: impl Into<String>, outcome: Outcome, ours: Side) -> Self {
+        Self { suite, name: name.into(), outcome, threads: 1, ours, peers: Vec::new() }
     }
 
     /// Makes the requests from that many threads at once.
@@ -89,7 +90,7 @@ impl Case {
         let compare = |((peer, target), theirs): (&(Side, Option<f64>), &Vec<f64>)| {
             let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs);
             Ok(Row {
-                suite: "memory",
+                suite: self.suite,
                 case: self.name.clone(),
                 ours: Spread::of(ours.iter().copied())?,
                 peer_name: peer.name(),
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn twice_the_work_is_about_twice_the_time() -> Result<()> {
-        let case = Case::new("work", Outcome::Admit, spinning("ours", 2_000))
+        let case = Case::new("memory", "work", Outcome::Admit, spinning("ours", 2_000))
             .against(spinning("half", 1_000), 1.1)
             .beside(spinning("same", 2_000));
         let rows = case.run(&Plan::quick())?;
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_case_whose_peer_denies_is_an_error() {
-        let case = Case::new("refused", Outcome::Admit, spinning("ours", 10))
+        let case = Case::new("memory", "refused", Outcome::Admit, spinning("ours", 10))
             .against(Side::repeating("closed", || false), 1.0);
         assert!(case.run(&Plan::quick()).is_err());
     }

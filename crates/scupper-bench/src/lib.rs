@@ -10,18 +10,22 @@
 //! `scupper-bench waiting` has waiters wait: it holds the time to the ideal schedule, counts who
 //! got how much, and weighs and times the line of ten thousand.
 //!
-//! `scupper-bench-remote redis` asks a server, beside the least that the same client can ask of
-//! it. It is another program because what counts the bytes in the first one makes those wait for
-//! each other who allocate at the same time, as all do that talk to servers.
+//! `scupper-bench-shared redis` asks a server, beside the least that the same client can ask of
+//! it; `sqlite` does so with a file, beside a bare transaction, and `shared-memory` with a mapping,
+//! beside the memory of one process. It is another program because what counts the bytes in the
+//! first one makes those wait for each other who allocate at the same time, as all do that talk to
+//! servers.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | `memory`, `sizes` | the cases of that suite and their targets |
 //! | `waiting`, `crowds` | the same for the other |
-//! | `in_redis` | the same for servers |
+//! | `in_redis`, `in_sqlite`, `in_shared_memory` | the same for stores that several processes can share |
 //! | `ours`, `peers` | the sides: each crate's API behind one closure, or a caller |
 //! | `harness`, `crew` | rounds, warm-up, threads |
-//! | `contest`, `caller`, `run` | the same for those who ask a server |
+//! | `contest`, `caller`, `run` | the same for those who wait for each answer |
+//! | `workers` | processes that take part |
+//! | `folder` | where files are meanwhile |
 //! | `side`, `keys`, `limit` | what a case is made of |
 //! | `queue`, `waiters`, `visits` | those who wait for real, and the record of it |
 //! | `crowd`, `counted` | lines on a clock that stands; calls and alarms counted |
@@ -33,8 +37,11 @@ mod counted;
 mod crew;
 mod crowd;
 mod crowds;
+mod folder;
 mod harness;
 mod in_redis;
+mod in_shared_memory;
+mod in_sqlite;
 mod json;
 mod keys;
 mod limit;
@@ -50,6 +57,7 @@ mod table;
 mod visits;
 mod waiters;
 mod waiting;
+mod workers;
 
 use std::path::PathBuf;
 
@@ -78,9 +86,16 @@ enum InProcess {
 }
 
 #[derive(Debug, Subcommand)]
-enum Remote {
+enum AcrossProcesses {
     /// Decisions in Redis, beside `PING`: one caller and many tasks, on one key and on many; bytes.
     Redis(Options),
+    /// Decisions in a file, beside a bare transaction: one caller, threads, tasks; growth.
+    Sqlite(Options),
+    /// Decisions in shared memory, beside the memory of one process: by key, and two processes.
+    SharedMemory(Options),
+    /// A process that takes part in another's measurement, as its input says.
+    #[command(hide = true)]
+    SharedMemoryWorker(in_shared_memory::Share),
 }
 
 #[derive(Debug, Args)]
@@ -118,13 +133,16 @@ pub fn in_process() -> anyhow::Result<()> {
     }
 }
 
-/// Runs the suite that the command line names: those that ask servers.
+/// Runs the suite that the command line names: those on stores that several processes can share.
 ///
 /// # Errors
 ///
 /// If a suite fails, or its figures cannot be written.
-pub fn remote() -> anyhow::Result<()> {
+pub fn shared() -> anyhow::Result<()> {
     match Command::parse().suite {
-        Remote::Redis(options) => options.show(in_redis::run),
+        AcrossProcesses::Redis(options) => options.show(in_redis::run),
+        AcrossProcesses::Sqlite(options) => options.show(in_sqlite::run),
+        AcrossProcesses::SharedMemory(options) => options.show(in_shared_memory::run),
+        AcrossProcesses::SharedMemoryWorker(share) => share.take(),
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use clap::ValueEnum;
 
 /// At most `requests` per `interval`, in no crate's own words.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ impl Limit {
 }
 
 /// Which verdict a case is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Outcome {
     Admit,
     Deny,
@@ -53,6 +54,11 @@ impl Outcome {
             }
         }
         Ok(())
+    }
+
+    /// The verdict that this outcome does not expect: for what has none.
+    pub(crate) fn other(self) -> bool {
+        self == Self::Deny
     }
 
     /// How many of `requests` a side must have admitted.

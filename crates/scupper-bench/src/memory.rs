@@ -17,6 +17,7 @@ use crate::peers::{governor, leaky_bucket, rate_net, ratelimit, throttlecrab};
 use crate::row::Row;
 use crate::sizes;
 
+const SUITE: &str = "memory";
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// Out of reach for anything slower than 2 ns, with some hundred entries in the window.
@@ -92,7 +93,7 @@ fn log_by_handle(outcome: Outcome) -> Result<Case> {
     let [limit, ..] = limits(outcome);
     let ours = ours::one_bucket(&[limit], Algorithm::SlidingWindowLog, outcome)?;
     let name = format!("one bucket, log, 1 rate, {outcome}");
-    Ok(Case::new(name, outcome, ours)
+    Ok(Case::new(SUITE, name, outcome, ours)
         .against(governor::one_bucket(limit, outcome)?, 1.25)
         .beside(leaky_bucket::one_bucket(limit, outcome)?)
         .beside(ratelimit::one_bucket(limit, outcome)?)
@@ -105,7 +106,7 @@ fn log_of_three_rates_by_handle(outcome: Outcome) -> Result<Case> {
     let ours = ours::one_bucket(&limits, Algorithm::SlidingWindowLog, outcome)?;
     let name = format!("one bucket, log, 3 rates, {outcome}");
     let governor = governor::one_bucket(limits[0], outcome)?;
-    Ok(Case::new(name, outcome, ours).against(governor, 1.25))
+    Ok(Case::new(SUITE, name, outcome, ours).against(governor, 1.25))
 }
 
 fn gcra_by_handle(outcome: Outcome) -> Result<Case> {
@@ -113,7 +114,7 @@ fn gcra_by_handle(outcome: Outcome) -> Result<Case> {
     let ours = ours::one_bucket(&[limit], Algorithm::Gcra, outcome)?;
     let name = format!("one bucket, gcra, {outcome}");
     let governor = governor::one_bucket(limit, outcome)?;
-    Ok(Case::new(name, outcome, ours).against(governor, 1.1))
+    Ok(Case::new(SUITE, name, outcome, ours).against(governor, 1.1))
 }
 
 fn log_by_key(outcome: Outcome) -> Result<Case> {
@@ -123,7 +124,7 @@ fn log_by_key(outcome: Outcome) -> Result<Case> {
     let governor = governor::keyed(limit, Arc::clone(&keys), outcome)?;
     let ours = ours::keyed(limit, Arc::clone(&keys), outcome)?;
     let name = format!("{KEYS} keys, log, {outcome}");
-    Ok(Case::new(name, outcome, ours).against(governor, 1.1).beside(throttlecrab::keyed(limit, keys, outcome)?))
+    Ok(Case::new(SUITE, name, outcome, ours).against(governor, 1.1).beside(throttlecrab::keyed(limit, keys, outcome)?))
 }
 
 fn log_by_handle_from(threads: u32, outcome: Outcome) -> Result<Case> {
@@ -131,7 +132,7 @@ fn log_by_handle_from(threads: u32, outcome: Outcome) -> Result<Case> {
     let ours = ours::one_bucket(&[limit], Algorithm::SlidingWindowLog, outcome)?;
     let name = format!("{threads} threads, one bucket, log, {outcome}");
     let governor = governor::one_bucket(shared(limit, outcome), outcome)?;
-    let case = Case::new(name, outcome, ours).against(governor, 1.1);
+    let case = Case::new(SUITE, name, outcome, ours).against(governor, 1.1);
     Ok(case.threads(threads))
 }
 
@@ -141,6 +142,6 @@ fn log_by_key_from(threads: u32, outcome: Outcome) -> Result<Case> {
     let governor = governor::keyed(shared(limit, outcome), Arc::clone(&keys), outcome)?;
     let ours = ours::keyed(limit, keys, outcome)?;
     let name = format!("{threads} threads, {KEYS} keys, log, {outcome}");
-    let case = Case::new(name, outcome, ours).against(governor, 1.1);
+    let case = Case::new(SUITE, name, outcome, ours).against(governor, 1.1);
     Ok(case.threads(threads))
 }

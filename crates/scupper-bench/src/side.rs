@@ -54,6 +54,11 @@ impl Side {
         Self { name, batch: Box::new(batch) }
     }
 
+    /// A side that has each thread's requests made somewhere else: `(thread, requests) -> admitted`.
+    pub(crate) fn handing_over(name: &'static str, batch: impl Fn(usize, u32) -> u32 + Send + Sync + 'static) -> Self {
+        Self { name, batch: Box::new(batch) }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }

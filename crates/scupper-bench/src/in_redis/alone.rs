@@ -6,13 +6,12 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::caller;
 use crate::contest::{Contest, Expected, Pace, Side};
 use crate::in_redis::site::Site;
 use crate::in_redis::{CLIENT, COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, SERVER, TIME, latencies};
 use crate::limit::Limit;
 use crate::ours::Algorithm;
-use crate::ours::remote::Asked;
+use crate::ours::asked::Asked;
 use crate::peers::ping::NAME as PING;
 use crate::row::{Row, Target};
 
@@ -45,18 +44,17 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
 fn contest(case: &str, pace: Pace) -> Result<Contest> {
     let site = Site::new()?;
     let ping = site.ping()?;
-    let log = Asked::open(&NEVER_FULL, Algorithm::SlidingWindowLog, site.store())?;
-    let gcra = Asked::open(&NEVER_FULL, Algorithm::Gcra, site.store())?;
-    let full = Asked::open_without_cache(&[FULL], site.store())?;
+    let log = Asked::open(&NEVER_FULL, Algorithm::SlidingWindowLog, site.open()?)?;
+    let gcra = Asked::open(&NEVER_FULL, Algorithm::Gcra, site.open()?)?;
+    let full = Asked::open_without_cache(&[FULL], site.open()?)?;
     full.fill("full", 1, FULL.requests)?;
-    let blocking = || log.is_admitted("blocking");
     site.contest(
         case,
         pace,
         &[
             Side::tasks(PING, Expected::Admitted, 1, |_| ping.clone()),
             Side::tasks(HOT_KEY, Expected::Admitted, 1, |_| log.one("hot")),
-            Side::new("blocking", Expected::Admitted, |_, span| caller::thread(blocking, span)),
+            Side::threads("blocking", Expected::Admitted, 1, |_, laps| log.ask_for("blocking", laps)),
             Side::tasks(MANY_KEYS, Expected::Admitted, 1, |number| log.any(&site.keys, number)),
             Side::tasks("gcra", Expected::Admitted, 1, |_| gcra.one("gcra")),
             Side::tasks("denied", Expected::Denied, 1, |_| full.one("full")),

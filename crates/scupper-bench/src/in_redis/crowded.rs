@@ -1,5 +1,7 @@
 //! Many tasks at once.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use scupper::RedisStoreBuilder;
 
@@ -7,7 +9,7 @@ use crate::contest::{Expected, Measure, Pace, Side};
 use crate::in_redis::site::Site;
 use crate::in_redis::{CLIENT, COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, REQUESTS, SERVER, latencies};
 use crate::ours::Algorithm;
-use crate::ours::remote::Asked;
+use crate::ours::asked::Asked;
 use crate::peers::ping::NAME as PING;
 use crate::row::{Row, Target};
 use crate::run::Run;
@@ -28,7 +30,8 @@ const SETTINGS: [Setting; 3] = [
 pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
     let site = Site::new()?;
     let ping = site.ping()?;
-    let open = |store| Asked::open(&NEVER_FULL, Algorithm::SlidingWindowLog, store);
+    let open =
+        |store: RedisStoreBuilder| Asked::open(&NEVER_FULL, Algorithm::SlidingWindowLog, Arc::new(store.open()?));
     let limiter = open(site.store())?;
     let pinging = |tasks| Side::tasks(PING, Expected::Admitted, tasks, |_| ping.clone());
     let [hot, any] = both([HOT_KEY, MANY_KEYS], FEW, &limiter, &site);

@@ -21,6 +21,8 @@ use crate::peers::ping::NAME as PING;
 use crate::row::Row;
 use crate::run::{Run, Span};
 
+const SUITE: &str = "redis";
+
 /// Out of reach for anybody. At ten thousand calls a second, there are a thousand entries in the longer window.
 const NEVER_FULL: [Limit; 2] =
     [Limit::new(10_000_000, Duration::from_millis(50)), Limit::new(20_000_000, Duration::from_millis(100))];

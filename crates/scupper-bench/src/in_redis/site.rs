@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use scupper::RedisStoreBuilder;
+use scupper::store::Store;
 use scupper_testbed::{Client, RedisServer};
 use tokio::runtime::Runtime;
 
 use crate::caller::runtime;
-use crate::contest::{Contest, Pace, Side};
-use crate::ours;
+use crate::contest::{Contest, Pace, Side, Title};
+use crate::in_redis::SUITE;
+use crate::ours::asked::redis;
 use crate::peers::ping::Ping;
 use crate::run::Spent;
 
@@ -35,7 +37,7 @@ impl Site {
     }
 
     pub(super) fn contest(&self, case: impl Into<String>, pace: Pace, sides: &[Side<'_>]) -> Result<Contest> {
-        Contest::hold(case, pace, &self.runtime, || self.spent(), sides)
+        Contest::hold(Title(SUITE, case.into()), pace, &self.runtime, || self.spent(), sides)
     }
 
     pub(super) fn ping(&self) -> Result<Ping> {
@@ -44,7 +46,11 @@ impl Site {
 
     /// A store on it, with the settings that it has by itself.
     pub(super) fn store(&self) -> RedisStoreBuilder {
-        ours::remote::redis(&self.server.url())
+        redis(&self.server.url())
+    }
+
+    pub(super) fn open(&self) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(self.store().open()?))
     }
 
     /// The answer to a command, as a number.

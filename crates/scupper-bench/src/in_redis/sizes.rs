@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::in_redis::SUITE;
 use crate::in_redis::site::Site;
 use crate::limit::Limit;
 use crate::ours::Algorithm;
-use crate::ours::remote::Asked;
+use crate::ours::asked::Asked;
 use crate::row::{Row, Spread, Target};
 
 const EVENTS: u32 = 1_000;
@@ -44,7 +45,7 @@ pub(super) fn run() -> Result<Vec<Row>> {
 /// Bytes of a bucket with room for [`EVENTS`] requests of this weight that so many have come to.
 fn ours(site: &Site, algorithm: Algorithm, key: &str, weight: u32, events: u32) -> Result<f64> {
     let limit = Limit::new(EVENTS * weight, Duration::from_hours(1));
-    Asked::open(&[limit], algorithm, site.store())?.fill(key, weight, events)?;
+    Asked::open(&[limit], algorithm, site.open()?)?.fill(key, weight, events)?;
     usage(site, &format!("scupper:{key}"))
 }
 
@@ -66,7 +67,7 @@ fn usage(site: &Site, key: &str) -> Result<f64> {
 
 fn row(case: &str, unit: &'static str, ours: f64, peer: (&'static str, f64), target: Option<Target>) -> Row {
     Row {
-        suite: "redis",
+        suite: SUITE,
         case: format!("size, {case}"),
         ours: Spread::exactly(ours),
         peer_name: peer.0,

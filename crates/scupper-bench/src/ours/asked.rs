@@ -1,13 +1,14 @@
-//! A limiter whose buckets are on a server.
+//! A limiter whose buckets others may ask for too.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
+use scupper::store::Store;
 use scupper::{Algorithm, Decision, Limiter, LimiterBuilder, Rate, RedisStore, RedisStoreBuilder};
 
-use crate::caller::{Caller, PATIENCE};
+use crate::caller::{Caller, Laps, PATIENCE};
 use crate::limit::Limit;
 
 /// A limiter to be asked by many.
@@ -19,28 +20,39 @@ pub(crate) fn redis(url: &str) -> RedisStoreBuilder {
 }
 
 impl Asked {
-    pub(crate) fn open(limits: &[Limit], algorithm: Algorithm, store: RedisStoreBuilder) -> Result<Self> {
+    pub(crate) fn open(limits: &[Limit], algorithm: Algorithm, store: Arc<dyn Store>) -> Result<Self> {
         Self::with(limits, store, |limiter| limiter.algorithm(algorithm))
     }
 
     /// One that has no memory for denials.
-    pub(crate) fn open_without_cache(limits: &[Limit], store: RedisStoreBuilder) -> Result<Self> {
+    pub(crate) fn open_without_cache(limits: &[Limit], store: Arc<dyn Store>) -> Result<Self> {
         Self::with(limits, store, |limiter| limiter.denial_cache(Duration::ZERO))
     }
 
     fn with(
         limits: &[Limit],
-        store: RedisStoreBuilder,
+        store: Arc<dyn Store>,
         settings: impl FnOnce(LimiterBuilder) -> LimiterBuilder,
     ) -> Result<Self> {
         let rates = limits.iter().map(|limit| Rate::new(limit.requests.into(), limit.interval));
         let limiter = Limiter::builder().rates(rates.collect::<scupper::Result<Vec<_>>>()?).call_timeout(PATIENCE);
-        Ok(Self(settings(limiter).store(store.open()?).build()?))
+        Ok(Self(settings(limiter).shared_store(store).build()?))
     }
 
-    /// Asks for one unit, blocking the thread.
+    /// Asks for one unit, blocking the thread until the store has answered.
     pub(crate) fn is_admitted(&self, key: &str) -> Result<bool> {
         Ok(self.0.try_acquire(key)?.is_admitted())
+    }
+
+    /// Asks for this key again and again.
+    pub(crate) fn ask_for(&self, key: &str, laps: &mut Laps) -> Result<()> {
+        laps.fill(|| self.is_admitted(key))
+    }
+
+    /// Asks for any of these, in an order of the number's own.
+    pub(crate) fn ask_for_any(&self, keys: &[String], number: u64, laps: &mut Laps) -> Result<()> {
+        let mut random = Rng::with_seed(number);
+        laps.fill(|| self.is_admitted(&keys[random.usize(..keys.len())]))
     }
 
     /// Has so many requests of this weight admitted, each at a time of its own.

@@ -1,5 +1,0 @@
-//! Suites that ask servers.
-
-fn main() -> anyhow::Result<()> {
-    scupper_bench::remote()
-}
