@@ -18,6 +18,8 @@ mod scripted;
 pub(crate) mod shared_memory;
 #[cfg(all(feature = "serde", unix))]
 pub(crate) mod spread;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 mod task;
 #[cfg(all(feature = "serde", unix))]
 mod wire;

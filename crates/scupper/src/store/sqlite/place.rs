@@ -52,13 +52,14 @@ pub(super) fn real_path(path: &Path) -> Result<PathBuf> {
     };
     match fs::canonicalize(path) {
         Ok(real) => Ok(real),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             if fs::symlink_metadata(path).is_ok() {
                 return Err(wrong(path, "is a link to a file that does not exist; remove it, or name the file itself"));
             }
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             match fs::canonicalize(folder) {
-                Ok(real) => Ok(real.join(name)),
+                Ok(real) if real.is_dir() => Ok(real.join(name)),
+                Ok(_) => Err(no_folder(folder, io::ErrorKind::NotADirectory.into())),
                 Err(error) => Err(no_folder(folder, error)),
             }
         }

@@ -1,0 +1,239 @@
+//! Eight processes share one bucket in a file, and some of them are killed wherever they are: together they never have more than
+//! the rates allow, the file stays sound, and nobody waits for the dead.
+#![cfg(all(feature = "sqlite", target_os = "linux"))]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
+
+mod support;
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write, stdin};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, process, thread};
+
+use rusqlite::Connection;
+use scupper::{ErrorKind, Rates, SqliteStore};
+use scupper_testbed::await_that;
+use support::folder::Folder;
+use support::sqlite::{admits, is_sound, limiting, number, used};
+use support::{MILLISECOND, SECOND};
+
+const RATES: &str = "200/100ms, 1500/s";
+const PROCESSES: usize = 8;
+const KILLS: usize = 400;
+const THREADS: usize = 2;
+const HEAVIEST: u64 = 3;
+const KEY: &str = "shared";
+const FOLDER: &str = "SCUPPER_TEST_SQLITE_FOLDER";
+const NAME: &str = "promise_1_processes_that_are_killed_anywhere_never_have_more_than_the_rates_allow";
+
+/// How long a request may wait, and how much longer it took if it did: a machine has much to do with so many processes.
+const PATIENCE: Duration = SECOND;
+const SLACK: Duration = Duration::from_secs(2);
+
+/// What a process writes down of a permit that it has, in numbers of eight bytes: the tick, the weight and the sequence.
+type Record = [u64; 3];
+
+/// Takes what it can get until its input ends, and writes it down. What it has and did not write down yet when it is killed
+/// shows in the sequences of the others.
+fn take_what_there_is(folder: &Path) {
+    let is_over = AtomicBool::new(false);
+    let store = SqliteStore::builder(folder.join("limits.db")).timeout(Duration::from_secs(5)).open().unwrap();
+    let limiter = limiting(RATES, &store).build().unwrap();
+    thread::scope(|threads| {
+        for thread in 0..THREADS {
+            let (limiter, is_over) = (&limiter, &is_over);
+            let path = folder.join(format!("taken-{}-{thread}", process::id()));
+            threads.spawn(move || {
+                let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+                let mut weight = u64::from(process::id()) % HEAVIEST;
+                while !is_over.load(Ordering::Relaxed) {
+                    weight = weight % HEAVIEST + 1;
+                    let start = Instant::now();
+                    let permit = limiter.request(KEY).weight(weight).timeout(PATIENCE).acquire();
+                    assert!(start.elapsed() < PATIENCE + SLACK, "{:?}", start.elapsed());
+                    match permit {
+                        Ok(permit) => {
+                            let record: Record = [permit.tick().as_micros(), permit.weight(), permit.sequence()];
+                            file.write_all(&record.map(u64::to_be_bytes).concat()).unwrap();
+                        }
+                        // Never a denial, nor any other error: the file is there, and sound.
+                        Err(error) => {
+                            let waited = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unknown);
+                            assert!(waited, "{error}");
+                        }
+                    }
+                }
+            });
+        }
+        let _ = stdin().read(&mut [0]);
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+fn start(name: &str, folder: &Path) -> Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture"]).env(FOLDER, folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// All that was written down, in the order of the sequences; a record that a kill cut off is none.
+fn records(folder: &Folder) -> Vec<Record> {
+    let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let taken = files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("taken-"));
+    let record = |bytes: &[u8]| [0, 8, 16].map(|at| u64::from_be_bytes(bytes[at..at + 8].try_into().unwrap()));
+    let bytes = taken.map(|path| fs::read(path).unwrap());
+    let mut records: Vec<Record> =
+        bytes.flat_map(|bytes| bytes.chunks_exact(24).map(record).collect::<Vec<_>>()).collect();
+    records.sort_unstable_by_key(|[_, _, sequence]| *sequence);
+    records
+}
+
+/// No closed window holds more than its rate allows. Units between those of two records were admitted between their ticks,
+/// whether or not somebody wrote them down.
+fn never_over(records: &[Record], rates: &Rates) {
+    for rate in rates {
+        let (limit, interval) = (rate.limit(), u64::try_from(rate.interval().as_micros()).unwrap());
+        let mut first = 0;
+        for [tick, _, sequence] in records {
+            while records[first][0] + interval < *tick {
+                first += 1;
+            }
+            let [since, weight, before] = records[first];
+            let admitted = sequence - (before - weight);
+            assert!(admitted <= limit, "{admitted} units from {since} to {tick}, and {rate} allows {limit}");
+        }
+    }
+}
+
+#[test]
+fn promise_1_processes_that_are_killed_anywhere_never_have_more_than_the_rates_allow() {
+    if let Some(folder) = env::var_os(FOLDER) {
+        return take_what_there_is(Path::new(&folder));
+    }
+    let folder = Folder::new();
+    let path = folder.file("limits.db");
+    let mut processes: Vec<Child> = (0..PROCESSES).map(|_| start(NAME, folder.path())).collect();
+    await_that("all have begun", || fs::read_dir(folder.path()).unwrap().count() > PROCESSES * THREADS);
+    for kill in 0..KILLS {
+        // Half of them live on. The instants are those of another clock than the processes'.
+        let victim = &mut processes[kill % (PROCESSES / 2)];
+        thread::sleep(Duration::from_micros(u64::try_from(kill).unwrap() * 7_919 % 15_000));
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        *victim = start(NAME, folder.path());
+    }
+    for mut process in processes {
+        drop(process.stdin.take());
+        assert!(process.wait().unwrap().success(), "it says why");
+    }
+    let rates: Rates = RATES.parse().unwrap();
+    let records = records(&folder);
+    never_over(&records, &rates);
+    assert!(
+        records.windows(2).all(|pair| pair[0][2] + pair[1][1] <= pair[1][2]),
+        "each unit is counted for one permit"
+    );
+    is_sound(&path);
+
+    let store = SqliteStore::open(&path).unwrap();
+    let total = limiting(RATES, &store).build().unwrap().acquire(KEY).unwrap().sequence() - 1;
+    let written: u64 = records.iter().map(|[_, weight, _]| weight).sum();
+    // A killed process has had one call under way, for all of its threads.
+    let most_lost = u64::try_from(KILLS * THREADS).unwrap() * HEAVIEST + 100;
+    assert!((written..=written + most_lost).contains(&total), "{total} taken, {written} written down");
+}
+
+/// Takes one permit of a bucket that has room for all, at the same time as others make the file.
+#[test]
+fn a_file_that_many_processes_make_at_once_is_made_once_however_many_are_killed_at_it() {
+    const NAME: &str = "a_file_that_many_processes_make_at_once_is_made_once_however_many_are_killed_at_it";
+    const ROOM: &str = "1000/h";
+    if let Some(folder) = env::var_os(FOLDER) {
+        let path = Path::new(&folder).join("limits.db");
+        let store = SqliteStore::builder(path).timeout(Duration::from_secs(20)).open().unwrap();
+        admits(&store, KEY, ROOM);
+        return;
+    }
+    for round in 0..12_u64 {
+        let folder = Folder::new();
+        let mut processes: Vec<Child> = (0..PROCESSES).map(|_| start(NAME, folder.path())).collect();
+        let path = folder.file("limits.db");
+        let killed = &mut processes[..PROCESSES / 2];
+        for (place, process) in killed.iter_mut().enumerate() {
+            thread::sleep(Duration::from_micros(round * 300 + u64::try_from(place).unwrap() * 500));
+            process.kill().unwrap();
+        }
+        let done: Vec<_> = processes.iter_mut().map(|process| process.wait().unwrap().success()).collect();
+        let survivors = &done[PROCESSES / 2..];
+        assert!(survivors.iter().all(|is_done| *is_done), "they say why: {done:?}");
+        let counted = used(&SqliteStore::open(&path).unwrap(), KEY, ROOM);
+        assert!((4..=8).contains(&counted), "{counted}");
+        is_sound(&path);
+    }
+}
+
+#[test]
+fn promise_2_a_file_that_another_has_is_waited_for_and_never_a_denial() {
+    let folder = Folder::new();
+    let path = folder.file("limits.db");
+    let store = SqliteStore::builder(&path).timeout(20 * SECOND).open().unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let limiter = limiting("16/h", &store).call_timeout(None).build().unwrap();
+    let begun = AtomicUsize::new(0);
+    let begin = || begun.fetch_add(1, Ordering::Relaxed);
+    thread::scope(|threads| {
+        let ask = || {
+            begin();
+            limiter.try_acquire(KEY).map(|it| it.is_admitted())
+        };
+        let waiting: Vec<_> = (0..16).map(|_| threads.spawn(ask)).collect();
+        let asynchronous = threads.spawn(|| {
+            begin();
+            pollster::block_on(limiter.try_acquire_async("another")).map(|it| it.is_admitted())
+        });
+        await_that("all have begun", || begun.load(Ordering::Relaxed) == 17);
+        other.execute_batch("COMMIT").unwrap();
+        assert!(waiting.into_iter().chain([asynchronous]).all(|it| it.join().unwrap().unwrap()));
+    });
+    assert_eq!(used(&store, KEY, "16/h"), 16);
+}
+
+#[test]
+fn promise_8_a_file_that_another_keeps_is_unavailable_after_the_timeout_and_nothing_was_taken() {
+    let folder = Folder::new();
+    let path = folder.file("limits.db");
+    let timeout = 200 * MILLISECOND;
+    let store = SqliteStore::builder(&path).timeout(timeout).open().unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let limiter = limiting("5/h", &store).build().unwrap();
+    for key in [KEY, "another", KEY] {
+        let start = Instant::now();
+        let error = limiter.try_acquire(key).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.message().contains("another process has the file"), "{error}");
+        assert!(start.elapsed() >= timeout && start.elapsed() < timeout + SLACK, "{:?}", start.elapsed());
+    }
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(used(&store, KEY, "5/h"), 0);
+    assert!(limiter.try_acquire(KEY).unwrap().is_admitted());
+    assert_eq!(number(&path, "SELECT count(*) FROM bucket"), 1);
+}
+
+#[test]
+fn promise_8_a_file_that_another_keeps_from_the_first_is_unavailable_after_the_timeout() {
+    let folder = Folder::new();
+    let path = folder.file("limits.db");
+    drop(SqliteStore::open(&path).unwrap());
+    await_that("it is closed", || !folder.file("limits.db-wal").exists());
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE clock SET id = 1; COMMIT").unwrap();
+    let error = SqliteStore::builder(&path).timeout(50 * MILLISECOND).open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    drop(other);
+    admits(&SqliteStore::open(&path).unwrap(), KEY, "1/h");
+}
