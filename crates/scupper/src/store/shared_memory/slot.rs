@@ -114,15 +114,15 @@ impl Slot {
     /// Whether this is the slot of this key.
     #[inline(always)]
     pub(super) fn is_of<W: Words + ?Sized>(&self, change: &Change<'_, W>, hash: u64, key: &str) -> bool {
-        let mut place = self.key_at();
-        let is_next = |chunk: &[u8]| {
-            let word = change.get(place);
-            place += 1;
-            word == word_of(chunk)
-        };
-        change.get(self.block.at + at::HASH) == hash
-            && self.key_len == key.len() as u64
-            && key.as_bytes().chunks(8).all(is_next)
+        if change.get(self.block.at + at::HASH) != hash || self.key_len != key.len() as u64 {
+            return false;
+        }
+        for (place, chunk) in (self.key_at()..).zip(key.as_bytes().chunks(8)) {
+            if change.get(place) != word_of(chunk) {
+                return false;
+            }
+        }
+        true
     }
 
     pub(super) fn key<W: Words + ?Sized>(&self, change: &Change<'_, W>) -> Result<String> {
