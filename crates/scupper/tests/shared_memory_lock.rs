@@ -41,7 +41,7 @@ fn promise_8_a_lock_that_is_kept_is_an_error_after_the_timeout_and_nothing_is_ta
         let error = submit(&store, operation).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.message().contains("stopped in the middle of a decision"), "{error}");
-        assert!((50 * MILLISECOND..SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+        assert!((50 * MILLISECOND..5 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
     }
     assert_eq!(store.acquire_at_once("key", &quota, 1), None);
     let run = [Operation::acquire("key", &quota, 1), Operation::acquire("key", &quota, 1)];
@@ -139,7 +139,7 @@ fn a_file_that_is_written_into_gives_errors_and_no_end_of_the_process() {
                 };
                 let start = Instant::now();
                 let _ = submit(&store, Operation::new(&key, action));
-                assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+                assert!(start.elapsed() < 5 * SECOND, "{:?}", start.elapsed());
             }
             is_over.store(true, Ordering::Relaxed);
         });
