@@ -89,7 +89,8 @@ impl SharedMemoryStoreBuilder {
             return Err(Error::new(
                 ErrorKind::InvalidConfig,
                 format!(
-                    "the mode {mode:o} is none for shared memory: its owner must read and write it, and nobody can run it; use 600, 660 or 666"
+                    "the mode {mode:o} is none for shared memory: its owner must read and write it, and nobody can run it; \
+                     use 600, 660 or 666"
                 ),
             ));
         }

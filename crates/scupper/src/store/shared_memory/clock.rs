@@ -9,8 +9,8 @@ use crate::store::shared_memory::journal::Change;
 use crate::store::shared_memory::words::Words;
 use crate::time::Timestamp;
 
-/// The store's time so many microseconds after the boot. Where the host was booted since the anchor was written, or the wall clock was seen long ago, the anchor
-/// changes with the change.
+/// The store's time so many microseconds after the boot. Where the host was booted since the anchor was written, or the wall
+/// clock was seen long ago, the anchor changes with the change.
 ///
 /// # Errors
 /// Those of [`Host::boot`]; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) for a time that cannot be.

@@ -29,7 +29,8 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     const CHAINS_FOR_ROOM: u64 = 128;
     const MOST_OF_A_CHAIN: u64 = 32;
 
-    /// A change of the words at the store's time, which is read under the lock. What it says holds once it is committed; if it fails, it has not been.
+    /// A change of the words at the store's time, which is read under the lock. What it says holds once it is committed; if it
+    /// fails, it has not been.
     #[inline(always)]
     pub(super) fn change<T>(&self, work: impl FnOnce(&Table<'_, 'w, W>, Timestamp) -> Result<T>) -> Result<T> {
         self.change_at(self.host.since_boot(), work)

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use crate::store::batch::Operation;
 use crate::store::bucket::Numbers;
 use crate::store::host_clock::TestHost;
+use crate::store::shared_memory::journal::Change;
 use crate::store::shared_memory::trial::audit::audit;
 use crate::store::shared_memory::trial::life::{Permits, Step, What, quotas, steps};
 use crate::store::shared_memory::trial::memory::{Memory, hash, host};
@@ -32,6 +33,9 @@ fn dies(
     dying.dies_after(life);
     let _ = dying.keeper(host).apply(hash(operation.key), operation);
     let has_died = dying.life.get() == 0;
+    // The next one dies while it undoes that, and another comes.
+    dying.dies_after(life % 9);
+    drop(Change::begin(&dying));
     dying.is_born_again();
     let found = audit(&dying);
     let is_whole = is_before_or_after(&found, before, after);
