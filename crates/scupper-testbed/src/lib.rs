@@ -18,6 +18,7 @@
 //! | TLS | [`Certificates`], for the builder of any of these |
 //! | asking a server, without the library under test | [`Client`], [`Reply`] |
 //! | what goes wrong between a client and a server | [`Proxy`], [`Fault`] |
+//! | what goes wrong between a process and its files | [`WriteFaults`], [`WriteFault`] |
 //! | a port that nobody listens on | [`free_port`] |
 //! | waiting for something outside this process | [`await_that`] |
 
@@ -25,6 +26,7 @@
 #![allow(clippy::missing_panics_doc, reason = "whatever fails here panics, as the crate's own page says")]
 
 mod certificates;
+mod faults;
 mod keeper;
 mod patience;
 mod port;
@@ -34,6 +36,7 @@ mod proxy;
 mod redis;
 
 pub use crate::certificates::Certificates;
+pub use crate::faults::{WriteFault, WriteFaults};
 pub use crate::patience::await_that;
 pub use crate::port::free_port;
 pub use crate::proxy::{Fault, Proxy};
