@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use scupper::{ErrorKind, SqliteStore};
 use scupper_testbed::{WriteFault, WriteFaults};
@@ -83,9 +83,15 @@ fn promise_8_whichever_write_fails_what_was_admitted_counts_and_the_file_stays_s
     }
     let folder = Folder::new();
     let faults = WriteFaults::build_in(folder.path());
-    for fault in WriteFault::ALL {
-        // While the file is made and at the first requests, and when the log is written into the file.
-        (1..=45).for_each(|nth| check(&faults, 12, nth, fault));
-        (1_900..2_300).step_by(31).for_each(|nth| check(&faults, 1_150, nth, fault));
-    }
+    // Most of the time they wait for the disk.
+    thread::scope(|threads| {
+        for fault in WriteFault::ALL {
+            let faults = &faults;
+            threads.spawn(move || {
+                // While the file is made and at the first requests, and when the log is written into the file.
+                (1..=45).for_each(|nth| check(faults, 12, nth, fault));
+                (1_900..2_300).step_by(31).for_each(|nth| check(faults, 1_150, nth, fault));
+            });
+        }
+    });
 }

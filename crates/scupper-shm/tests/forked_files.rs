@@ -1,0 +1,110 @@
+//! A child that was forked goes on with the SQLite files that its parent had open: one limit for all of them, and the file stays
+//! sound.
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![expect(unsafe_code, reason = "forks")]
+
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, WaitOptions, waitpid};
+use scupper::store::{Batch, Operation, Store};
+use scupper::{Algorithm, Limiter, Quota, SqliteStore};
+use support::Folder;
+
+/// A child that does this and ends; its number of a byte is what it gives.
+fn fork(what: impl FnOnce() -> u8) -> Pid {
+    // SAFETY: both have their own copies of what there is, and the C library's allocator works in the child.
+    let number = unsafe { libc::fork() };
+    assert!(number >= 0, "{}", std::io::Error::last_os_error());
+    if let Some(child) = Pid::from_raw(number) {
+        return child;
+    }
+    let status = catch_unwind(AssertUnwindSafe(what)).map_or(255, i32::from);
+    // SAFETY: ends the child as it is.
+    unsafe { libc::_exit(status) }
+}
+
+/// What the child gave.
+fn given(child: Pid) -> u64 {
+    let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
+    let given = status.exit_status().unwrap();
+    assert_ne!(given, 255, "the child says why");
+    u64::try_from(given).unwrap()
+}
+
+fn limiter(folder: &Folder, rate: &str) -> Limiter {
+    let path = folder.path().join("limits.db");
+    let store = SqliteStore::builder(path).timeout(Duration::from_secs(10)).open().unwrap();
+    Limiter::builder().rates([rate.parse().unwrap()]).store(store).call_timeout(None).build().unwrap()
+}
+
+/// How many of so many requests are admitted.
+fn take(limiter: &Limiter, requests: u8) -> u8 {
+    let admitted = (0..requests).filter(|_| limiter.try_acquire("key").unwrap().is_admitted()).count();
+    u8::try_from(admitted).unwrap()
+}
+
+fn is_sound(folder: &Folder) {
+    let connection = rusqlite::Connection::open(folder.path().join("limits.db")).unwrap();
+    let said: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+    assert_eq!(said, "ok");
+}
+
+#[test]
+fn a_child_counts_on_what_its_parent_has_taken_and_the_other_way_round() {
+    let folder = Folder::new();
+    let limiter = limiter(&folder, "9/h");
+    assert_eq!(take(&limiter, 3), 3);
+    assert_eq!(given(fork(|| take(&limiter, 4))), 4);
+    assert_eq!(take(&limiter, 4), 2);
+    assert_eq!(given(fork(|| take(&limiter, 4))), 0);
+    is_sound(&folder);
+}
+
+#[test]
+fn promise_1_children_and_their_children_share_one_limit() {
+    let folder = Folder::new();
+    let limiter = limiter(&folder, "300/h");
+    assert_eq!(take(&limiter, 10), 10);
+    let family = || {
+        let child = fork(|| take(&limiter, 100));
+        take(&limiter, 100).saturating_add(u8::try_from(given(child)).unwrap())
+    };
+    let children: Vec<Pid> = (0..3).map(|_| fork(family)).collect();
+    assert_eq!(children.into_iter().map(given).sum::<u64>(), 290);
+    is_sound(&folder);
+}
+
+/// A thread that is in the middle of a decision is not there in the child, and what it has locked is the parent's.
+#[test]
+fn a_fork_in_the_middle_of_others_decisions_openings_and_closings_leaves_no_lock_behind() {
+    let folder = Folder::new();
+    let store = SqliteStore::builder(folder.path().join("limits.db")).timeout(Duration::from_secs(10)).open().unwrap();
+    let quota = Quota::new(Algorithm::default(), "1000000/s").unwrap();
+    let take = |key| store.submit(Batch::from(&Operation::acquire(key, &quota, 1))).wait().remove(0).is_ok();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|threads| {
+        for key in ["key", "other", "opener"] {
+            let (is_over, take, folder) = (&is_over, &take, &folder);
+            threads.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    if key == "opener" {
+                        drop(SqliteStore::open(folder.path().join("other.db")).unwrap());
+                    }
+                    assert!(take(key));
+                }
+            });
+        }
+        for _ in 0..60 {
+            let requests = || (0..5).filter(|_| take("key")).count();
+            assert_eq!(given(fork(|| u8::try_from(requests()).unwrap())), 5);
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    is_sound(&folder);
+}
