@@ -1,4 +1,4 @@
-//! A child that was forked goes on with the SQLite files that its parent had open: one limit for all of them, and the file stays
+//! A child that was forked goes on with the `SQLite` files that its parent had open: one limit for all of them, and the file stays
 //! sound.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::Mutex;
+
 use scupper::SqliteStore;
 use scupper::conformance::Opened;
 use support::folder::Folder;
@@ -11,7 +13,12 @@ use support::folder::Folder;
 fn store() -> Opened {
     let folder = Folder::new();
     let store = SqliteStore::open(folder.file("limits.db")).unwrap();
-    Opened::new(store).guarded_by(folder)
+    let inside = rusqlite::Connection::open(store.path()).unwrap();
+    let inside = Mutex::new(inside);
+    let count = move || -> i64 {
+        inside.lock().unwrap().query_row("SELECT count(*) FROM bucket", (), |row| row.get(0)).unwrap()
+    };
+    Opened::new(store).counting(move || usize::try_from(count()).unwrap()).guarded_by(folder)
 }
 
 scupper::conformance_tests!(store);

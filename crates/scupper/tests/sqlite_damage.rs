@@ -61,7 +61,9 @@ fn ask_everything(path: &Path) -> usize {
     hear(submit(&store, &Operation::new("", Action::List { after: None, most: 100 })));
     let after = Cursor::new("key-3");
     hear(submit(&store, &Operation::new("key", Action::List { after: Some(&after), most: 3 })));
-    keys.iter().for_each(|key| hear(submit(&store, &Operation::new(key, Action::Reset))));
+    for key in &keys {
+        hear(submit(&store, &Operation::new(key, Action::Reset)));
+    }
     failed
 }
 

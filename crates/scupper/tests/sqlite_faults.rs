@@ -89,8 +89,12 @@ fn promise_8_whichever_write_fails_what_was_admitted_counts_and_the_file_stays_s
             let faults = &faults;
             threads.spawn(move || {
                 // While the file is made and at the first requests, and when the log is written into the file.
-                (1..=45).for_each(|nth| check(faults, 12, nth, fault));
-                (1_900..2_300).step_by(31).for_each(|nth| check(faults, 1_150, nth, fault));
+                for nth in 1..=45 {
+                    check(faults, 12, nth, fault);
+                }
+                for nth in (1_900..2_300).step_by(31) {
+                    check(faults, 1_150, nth, fault);
+                }
             });
         }
     });
