@@ -184,15 +184,15 @@ fn promise_2_a_file_that_another_has_is_waited_for_and_never_a_denial() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let limiter = limiting("16/h", &store).call_timeout(None).build().unwrap();
     let begun = AtomicUsize::new(0);
-    let begin = || begun.fetch_add(1, Ordering::Relaxed);
+    let one_more_begins = || begun.fetch_add(1, Ordering::Relaxed);
     thread::scope(|threads| {
         let ask = || {
-            begin();
+            one_more_begins();
             limiter.try_acquire(KEY).map(|it| it.is_admitted())
         };
         let waiting: Vec<_> = (0..16).map(|_| threads.spawn(ask)).collect();
         let asynchronous = threads.spawn(|| {
-            begin();
+            one_more_begins();
             pollster::block_on(limiter.try_acquire_async("another")).map(|it| it.is_admitted())
         });
         await_that("all have begun", || begun.load(Ordering::Relaxed) == 17);
