@@ -153,6 +153,7 @@ const LAYERS: &[&str] = &[
     "store::sqlite::form",
     "store::sqlite::chunks",
     "store::sqlite::log",
+    "store::sqlite::in_place",
     "store::sqlite::bucket",
     "store::sqlite::list",
     "store::sqlite::buckets",

@@ -14,10 +14,8 @@ mod in_place;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "shared-memory")]
-pub(crate) use in_place::is_kept_by;
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
-pub(crate) use in_place::{Log, Place, acquire_in_place};
+pub(crate) use in_place::{Log, Place, acquire_in_place, is_kept_by};
 #[cfg(feature = "shared-memory")]
 pub(crate) use numbers::Numbers;
 #[cfg(feature = "sqlite")]

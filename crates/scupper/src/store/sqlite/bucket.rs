@@ -1,9 +1,10 @@
 use crate::error::Result;
 use crate::store::batch::{Action, Operation};
-use crate::store::bucket::{BucketState, acquire_in_place, check, corrupt};
+use crate::store::bucket::{BucketState, check, corrupt};
 use crate::store::outcome::{Outcome, Reply, Verdict};
 use crate::store::sqlite::chunks::{Chunks, integer};
 use crate::store::sqlite::form::{Head, Newest, pack, unpack};
+use crate::store::sqlite::in_place::InPlace;
 use crate::store::sqlite::link::Link;
 use crate::store::sqlite::log::RowLog;
 use crate::time::Timestamp;
@@ -134,19 +135,20 @@ impl Row {
         Chunks { link, id: self.id }
     }
 
-    /// Decides where the bucket lies, if that can be.
+    /// Carries it out where the bucket lies, if that can be.
     fn apply(&mut self, link: &Link, operation: &Operation<'_>, now: Timestamp) -> Result<Option<Reply>> {
-        let Operation { at: None, action: Action::Acquire { quota, weight, .. }, .. } = *operation else {
-            return Ok(None);
+        let units = match operation.action {
+            Action::Acquire { weight, .. } => weight,
+            Action::Penalize { units, .. } => units,
+            _ => 0,
         };
-        if self.head.kind()?.has_lanes() || !self.newest.can_count(weight) {
+        if self.head.kind()?.has_lanes() || !self.newest.can_count(units) {
             return Ok(None);
         }
-        let chunks = self.chunks(link);
-        let mut log = RowLog { newest: &mut self.newest, chunks };
-        let verdict = acquire_in_place(&mut self.head, &mut log, quota, now.as_micros(), weight)?;
-        self.is_changed |= matches!(verdict, Some(Verdict::Admitted(_)));
-        Ok(verdict.map(Reply::Acquired))
+        let log = RowLog { chunks: self.chunks(link), newest: &mut self.newest };
+        let reply = InPlace { head: &mut self.head, log, clock: now.as_micros() }.apply(operation)?;
+        self.is_changed |= matches!(reply, Some(Reply::Acquired(Verdict::Admitted(_)) | Reply::Penalized(_)));
+        Ok(reply)
     }
 
     fn whole(&self, older: &[(u64, u64)]) -> Result<BucketState> {
@@ -159,7 +161,7 @@ impl Row {
         BucketState::from_numbers(&self.head.0, events.collect())
     }
 
-    /// After an admission in place.
+    /// After what was counted in place.
     fn write(&self, link: &Link) -> Result<Stored> {
         update(link, self.id, &self.head, &self.newest, integer(self.head.idle_from()))
     }

@@ -37,6 +37,24 @@ impl Newest {
     }
 }
 
+impl RowLog<'_> {
+    /// Units that were counted at this tick or later, found by halving.
+    pub(super) fn units_from(&mut self, tick: u64) -> Result<u64> {
+        let units = self.units();
+        // So many are certainly earlier, and all after so many are not.
+        let (mut earlier, mut later) = (0, units);
+        while earlier < later {
+            let middle = earlier + (later - earlier).div_ceil(2);
+            if self.tick_of(middle)? < tick {
+                earlier = middle;
+            } else {
+                later = middle - 1;
+            }
+        }
+        Ok(units - earlier)
+    }
+}
+
 impl Log for RowLog<'_> {
     fn units(&self) -> u64 {
         self.newest.end().saturating_sub(self.newest.dropped)

@@ -16,6 +16,8 @@ mod chunks;
 
 mod log;
 
+mod in_place;
+
 mod bucket;
 
 mod list;
