@@ -191,6 +191,8 @@ pub fn what_never_fits_or_cannot_be_is_said_at_once(subject: &Subject) {
         }
         let long = "x".repeat(64 * 1024 + 1);
         assert_eq!(subject.try_now(limiter.request(&long)).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        // The shortest way, which a store may answer by itself.
+        assert_eq!(limiter.try_acquire(&long).unwrap_err().kind(), ErrorKind::InvalidRequest);
         assert_eq!(subject.peek(&limiter, &key).usage[0].used, 0);
         permit(subject, &limiter, &key, 5);
     }

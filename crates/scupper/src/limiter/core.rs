@@ -8,7 +8,7 @@ use crate::limiter::shortcut::Shortcut;
 use crate::quota::Quota;
 use crate::rate::Rate;
 use crate::rates::Rates;
-use crate::route::{Route, Routed};
+use crate::route::{MAX_KEY_BYTES, Route, Routed};
 use crate::store::{MemoryStore, Verdict};
 use crate::sync::{Arc, AtomicBool, Ordering, PoisonError, RwLock};
 use crate::time::Timestamp;
@@ -83,6 +83,8 @@ impl Core {
     pub(super) fn acquire_at_once(&self, key: &str, quota: &Quota) -> Option<Verdict> {
         match &self.memory {
             Some(memory) => memory.acquire_one(key, quota),
+            // One that is too long is nobody's, and an error by the usual way.
+            None if key.len() > MAX_KEY_BYTES => None,
             None => self.store.store.acquire_at_once(key, quota, 1),
         }
     }

@@ -33,7 +33,8 @@ pub(crate) struct Anchor {
     boot: Boot,
     /// The store's time when the host was booted; wraps, as a store may be younger than the boot, and its time earlier.
     origin: u64,
-    /// A time of the store not long ago, and what the wall clock read then.
+    /// A time of the store not long ago, and the latest that the wall clock read until then: one that is behind until the
+    /// network tells it better, as on a host without a battery, must not make a long time of the next reboot.
     seen: u64,
     seen_wall: u64,
 }
@@ -67,7 +68,8 @@ impl Anchor {
     pub(crate) fn after_reboot(&self, host: &dyn Host) -> Result<Self> {
         let wall = host.wall();
         let seen = self.seen.saturating_add(wall.saturating_sub(self.seen_wall));
-        Ok(Self { boot: host.boot()?, origin: seen.wrapping_sub(host.since_boot()), seen, seen_wall: wall })
+        let seen_wall = wall.max(self.seen_wall);
+        Ok(Self { boot: host.boot()?, origin: seen.wrapping_sub(host.since_boot()), seen, seen_wall })
     }
 
     /// The store's time.
@@ -86,7 +88,8 @@ impl Anchor {
     /// The same once more if it is to be kept in the place of this one: the wall clock was looked at long ago.
     pub(crate) fn renewed(&self, now: Timestamp, host: &dyn Host) -> Option<Self> {
         let seen = now.as_micros();
-        (seen.saturating_sub(self.seen) >= SEEN_EVERY).then(|| Self { seen, seen_wall: host.wall(), ..*self })
+        let renew = || Self { seen, seen_wall: host.wall().max(self.seen_wall), ..*self };
+        (seen.saturating_sub(self.seen) >= SEEN_EVERY).then(renew)
     }
 
     pub(crate) fn to_numbers(self) -> [u64; Self::NUMBERS] {
@@ -218,80 +221,4 @@ impl Host for TestHost {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WALL: u64 = 1_800_000_000_000_000;
-    const HOUR: u64 = 3_600_000_000;
-
-    fn anchored(host: &TestHost) -> Anchor {
-        Anchor::from_numbers(Anchor::first(host).unwrap().to_numbers())
-    }
-
-    #[test]
-    fn promise_6_time_begins_as_the_wall_clocks_and_goes_on_by_the_hosts() {
-        let host = TestHost::new(5, WALL);
-        let anchor = anchored(&host);
-        assert_eq!(anchor.now(&host).as_micros(), WALL);
-        host.pass(7);
-        assert_eq!(anchor.now(&host).as_micros(), WALL + 7);
-        assert!(anchor.is_current(&host).unwrap());
-    }
-
-    #[test]
-    fn promise_6_the_wall_clock_may_be_set_and_time_goes_on() {
-        for wall in [0, WALL - HOUR, WALL + HOUR] {
-            let host = TestHost::new(5, WALL);
-            let anchor = anchored(&host);
-            host.set(0, 12, wall);
-            assert_eq!(anchor.now(&host).as_micros(), WALL + 7, "the wall clock was set to {wall}");
-        }
-    }
-
-    #[test]
-    fn promise_6_over_a_reboot_time_goes_on_by_the_wall_clock_and_never_back() {
-        for (wall, passed) in [(WALL + 9 * HOUR, 9 * HOUR), (WALL, 0), (WALL - HOUR, 0), (0, 0)] {
-            let host = TestHost::new(100 * HOUR, WALL);
-            let anchor = anchored(&host);
-            host.reboot(3_000_000, wall);
-            assert!(!anchor.is_current(&host).unwrap());
-            let anchor = anchor.after_reboot(&host).unwrap();
-            assert!(anchor.is_current(&host).unwrap());
-            assert_eq!(anchor.now(&host).as_micros(), WALL + passed, "the wall clock reads {wall}");
-            host.pass(7);
-            assert_eq!(anchor.now(&host).as_micros(), WALL + passed + 7);
-        }
-    }
-
-    #[test]
-    fn promise_6_what_was_seen_last_bridges_a_reboot() {
-        let host = TestHost::new(HOUR, WALL);
-        let mut anchor = anchored(&host);
-        host.pass(SEEN_EVERY - 1);
-        assert_eq!(anchor.renewed(anchor.now(&host), &host), None, "once a second is enough");
-        // The wall clock is corrected by a day; a reboot later, the day has not passed.
-        host.pass(1);
-        host.set(0, host.since_boot(), host.wall() + 24 * HOUR);
-        anchor = anchor.renewed(anchor.now(&host), &host).unwrap();
-        host.reboot(5, host.wall() + HOUR);
-        let anchor = anchor.after_reboot(&host).unwrap();
-        assert_eq!(anchor.now(&host).as_micros(), WALL + SEEN_EVERY + HOUR);
-    }
-
-    #[test]
-    fn a_boot_is_read_from_its_text() {
-        assert_eq!(Boot::of("00000000-0000-0000-0000-0000000000ff\n"), Some(Boot(255)));
-        for text in ["", "ff", "0000000g-0000-0000-0000-0000000000ff"] {
-            assert_eq!(Boot::of(text), None, "{text:?}");
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn this_host_has_a_boot_and_clocks_that_go_on() {
-        let (host, boot) = (ThisHost, ThisHost.boot().unwrap());
-        assert_eq!(host.boot().unwrap(), boot);
-        let before = host.since_boot();
-        assert!(before > 0 && host.since_boot() >= before && host.wall() > WALL / 2);
-    }
-}
+mod tests;
