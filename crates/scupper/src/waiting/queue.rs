@@ -28,7 +28,7 @@ pub(super) struct Queue<W> {
     since: Since,
     /// Whether the last call was answered later than it was made, so that deadlines may have passed since.
     took_time: bool,
-    /// How many to ask for in the next call.
+    /// For how many of those who wait to ask in the next call.
     reach: usize,
     /// The line rests until then: the first one in it does not fit before.
     due: Option<Timestamp>,
@@ -194,14 +194,15 @@ impl<W> Queue<W> {
         }
         self.due = None;
         // No more fit at once than the capacity; one more tells when to come back.
-        let (mut before, capacity) = (0_u64, first.claim.quota.capacity());
+        // Who does not wait is served whatever the answer.
+        let (mut waiting, mut before, capacity) = (0, 0_u64, first.claim.quota.capacity());
         let fits_in = |(_, entry): &(&Number, &Entry<W>)| {
-            let is_in = before <= capacity && go_together(&first.who, &entry.who);
+            waiting += usize::from(entry.claim.waits);
+            let is_in = waiting <= self.reach && before <= capacity;
             before = before.saturating_add(entry.claim.weight);
-            is_in
+            is_in && go_together(&first.who, &entry.who)
         };
-        let prefix = self.entries.iter().take(self.reach).take_while(fits_in).map(|(number, _)| *number);
-        self.sent = prefix.collect();
+        self.sent = self.entries.iter().take(Self::MOST).take_while(fits_in).map(|(number, _)| *number).collect();
         self.since = Since::Nothing;
         Next::Ask
     }
