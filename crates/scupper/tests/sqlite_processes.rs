@@ -225,6 +225,20 @@ fn promise_8_a_file_that_another_keeps_is_unavailable_after_the_timeout_and_noth
 }
 
 #[test]
+fn promise_8_with_nothing_set_a_file_that_another_keeps_is_unavailable_and_not_unknown() {
+    let folder = Folder::new();
+    let path = folder.file("limits.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let limiter = limiting("5/h", &store).build().unwrap();
+    assert_eq!(limiter.try_acquire(KEY).unwrap_err().kind(), ErrorKind::Unavailable);
+    let asynchronous = pollster::block_on(limiter.try_acquire_async(KEY)).map(|decision| decision.is_admitted());
+    assert_eq!(asynchronous.unwrap_err().kind(), ErrorKind::Unavailable);
+    other.execute_batch("COMMIT").unwrap();
+}
+
+#[test]
 fn promise_8_a_file_that_another_keeps_from_the_first_is_unavailable_after_the_timeout() {
     let folder = Folder::new();
     let path = folder.file("limits.db");

@@ -61,15 +61,15 @@ impl Anchor {
     }
 
     /// The same on the clock of another boot. Between the two only the wall clock has gone on, and it may have been set: where
-    /// it reads less than before, no time has passed.
+    /// it reads less than it should, no more is known to have passed than the time since the boot.
     ///
     /// # Errors
     /// Those of [`Host::boot`].
     pub(crate) fn after_reboot(&self, host: &dyn Host) -> Result<Self> {
-        let wall = host.wall();
-        let seen = self.seen.saturating_add(wall.saturating_sub(self.seen_wall));
+        let (wall, since_boot) = (host.wall(), host.since_boot());
+        let seen = self.seen.saturating_add(wall.saturating_sub(self.seen_wall).max(since_boot));
         let seen_wall = wall.max(self.seen_wall);
-        Ok(Self { boot: host.boot()?, origin: seen.wrapping_sub(host.since_boot()), seen, seen_wall })
+        Ok(Self { boot: host.boot()?, origin: seen.wrapping_sub(since_boot), seen, seen_wall })
     }
 
     /// The store's time.

@@ -204,7 +204,7 @@ impl Before {
             }
             rest = others;
         }
-        let events = rest.iter().map(|(tick, total)| (*tick, total + dropped)).collect();
-        Some(Newest { dropped, chunked: row.chunked.max(dropped), events })
+        let events = rest.iter().map(|(tick, total)| Some((*tick, total.checked_add(dropped)?)));
+        Some(Newest { dropped, chunked: row.chunked.max(dropped), events: events.collect::<Option<_>>()? })
     }
 }

@@ -25,8 +25,6 @@ pub(super) struct Written {
     pub(super) idle_from: Option<i64>,
     /// Rows that were not there before.
     pub(super) new_rows: usize,
-    /// Whether anything was written.
-    pub(super) anything: bool,
 }
 
 impl<'l, 'a> Buckets<'l, 'a> {
@@ -50,11 +48,9 @@ impl<'l, 'a> Buckets<'l, 'a> {
     pub(super) fn store(&mut self) -> Result<()> {
         for (key, bucket) in self.touched.drain() {
             match bucket.store(self.link, key, self.now)? {
-                Stored::Unchanged => {}
-                Stored::Forgotten => self.written.anything = true,
+                Stored::Unchanged | Stored::Forgotten => {}
                 Stored::Kept { idle_from, is_new } => {
                     let written = &mut self.written;
-                    written.anything = true;
                     written.new_rows += usize::from(is_new);
                     written.idle_from = Some(written.idle_from.map_or(idle_from, |first| first.min(idle_from)));
                 }

@@ -12,7 +12,7 @@ use crate::sync::Arc;
 ///
 /// | setting | unless set |
 /// |---|---|
-/// | [`timeout`](Self::timeout) | 1 s |
+/// | [`timeout`](Self::timeout) | 500 ms |
 ///
 /// # Examples
 /// ```no_run
@@ -31,8 +31,9 @@ pub struct SqliteStoreBuilder {
 }
 
 impl SqliteStore {
-    /// How long a request waits for other processes, unless set.
-    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+    /// How long a request waits for other processes, unless set: less than a limiter allows for a call, so that it is told that
+    /// nothing was taken, and not that nobody knows.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(500);
 
     /// Opens this file, and makes it if there is none.
     ///
@@ -73,6 +74,9 @@ impl SqliteStore {
 
 impl SqliteStoreBuilder {
     /// How long a request waits while other processes have the file. Then it fails, and nothing was taken.
+    ///
+    /// Set the limiter's [`call_timeout`](crate::LimiterBuilder::call_timeout), which is a second, to more than this: when that has
+    /// passed first, what is known is only that there was no answer.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

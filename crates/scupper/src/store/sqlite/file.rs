@@ -1,5 +1,6 @@
 //! One file of this process: who carries out what, and when.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::store::sqlite::place::FileId;
 use crate::store::sqlite::queue::{Queue, Taken};
 use crate::store::sqlite::transaction::{Done, takes_nothing};
 use crate::store::submission::Outcomes;
-use crate::sync::{Arc, Mutex, lock, thread};
+use crate::sync::{Arc, Mutex, MutexGuard, lock, thread};
 use crate::timer::wake;
 
 /// A file, and who waits for it. One at a time has the connection. Who finds it free carries out what it came for itself, and
@@ -56,7 +57,7 @@ impl File {
 
     /// Opens the file if it is not open; says which it is.
     pub(super) fn open(self: &Arc<Self>) -> Result<Option<FileId>, Failure> {
-        let _section = Section::enter();
+        let section = Section::enter();
         let Some(opened) = lock(&self.queue).take() else { return Ok(None) };
         let (opened, served) = self.serve(opened, &[]);
         let id = opened.as_ref().map(|opened| opened.id());
@@ -65,7 +66,18 @@ impl File {
         if served.is_ok() && queue.sweep_in(Self::SWEEP_PAUSE) {
             self.call_helper(&mut queue);
         }
+        self.leave(queue, section);
         served.map(|_| id)
+    }
+
+    /// Goes, and sees to those who have come meanwhile: they found the connection taken, and rely on who has it.
+    fn leave(self: &Arc<Self>, queue: MutexGuard<'_, Queue>, section: Section) {
+        let others_wait = !queue.jobs.is_empty();
+        drop(queue);
+        drop(section);
+        if others_wait {
+            self.help_others();
+        }
     }
 
     /// Has a batch carried out: at once if nobody has the file, or else soon.
@@ -93,10 +105,7 @@ impl File {
                 self.plan(&mut queue, &done);
                 Submitted::Done(done.outcomes.into_iter().flatten().collect())
             }
-            Err(Failure::Busy) => {
-                if !self.call_helper(&mut queue) {
-                    return Submitted::Done(errors(batch.operations(), &Failure::Busy));
-                }
+            Err(Failure::Busy) if self.call_helper(&mut queue) => {
                 let (job, answer) = Job::new(batch, timeout);
                 queue.jobs.push_front(job);
                 queue.is_blocked = true;
@@ -104,26 +113,23 @@ impl File {
             }
             Err(failure) => Submitted::Done(errors(batch.operations(), &failure)),
         };
-        let others_wait = !queue.jobs.is_empty();
-        drop(queue);
-        drop(section);
-        if others_wait {
-            self.help_others();
-        }
+        self.leave(queue, section);
         submitted
     }
 
-    /// Carries out what others wait for. Where it does not end, the helper goes on.
+    /// Carries out what others wait for. Where it does not end, the helper goes on; without one, there is nobody else to.
     fn help_others(self: &Arc<Self>) {
-        for _ in 0..Self::ROUNDS {
-            if self.attempt(false) != Attempt::Done {
+        loop {
+            for _ in 0..Self::ROUNDS {
+                if self.attempt(false) != Attempt::Done {
+                    return;
+                }
+            }
+            let _section = Section::enter();
+            let mut queue = lock(&self.queue);
+            if queue.jobs.is_empty() || self.call_helper(&mut queue) {
                 return;
             }
-        }
-        let _section = Section::enter();
-        let mut queue = lock(&self.queue);
-        if !queue.jobs.is_empty() {
-            self.call_helper(&mut queue);
         }
     }
 
@@ -159,6 +165,14 @@ impl File {
                 drop(operations);
                 queue.put_back(jobs);
                 queue.is_blocked = self.call_helper(&mut queue);
+                // Without a thread that waits for the other process, nobody would ever answer them.
+                let stranded = if queue.is_blocked { Vec::new() } else { queue.jobs.drain(..).collect() };
+                drop(queue);
+                drop(section);
+                turn_away(
+                    stranded,
+                    "another process has the file of the store, and the system gives no thread to wait for it",
+                );
                 return Attempt::Blocked;
             }
             Err(failure) => batches.iter().map(|batch| errors(batch, &failure)).collect(),
@@ -173,8 +187,16 @@ impl File {
         Attempt::Done
     }
 
-    /// Carries out batches on the open file, or opens it first; says what is open afterwards.
-    fn serve(
+    /// Carries out batches on the open file, or opens it first; says what is open afterwards. A panic is an outage like any
+    /// other: it closes the file, which ends the transaction, and those who wait for the connection have it.
+    fn serve(&self, opened: Taken, batches: &[&[Operation<'_>]]) -> (Option<Box<Opened>>, Result<Done, Failure>) {
+        catch_unwind(AssertUnwindSafe(|| self.serve_on(opened, batches))).unwrap_or_else(|_| {
+            let what = "the store panicked; what was asked may or may not count";
+            (None, Err(Failure::Unknown(Error::new(ErrorKind::Unknown, what))))
+        })
+    }
+
+    fn serve_on(
         &self,
         Taken(opened): Taken,
         batches: &[&[Operation<'_>]],
@@ -212,6 +234,14 @@ impl File {
         queue.bell = started.is_ok().then_some(bell);
         started.is_ok()
     }
+}
+
+/// Answers those whose turn never comes.
+pub(super) fn turn_away(jobs: Vec<Job>, why: &'static str) {
+    let section = Section::enter();
+    let wakers: Vec<_> = jobs.into_iter().filter_map(|job| job.turn_away(ErrorKind::Unavailable, why)).collect();
+    drop(section);
+    wakers.into_iter().for_each(wake);
 }
 
 fn errors(operations: &[Operation<'_>], failure: &Failure) -> Outcomes {

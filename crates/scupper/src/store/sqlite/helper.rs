@@ -1,17 +1,17 @@
 //! The thread of a file's own: it waits for other processes, and looks for idle rows.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::store::sqlite::bell::Bell;
 use crate::store::sqlite::failure::Failure;
-use crate::store::sqlite::file::{Attempt, File};
+use crate::store::sqlite::file::{Attempt, File, turn_away};
 use crate::store::sqlite::gate::Section;
 use crate::store::sqlite::job::Job;
 use crate::store::sqlite::queue::Taken;
 use crate::store::sqlite::sweep::Way;
 use crate::sync::{Arc, lock, thread};
-use crate::timer::wake;
 
 /// What the helper does next.
 enum Next {
@@ -24,7 +24,7 @@ impl File {
     /// Another process is done in some tens of microseconds…
     const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
     /// …or it has been stopped in the middle of it.
-    const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+    const LONGEST_PAUSE: Duration = Duration::from_millis(10);
     const STAYS_AWAKE: Duration = Duration::from_micros(100);
     /// So many rows are looked at in one transaction: others do not wait long for its end.
     const ROWS: usize = 256;
@@ -40,7 +40,7 @@ impl File {
                 Attempt::Blocked => {
                     self.turn_away_the_late();
                     thread::sleep(pause);
-                    pause = Self::LONGEST_PAUSE.min(pause * 2);
+                    pause = Self::LONGEST_PAUSE.min(pause * 3 / 2);
                     continue;
                 }
                 Attempt::Done => idle_since = Some(Instant::now()),
@@ -66,9 +66,8 @@ impl File {
         let (late, others): (Vec<Job>, Vec<Job>) = queue.jobs.drain(..).partition(|job| job.patience().is_zero());
         queue.jobs.extend(others);
         drop(queue);
-        let wakers: Vec<_> = late.into_iter().filter_map(|job| job.turn_away(ErrorKind::Unavailable, why)).collect();
         drop(section);
-        wakers.into_iter().for_each(wake);
+        turn_away(late, why);
     }
 
     fn look_for_idle_rows(&self, looking: &mut Duration, is_awake: bool) -> Next {
@@ -101,10 +100,18 @@ impl File {
             }
         };
         drop(queue);
-        let swept = opened.sweep(Self::ROWS);
+        // The connection must be given back, whatever happens.
+        let swept = catch_unwind(AssertUnwindSafe(|| {
+            let swept = opened.sweep(Self::ROWS);
+            ((!opened.is_suspect).then_some(opened), swept)
+        }));
         *looking += now.elapsed();
+        let (opened, swept) = swept.unwrap_or_else(|_| {
+            let what = "looking for idle rows panicked";
+            (None, Err(Failure::Unknown(Error::new(ErrorKind::Unknown, what))))
+        });
         let mut queue = lock(&self.queue);
-        queue.give_back((!opened.is_suspect).then_some(opened));
+        queue.give_back(opened);
         let next = match swept {
             Ok((walked, time)) => match walked.way {
                 // Others come first.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::bucket::corrupt;
+use crate::store::bucket::{BucketState, corrupt};
 use crate::store::host_clock::{Anchor, Host};
 use crate::store::sqlite::failure::{Failure, explain, is_busy};
 use crate::store::sqlite::link::Link;
@@ -72,7 +72,11 @@ impl Opened {
             None => self.read_anchor()?,
         };
         self.anchor = Some(anchor);
-        Ok(anchor.now(&*self.host))
+        let now = anchor.now(&*self.host);
+        if now > BucketState::LATEST {
+            return Err(corrupt("its clock is set to a time that cannot be"));
+        }
+        Ok(now)
     }
 
     /// Closes it, and leaves what is to be done at the end to whoever comes next: a fork is not to wait for the disk.

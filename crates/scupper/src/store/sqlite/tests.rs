@@ -1,5 +1,7 @@
 //! The store on a host whose time a test sets.
 
+mod adversity;
+
 mod model;
 
 mod time;

@@ -71,9 +71,7 @@ impl Opened {
     }
 
     fn after(&mut self, now: Timestamp, written: Written) -> Result<()> {
-        if written.anything {
-            self.keep_time(now)?;
-        }
+        self.keep_time(now)?;
         if written.new_rows > 0 {
             self.walk.step(&self.link, now, written.new_rows * Self::WALK_A_ROW)?;
         }
