@@ -1,9 +1,15 @@
-/* Lets the calls by which a process writes files fail: preloaded into it, for files whose path has SCUPPER_FAULT_PATH in it.
- * The call with the number SCUPPER_FAULT_NTH fails as SCUPPER_FAULT_KIND says: "error" (as a broken disk), "full" (that one and
- * all later ones), "short" (half of it is written), "kill" (half of it is written, and the process ends). */
+/* Stands between a program and the system where it writes to files, and has one of these calls go wrong.
+ *
+ * SCUPPER_FAULT_FILE   the files: those in whose names this stands first, but for memory that is shared through a file ("-shm")
+ * SCUPPER_FAULT_AT     which of the calls, from 1 on
+ * SCUPPER_FAULT_KIND   what becomes of it: see fault()
+ * SCUPPER_FAULT_MET    a file that is made when it comes to that
+ * SCUPPER_FAULT_UNTIL  if it is set: all later calls go wrong as well, until there is a file of that name
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,72 +18,116 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+enum when { NEVER, BEFORE, HALFWAY, AFTER };
+
+/* What a call comes to: how much of it is done, and then the error, the death, or neither. */
+struct fault {
+    enum when when;
+    int error;
+    int kills;
+};
+
+static const struct {
+    const char *name;
+    struct fault fault;
+} KINDS[] = {
+    {"failed", {BEFORE, EIO, 0}},           {"failed-halfway", {HALFWAY, EIO, 0}}, {"failed-after", {AFTER, EIO, 0}},
+    {"full", {BEFORE, ENOSPC, 0}},          {"short", {HALFWAY, 0, 0}},            {"killed-before", {BEFORE, 0, 1}},
+    {"killed-halfway", {HALFWAY, 0, 1}},    {"killed-after", {AFTER, 0, 1}},
+};
+
 static atomic_long calls;
 
-enum fault { NONE, ERROR, FULL, SHORT, KILL };
-
-static enum fault fault_of(int fd) {
-    const char *path = getenv("SCUPPER_FAULT_PATH"), *nth = getenv("SCUPPER_FAULT_NTH"), *kind = getenv("SCUPPER_FAULT_KIND");
-    char link[64], target[4096];
-    if (!path || !nth || !kind)
-        return NONE;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, target, sizeof target - 1);
-    if (length < 0)
-        return NONE;
-    target[length] = 0;
-    if (!strstr(target, path))
-        return NONE;
-    long call = atomic_fetch_add(&calls, 1) + 1, number = atol(nth);
-    if (!strcmp(kind, "full") && call >= number)
-        return FULL;
-    if (call != number)
-        return NONE;
-    return !strcmp(kind, "short") ? SHORT : !strcmp(kind, "kill") ? KILL : ERROR;
+static const char *setting(const char *name) {
+    const char *value = getenv(name);
+    return value != NULL ? value : "";
 }
 
-static void *next(const char *name) { return dlsym(RTLD_NEXT, name); }
+static int is_meant(int file) {
+    char link[64], path[4096];
+    const char *wanted = setting("SCUPPER_FAULT_FILE");
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length <= 0 || *wanted == '\0') return 0;
+    path[length] = '\0';
+    const char *name = strrchr(path, '/');
+    if (name == NULL || strncmp(name + 1, wanted, strlen(wanted)) != 0) return 0;
+    return strstr(name, "-shm") == NULL;
+}
 
-#define WRITES(name, offset_type)                                                                                  \
-    ssize_t name(int fd, const void *bytes, size_t count, offset_type offset) {                                    \
-        ssize_t (*real)(int, const void *, size_t, offset_type) = next(#name);                                     \
-        switch (fault_of(fd)) {                                                                                    \
-        case NONE: break;                                                                                          \
-        case SHORT: return real(fd, bytes, count > 1 ? count / 2 : count, offset);                                 \
-        case KILL: real(fd, bytes, count / 2, offset); raise(SIGKILL); break;                                      \
-        case FULL: errno = ENOSPC; return -1;                                                                      \
-        default: errno = EIO; return -1;                                                                           \
-        }                                                                                                          \
-        return real(fd, bytes, count, offset);                                                                     \
+/* What is to become of a call on this file. */
+static struct fault fault(int file) {
+    static const struct fault none = {NEVER, 0, 0};
+    int before = errno;
+    struct fault found = none;
+    if (is_meant(file)) {
+        long call = atomic_fetch_add(&calls, 1) + 1, at = atol(setting("SCUPPER_FAULT_AT"));
+        const char *until = setting("SCUPPER_FAULT_UNTIL");
+        int lasts = *until != '\0' && call > at && access(until, F_OK) != 0;
+        if (call == at || lasts) {
+            for (size_t kind = 0; kind < sizeof KINDS / sizeof *KINDS; kind++)
+                if (strcmp(KINDS[kind].name, setting("SCUPPER_FAULT_KIND")) == 0) found = KINDS[kind].fault;
+            int met = open(setting("SCUPPER_FAULT_MET"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+            if (met >= 0) close(met);
+        }
     }
+    errno = before;
+    return found;
+}
 
-#define CHANGES(name, parameters, ...)                                                                             \
-    int name parameters {                                                                                          \
-        int(*real) parameters = next(#name);                                                                       \
-        switch (fault_of(fd)) {                                                                                    \
-        case NONE: break;                                                                                          \
-        case KILL: raise(SIGKILL); break;                                                                          \
-        case FULL: errno = ENOSPC; return -1;                                                                      \
-        default: errno = EIO; return -1;                                                                           \
-        }                                                                                                          \
-        return real(__VA_ARGS__);                                                                                  \
+static void die(void) {
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+}
+
+/* How many of these bytes are to be written, and -1 for all, as ever. */
+static ssize_t bytes_of(struct fault fault, size_t bytes) {
+    switch (fault.when) {
+    case BEFORE: return 0;
+    case HALFWAY: return (ssize_t)(bytes / 2);
+    case AFTER: return (ssize_t)bytes;
+    default: return -1;
+    }
+}
+
+/* What the caller is told, once so much was written. */
+static ssize_t told(struct fault fault, ssize_t written) {
+    if (fault.kills) die();
+    if (fault.error == 0) return written;
+    errno = fault.error;
+    return -1;
+}
+
+#define NEXT(name) ((typeof(&name))dlsym(RTLD_NEXT, #name))
+
+#define WRITES(name, offset)                                                                                           \
+    ssize_t name(int file, const void *buffer, size_t bytes, offset at) {                                              \
+        struct fault met = fault(file);                                                                                \
+        ssize_t part = bytes_of(met, bytes);                                                                           \
+        if (part < 0) return NEXT(name)(file, buffer, bytes, at);                                                      \
+        return told(met, part == 0 ? 0 : NEXT(name)(file, buffer, (size_t)part, at));                                  \
     }
 
 WRITES(pwrite, off_t)
 WRITES(pwrite64, off64_t)
-CHANGES(fsync, (int fd), fd)
-CHANGES(fdatasync, (int fd), fd)
-CHANGES(ftruncate, (int fd, off_t length), fd, length)
-CHANGES(ftruncate64, (int fd, off64_t length), fd, length)
 
-ssize_t write(int fd, const void *bytes, size_t count) {
-    ssize_t (*real)(int, const void *, size_t) = next("write");
-    switch (fault_of(fd)) {
-    case NONE: break;
-    case SHORT: return real(fd, bytes, count > 1 ? count / 2 : count);
-    case KILL: real(fd, bytes, count / 2); raise(SIGKILL); break;
-    case FULL: errno = ENOSPC; return -1;
-    default: errno = EIO; return -1;
-    }
-    return real(fd, bytes, count);
+ssize_t write(int file, const void *buffer, size_t bytes) {
+    struct fault met = fault(file);
+    ssize_t part = bytes_of(met, bytes);
+    if (part < 0) return NEXT(write)(file, buffer, bytes);
+    return told(met, part == 0 ? 0 : NEXT(write)(file, buffer, (size_t)part));
 }
+
+/* A call that is done or not: half of it is not. It needs no room on the disk. */
+#define WHOLE(name, parameters, arguments)                                                                             \
+    int name parameters {                                                                                              \
+        struct fault met = fault(file);                                                                                \
+        int is_well = met.when == NEVER || met.error == ENOSPC || (met.error == 0 && !met.kills);                      \
+        int result = is_well || met.when == AFTER ? NEXT(name) arguments : 0;                                          \
+        return is_well ? result : (int)told(met, result);                                                              \
+    }
+
+WHOLE(fsync, (int file), (file))
+WHOLE(fdatasync, (int file), (file))
+WHOLE(ftruncate, (int file, off_t length), (file, length))
+WHOLE(ftruncate64, (int file, off64_t length), (file, length))

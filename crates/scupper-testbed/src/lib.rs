@@ -18,7 +18,7 @@
 //! | TLS | [`Certificates`], for the builder of any of these |
 //! | asking a server, without the library under test | [`Client`], [`Reply`] |
 //! | what goes wrong between a client and a server | [`Proxy`], [`Fault`] |
-//! | what goes wrong between a process and its files | [`WriteFaults`], [`WriteFault`] |
+//! | what goes wrong between a process and its files | [`FileFaults`], [`FileFault`] |
 //! | a port that nobody listens on | [`free_port`] |
 //! | waiting for something outside this process | [`await_that`] |
 
@@ -36,7 +36,7 @@ mod proxy;
 mod redis;
 
 pub use crate::certificates::Certificates;
-pub use crate::faults::{WriteFault, WriteFaults};
+pub use crate::faults::{FileFault, FileFaults};
 pub use crate::patience::await_that;
 pub use crate::port::free_port;
 pub use crate::proxy::{Fault, Proxy};
