@@ -8,6 +8,8 @@
     reason = "each test uses a part, and reports by panicking"
 )]
 
+#[cfg(feature = "sqlite")]
+pub(crate) mod damage;
 pub(crate) mod folder;
 mod operation;
 mod outages;

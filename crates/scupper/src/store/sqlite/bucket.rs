@@ -188,7 +188,8 @@ impl Before {
         update(link, self.row.id, head, &newest, idle_from)
     }
 
-    /// What the row has to say of these events, if all that lies in chunks is among them as it is, but for the oldest.
+    /// What the row has to say of these events, if all that lies in chunks is among them as it is, but for the oldest. Before the
+    /// numbers become too large, all are counted anew.
     fn goes_on(&self, events: &[(u64, u64)]) -> Option<Newest> {
         let (older, row) = (&self.older, &self.row.newest);
         let (first, _) = events.first()?;
@@ -204,7 +205,9 @@ impl Before {
             }
             rest = others;
         }
-        let events = rest.iter().map(|(tick, total)| Some((*tick, total.checked_add(dropped)?)));
-        Some(Newest { dropped, chunked: row.chunked.max(dropped), events: events.collect::<Option<_>>()? })
+        let counted = |(tick, total): &(u64, u64)| Some((*tick, total.checked_add(dropped)?));
+        let events = rest.iter().map(counted).collect::<Option<_>>()?;
+        let newest = Newest { dropped, chunked: row.chunked.max(dropped), events };
+        newest.can_count(0).then_some(newest)
     }
 }
