@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scupper::store::{Action, Batch, Operation, Outcome, Reply, Standing, Store, Verdict};
+use scupper::store::{Action, Batch, Operation, Outcome, Reply, Standing, Store, Submission, Verdict};
 use scupper::{Algorithm, ErrorKind, Limiter, Quota, SharedMemoryStore};
 use scupper_shm::Shared;
 use support::shared_memory::Place;
@@ -149,5 +149,65 @@ fn a_file_that_is_written_into_gives_errors_and_no_end_of_the_process() {
         std::fs::remove_file(place.path()).unwrap();
         let new = SharedMemoryStore::open(&place.url("")).unwrap();
         assert!(submit(&new, Operation::acquire("key", &quota[0], 1)).is_ok());
+    }
+}
+
+#[test]
+fn who_must_not_block_is_answered_later_while_the_lock_is_kept() {
+    let place = Place::new();
+    let store = SharedMemoryStore::open(&place.url("?timeout=20s")).unwrap();
+    let quota = quota("9/h");
+    let file = Shared::open(place.path()).unwrap().unwrap();
+    let kept = file.lock(SECOND).unwrap();
+    let keys: Vec<String> = (0..8).map(|nth| format!("key {nth}")).collect();
+    let batch: Vec<_> = keys.iter().map(|key| Operation::acquire(key, &quota, 1)).collect();
+    // None of them waits for the lock, however patient the store is.
+    let (first, gone, later) = (Batch::new(&batch), Batch::new(&batch[..1]), Batch::new(&batch[1..3]));
+    let submissions = [first, gone, later].map(|batch| store.submit(batch));
+    assert!(submissions.iter().all(|submission| matches!(submission, Submission::Pending(_))));
+    let [first, gone, later] = submissions;
+    drop(gone);
+    let limiter = Limiter::builder().rates(["9/h".parse().unwrap()]).store(store.clone()).build().unwrap();
+    let start = Instant::now();
+    let late = limiter.request("other").timeout(20 * MILLISECOND).acquire().unwrap_err();
+    assert!(matches!(late.kind(), ErrorKind::Timeout | ErrorKind::Unknown), "{late}");
+    assert!(start.elapsed() < 10 * SECOND, "{:?}", start.elapsed());
+    drop(kept);
+    assert!(first.wait().iter().chain(&later.wait()).all(Result::is_ok));
+    let used = |key| match submit(&store, Operation::new(key, Action::Peek { quota: &quota })).unwrap() {
+        Reply::Peeked(snapshot) => snapshot.usage[0].used,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([used("key 0"), used("key 1"), used("key 7")], [1, 2, 1], "who went away has taken nothing");
+}
+
+#[test]
+fn all_of_a_batch_waits_no_longer_than_one() {
+    let place = Place::new();
+    let store = SharedMemoryStore::open(&place.url("?timeout=300ms")).unwrap();
+    let quota = quota("9/h");
+    let file = Shared::open(place.path()).unwrap().unwrap();
+    let _kept = file.lock(SECOND).unwrap();
+    let keys: Vec<String> = (0..64).map(|nth| format!("key {nth}")).collect();
+    let batch: Vec<_> = keys.iter().map(|key| Operation::acquire(key, &quota, 1)).collect();
+    let start = Instant::now();
+    let outcomes = store.submit(Batch::new(&batch)).wait();
+    assert!(outcomes.iter().all(|outcome| outcome.as_ref().unwrap_err().kind() == ErrorKind::Unavailable));
+    // Sixty-four times as long would be twenty seconds.
+    assert!((300 * MILLISECOND..10 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+}
+
+#[test]
+fn promise_2_where_all_else_is_idle_one_large_log_has_room() {
+    let place = Place::new();
+    let store = SharedMemoryStore::open(&place.url("?size=4MiB")).unwrap();
+    let brief = quota("1000/ms");
+    let full = (0..100_000).find(|nth| submit(&store, Operation::acquire(&format!("key {nth}"), &brief, 1)).is_err());
+    assert!(full.is_none_or(|full| full > 1_000), "{full:?}");
+    // All of them are idle by now, or within a millisecond: small blocks everywhere, of which larger ones are made.
+    let large = quota("1000000/h");
+    for nth in 0..20_000 {
+        let outcome = submit(&store, Operation::acquire("one large log", &large, 1));
+        assert!(outcome.is_ok(), "unit {nth}: {outcome:?}");
     }
 }

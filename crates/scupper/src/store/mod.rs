@@ -15,6 +15,9 @@ mod contract;
 mod memory;
 
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
+mod asked;
+
+#[cfg(any(feature = "sqlite", feature = "shared-memory"))]
 mod host_clock;
 
 #[cfg(any(feature = "redis", feature = "sqlite"))]

@@ -26,7 +26,7 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
     /// So many chains are looked at for idle buckets whenever a bucket is made, so that they leave about as fast as others come.
     const CHAINS_IN_PASSING: u64 = 2;
     /// And so many where there is no room.
-    const CHAINS_FOR_ROOM: u64 = 128;
+    pub(super) const CHAINS_FOR_ROOM: u64 = 128;
     const MOST_OF_A_CHAIN: u64 = 32;
 
     /// A change of the words at the store's time, which is read under the lock. What it says holds once it is committed; if it
@@ -97,6 +97,11 @@ impl<'w, W: Words + ?Sized> Keeper<'w, W> {
             self.sweep(Self::CHAINS_IN_PASSING);
         }
         Ok(reply)
+    }
+
+    /// Gives up what is idle in the next piece of the table; says how many buckets those were.
+    pub(super) fn make_room(&self) -> usize {
+        self.sweep(Self::CHAINS_FOR_ROOM)
     }
 
     /// Gives up the idle buckets in so many chains; says how many those were. A chain that is damaged is none of those who come

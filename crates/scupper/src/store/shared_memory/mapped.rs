@@ -11,9 +11,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::host_clock::{Anchor, Host};
 use crate::store::shared_memory::geometry::Geometry;
 use crate::store::shared_memory::header::Header;
+use crate::store::shared_memory::helper::Helper;
 use crate::store::shared_memory::keeper::Keeper;
 use crate::store::shared_memory::settings::Settings;
-use crate::sync::{Arc, MappedWord, StaticMutex, Weak, lock_static};
+use crate::sync::{Arc, AtomicU64, MappedWord, Ordering, StaticMutex, Weak, lock_static};
 
 /// A mapped file.
 pub(super) struct Mapped {
@@ -22,6 +23,10 @@ pub(super) struct Mapped {
     hasher: SipHasher13,
     host: Box<dyn Host>,
     path: PathBuf,
+    /// Who waits for the lock elsewhere.
+    pub(super) helper: Arc<Helper>,
+    /// When all of the table was last found to owe something, in microseconds since the boot.
+    full_at: AtomicU64,
 }
 
 /// What this process has open, so that who opens a file again shares it, and stands in the same lines.
@@ -48,7 +53,15 @@ impl Mapped {
             let header = Header::read(shared.words()).map_err(|error| named(path, error))?;
             let Header { geometry, secret } = header;
             let hasher = SipHasher13::new_with_keys(secret[0], secret[1]);
-            let mapped = Arc::new(Self { shared, geometry, hasher, host, path: path.to_owned() });
+            let mapped = Arc::new(Self {
+                shared,
+                geometry,
+                hasher,
+                host,
+                path: path.to_owned(),
+                helper: Arc::default(),
+                full_at: AtomicU64::new(0),
+            });
             open.push(Arc::downgrade(&mapped));
             mapped
         };
@@ -110,11 +123,24 @@ impl Mapped {
     ) -> Result<T> {
         let guard = match self.shared.lock(within) {
             Ok(guard) => guard,
-            Err(error) => return Err(self.not_locked(error, within)),
+            Err(error) => return Err(self.not_locked(error)),
         };
         let done = work(&Keeper { words: self.shared.words(), geometry: self.geometry, host: &*self.host });
         drop(guard);
         done
+    }
+
+    /// In so many pieces all of the table can be swept; none if that was in vain a short while ago.
+    pub(super) fn pieces_to_sweep(&self) -> u64 {
+        const AGAIN_AFTER: u64 = 1_000_000;
+        let full_at = self.full_at.load(Ordering::Relaxed);
+        let is_known_full = full_at > 0 && self.host.since_boot().saturating_sub(full_at) < AGAIN_AFTER;
+        if is_known_full { 0 } else { self.geometry.chains.div_ceil(Keeper::<[MappedWord]>::CHAINS_FOR_ROOM) }
+    }
+
+    /// All of the table was swept, and there is no room yet.
+    pub(super) fn note_full(&self) {
+        self.full_at.store(self.host.since_boot(), Ordering::Relaxed);
     }
 
     /// The error once more, and of which file it speaks.
@@ -127,14 +153,14 @@ impl Mapped {
     }
 
     #[cold]
-    fn not_locked(&self, error: LockError, within: Duration) -> Error {
+    fn not_locked(&self, error: LockError) -> Error {
         let path = self.path.display();
         let (kind, what) = match &error {
             LockError::TimedOut => (
                 ErrorKind::Unavailable,
                 format!(
-                    "{path}: the shared memory was locked for {within:?}; a process that was stopped in the middle of a \
-                     decision keeps it until it goes on or ends"
+                    "{path}: the shared memory stayed locked for as long as the store's timeout; a process that was stopped \
+                     in the middle of a decision keeps it until it goes on or ends"
                 ),
             ),
             LockError::Damaged => (ErrorKind::Corrupt, format!("{path}: {error}")),

@@ -32,7 +32,13 @@ mod settings;
 
 mod url;
 
+mod job;
+
+mod helper;
+
 mod mapped;
+
+mod counter;
 
 mod store;
 

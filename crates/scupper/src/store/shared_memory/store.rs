@@ -1,17 +1,17 @@
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::error::{Error, ErrorKind};
 use crate::quota::Quota;
 use crate::rate::Rate;
-use crate::store::batch::{Action, Batch, Operation};
+use crate::store::batch::{Batch, Operation};
 use crate::store::contract::Store;
-use crate::store::line::Line;
-use crate::store::outcome::{Outcome, Reply, Verdict};
-use crate::store::shared_memory::keeper::Keeper;
-use crate::store::shared_memory::list::Listing;
+use crate::store::outcome::Verdict;
+use crate::store::shared_memory::counter::Counter;
+use crate::store::shared_memory::job::Job;
 use crate::store::shared_memory::mapped::Mapped;
 use crate::store::submission::{Outcomes, Submission};
-use crate::sync::{Arc, MappedWord};
+use crate::sync::Arc;
 
 /// Buckets in memory that processes of one host share, by way of a mapped file: one limit for all of them, with no server and
 /// at the speed of memory.
@@ -77,17 +77,10 @@ impl SharedMemoryStore {
     /// A decision that is asked for at once waits no longer than this; with the lock's owner on another core, it takes less than
     /// a microsecond.
     const AT_ONCE: Duration = Duration::from_millis(1);
+    const FOREVER: Duration = Duration::from_hours(24 * 365);
 
     pub(super) fn new(mapped: Arc<Mapped>, lock_within: Duration) -> Self {
         Self { mapped, lock_within }
-    }
-
-    fn decide(&self, operation: &Operation<'_>) -> Outcome {
-        if let Action::List { after, most } = operation.action {
-            return self.list(Listing::new(operation.key, after, most));
-        }
-        let hash = self.mapped.hash(operation.key);
-        self.mapped.locked(self.lock_within, |keeper| self.apply(keeper, hash, operation))
     }
 
     /// Where more is to be done than a look at the bucket, for example to make it.
@@ -98,44 +91,43 @@ impl SharedMemoryStore {
         self.mapped.locked(within, |keeper| Ok(keeper.acquire_at_length(name, quota, weight))).ok().flatten()
     }
 
-    fn apply(&self, keeper: &Keeper<'_, [MappedWord]>, hash: u64, operation: &Operation<'_>) -> Outcome {
-        keeper.apply(hash, operation).map_err(|error| self.mapped.named(error))
-    }
-
-    fn list(&self, mut listing: Listing<'_>) -> Outcome {
-        loop {
-            let page = self.mapped.locked(self.lock_within, |keeper| listing.go_on(keeper));
-            if let Some(page) = page.map_err(|error| self.mapped.named(error))? {
-                return Ok(Reply::Listed(page));
-            }
-        }
-    }
-
-    /// One lock for all of a run, so that nothing comes between.
-    fn decide_run<'a>(&self, run: &'a [Operation<'a>], line: &mut Line<'a>, outcomes: &mut Outcomes) {
-        let [first, _, ..] = run else {
-            return outcomes.extend(run.iter().map(|operation| line.pass(operation, || self.decide(operation))));
+    /// Carries it out on this thread if the lock is free in a moment; else another thread waits for it.
+    #[inline(never)]
+    fn wait_elsewhere(&self, batch: Batch<'_>, until: Instant) -> Submission {
+        let (job, awaited) = Job::new(batch, until);
+        let mapped = Arc::clone(&self.mapped);
+        let work = move |job: &Job| {
+            let (until, operations) = (job.until, job.operations());
+            let counter = Counter { mapped: &mapped, first: until.saturating_duration_since(Instant::now()), until };
+            counter.carry_out(&operations).unwrap_or_else(|error| errors(&operations, &error))
         };
-        let hash = self.mapped.hash(first.key);
-        let done = self.mapped.locked(self.lock_within, |keeper| {
-            outcomes.extend(run.iter().map(|operation| line.pass(operation, || self.apply(keeper, hash, operation))));
-            Ok(())
-        });
-        if let Err(error) = done {
-            outcomes.extend(run.iter().map(|_| Err(error.again())));
+        match self.mapped.helper.take(job, work) {
+            Ok(()) => Submission::Pending(Box::pin(awaited)),
+            Err(error) => Submission::Ready(errors(batch.operations(), &error)),
         }
     }
 }
 
+fn errors(operations: &[Operation<'_>], error: &Error) -> Outcomes {
+    operations.iter().map(|_| Err(error.again())).collect()
+}
+
 impl Store for SharedMemoryStore {
-    #[inline]
     fn submit(&self, batch: Batch<'_>) -> Submission {
-        if let [operation] = batch.operations() {
-            return Submission::ready(self.decide(operation));
+        let (mapped, now) = (&*self.mapped, Instant::now());
+        // One too far away to be a time is none.
+        let until = now.checked_add(self.lock_within).unwrap_or(now + Self::FOREVER);
+        if mapped.helper.is_idle() {
+            let first = Self::AT_ONCE.min(self.lock_within);
+            match (Counter { mapped, first, until }).carry_out(batch.operations()) {
+                Ok(outcomes) => return Submission::Ready(outcomes),
+                Err(error) if error.kind() != ErrorKind::Unavailable || first == self.lock_within => {
+                    return Submission::Ready(errors(batch.operations(), &error));
+                }
+                Err(_) => {}
+            }
         }
-        let (mut line, mut outcomes) = (Line::default(), Outcomes::new());
-        batch.runs().for_each(|run| self.decide_run(run, &mut line, &mut outcomes));
-        Submission::Ready(outcomes)
+        self.wait_elsewhere(batch, until)
     }
 
     fn identity(&self) -> usize {
@@ -146,7 +138,7 @@ impl Store for SharedMemoryStore {
     fn acquire_at_once(&self, key: &str, quota: &Quota, weight: u64) -> Option<Verdict> {
         // Both take as long as all the rest, and others need not wait for them.
         let (hash, since_boot) = (self.mapped.hash(key), self.mapped.since_boot());
-        if !(1..=Rate::MAX_LIMIT).contains(&weight) {
+        if !(1..=Rate::MAX_LIMIT).contains(&weight) || !self.mapped.helper.is_idle() {
             return None;
         }
         let within = Self::AT_ONCE.min(self.lock_within);

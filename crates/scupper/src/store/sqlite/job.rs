@@ -3,8 +3,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
+use crate::store::asked::Asked;
 use crate::store::batch::{Batch, Operation};
-use crate::store::sqlite::asked::Asked;
 use crate::store::sqlite::gate::Section;
 use crate::store::submission::Outcomes;
 use crate::sync::{Arc, Mutex, lock};

@@ -32,8 +32,6 @@ mod opened;
 
 mod transaction;
 
-mod asked;
-
 mod job;
 
 mod bell;
