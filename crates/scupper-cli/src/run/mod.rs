@@ -10,6 +10,8 @@ mod program;
 
 mod state_folder;
 
+mod elsewhere;
+
 mod place;
 
 mod args;

@@ -8,6 +8,7 @@ use scupper::store::{self, Store};
 use scupper::{Error, ErrorKind, Limiter, Quota, SqliteStore};
 
 use crate::failure::{Failure, bare};
+use crate::run::elsewhere::elsewhere;
 use crate::run::state_folder;
 use crate::run::status::STORE_FAILED;
 use crate::stores::STORES_HELP;
@@ -50,22 +51,30 @@ impl Place {
 
     /// Goes to the store; a call to it will take no longer than this.
     pub(super) async fn open(&self, quota: &Quota, longest_call: Duration) -> Result<Limiter, Failure> {
-        let store = match &self.store {
-            Some(url) => open_named(url).await?,
-            None => open_default(longest_call)?,
-        };
+        if let Some(url) = &self.store {
+            check_lasts(url)?;
+        }
+        let named = self.store.clone();
+        let open = move || named.map_or_else(|| open_default(longest_call), |url| open_named(&url));
+        let opened =
+            elsewhere(open).map_err(|error| failed(format!("the system gives no thread: {}", bare(&error))))?;
+        let store = opened.await?;
         let limiter = Limiter::builder().quota(quota).shared_store(store).call_timeout(longest_call);
         limiter.build().map_err(|error| usage(error.to_string()))
     }
 }
 
-async fn open_named(url: &str) -> Result<Arc<dyn Store>, Failure> {
+fn check_lasts(url: &str) -> Result<(), Failure> {
     if url.to_ascii_lowercase().starts_with("memory:") {
         let wrong = "--store: memory: is gone when COMMAND begins, and limits nobody; leave --store out to count on this \
                      host, or name a store that lasts";
         return Err(usage(wrong.to_owned()));
     }
-    store::connect(url).await.map_err(|error| match error.kind() {
+    Ok(())
+}
+
+fn open_named(url: &str) -> Result<Arc<dyn Store>, Failure> {
+    store::connect_blocking(url).map_err(|error| match error.kind() {
         ErrorKind::InvalidConfig => usage(format!("--store: {}", error.message())),
         _ => not_there(&error),
     })
@@ -80,7 +89,8 @@ fn open_default(longest_call: Duration) -> Result<Arc<dyn Store>, Failure> {
     })?;
     state_folder::make(&folder)
         .map_err(|error| failed(format!("cannot make the folder {}: {}", folder.display(), bare(&error))))?;
-    let store = SqliteStore::builder(folder.join("limits.sqlite")).timeout(longest_call).open();
+    // Less than a call takes, so that it is told that nothing was taken, and not that nobody knows.
+    let store = SqliteStore::builder(folder.join("limits.sqlite")).timeout(longest_call * 3 / 4).open();
     Ok(Arc::new(store.map_err(|error| not_there(&error))?))
 }
 

@@ -1,6 +1,6 @@
 //! Stores that are not there, or let nobody in.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
@@ -27,6 +27,18 @@ fn a_store_that_cuts_the_line_after_it_was_asked_is_125_and_says_that_units_may_
     assert_eq!((ended.code(), ended.output.as_slice()), (Some(125), b"".as_slice()));
     assert!(ended.errors.starts_with("scupper: outcome unknown: "), "{}", ended.errors);
     assert!(ended.errors.ends_with("nothing was run, and the units may have been taken\n"), "{}", ended.errors);
+}
+
+#[test]
+fn a_file_that_another_process_has_is_waited_for_no_longer_than_the_timeout() {
+    let folder = Folder::new("a-file-that-another-has");
+    // Who makes the file of a store has its folder locked.
+    let another = File::open(folder.path()).unwrap();
+    another.lock().unwrap();
+    let url = format!("sqlite:{}?timeout=3600s", folder.path().join("limits.db").display());
+    let ended = ended(scupper("--rate 5/h --timeout 100ms -- echo ran").env("SCUPPER_STORE", url));
+    assert_eq!(ended.code(), Some(124), "{ended:?}");
+    assert!(ended.errors.contains("not reached in time; nothing was taken or run"), "{ended:?}");
 }
 
 #[test]
