@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Err(not_run(name, &error, &format!("{names}{permit}")))
 }
 
-/// Waits for a permit. The store is closed again then: the command that this process becomes is no user of it.
+/// Waits for a permit. The store is let go then: the command that this process becomes is no user of it.
 fn take(
     args: &Args,
     name: &OsStr,
