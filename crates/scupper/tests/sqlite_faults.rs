@@ -251,9 +251,9 @@ impl Bed {
         let path = made.file(NAME);
         let store = SqliteStore::open(&path).unwrap();
         let quota = quota(LONG);
-        // It keeps the file from being put in order when the store leaves.
+        // Once it has looked into the file, it keeps it from being put in order when the store leaves.
         let other = Connection::open(&path).unwrap();
-        other.execute_batch("PRAGMA wal_autocheckpoint = 0").unwrap();
+        other.execute_batch("PRAGMA wal_autocheckpoint = 0; SELECT count(*) FROM chunk").unwrap();
         await_that("the log is long", || {
             submit(&store, &Operation::acquire(LONG, &quota, 1)).unwrap();
             number(&path, "SELECT count(*) FROM chunk") == 0 && units_of(&store, LONG) == BEFORE

@@ -29,6 +29,8 @@ impl Opened {
         match stat(path) {
             Ok(stat) => must_be_a_file(path, &stat)?,
             Err(io::Errno::NOENT) if path.symlink_metadata().is_err() && folder_of(path).is_dir() => return Ok(None),
+            // Somebody has made it in between.
+            Err(io::Errno::NOENT) if path.exists() => {}
             Err(errno) => return Err(error(errno)),
         }
         let file = match open(path, FLAGS, Mode::empty()) {
