@@ -77,17 +77,21 @@ impl Queue {
         self.hand = Hand::Free(opened);
     }
 
-    /// The next jobs to go together, and those that nobody wants any more.
+    /// The next jobs to go together; those before them that nobody wants any more are dropped.
     pub(super) fn next(&mut self) -> Vec<Job> {
         let (mut jobs, mut operations) = (Vec::new(), 0);
         while let Some(job) = self.jobs.front() {
+            // Before it is counted: were all that go together abandoned, those behind them would be left to chance.
+            if job.is_abandoned() {
+                self.jobs.pop_front();
+                continue;
+            }
             if !jobs.is_empty() && operations + job.size() > Self::OPERATIONS {
                 break;
             }
             operations += job.size();
             jobs.extend(self.jobs.pop_front());
         }
-        jobs.retain(|job| !job.is_abandoned());
         jobs
     }
 
