@@ -2,39 +2,22 @@
 //! sound.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
-#![expect(unsafe_code, reason = "forks")]
 
 mod support;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, WaitOptions, waitpid};
 use scupper::store::{Batch, Operation, Store};
 use scupper::{Algorithm, Limiter, Quota, SqliteStore};
+use scupper_testbed::Ends;
 use support::Folder;
-
-/// A child that does this and ends; its number of a byte is what it gives.
-fn fork(what: impl FnOnce() -> u8) -> Pid {
-    // SAFETY: both have their own copies of what there is, and the C library's allocator works in the child.
-    let number = unsafe { libc::fork() };
-    assert!(number >= 0, "{}", std::io::Error::last_os_error());
-    if let Some(child) = Pid::from_raw(number) {
-        return child;
-    }
-    let status = catch_unwind(AssertUnwindSafe(what)).map_or(255, i32::from);
-    // SAFETY: ends the child as it is.
-    unsafe { libc::_exit(status) }
-}
+use support::child::Child;
 
 /// What the child gave.
-fn given(child: Pid) -> u64 {
-    let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
-    let given = status.exit_status().unwrap();
-    assert_ne!(given, 255, "the child says why");
-    u64::try_from(given).unwrap()
+fn given(child: Child) -> u64 {
+    child.given().into()
 }
 
 fn limiter(folder: &Folder, rate: &str) -> Limiter {
@@ -60,9 +43,9 @@ fn a_child_counts_on_what_its_parent_has_taken_and_the_other_way_round() {
     let folder = Folder::new();
     let limiter = limiter(&folder, "9/h");
     assert_eq!(take(&limiter, 3), 3);
-    assert_eq!(given(fork(|| take(&limiter, 4))), 4);
+    assert_eq!(given(Child::fork(|| take(&limiter, 4))), 4);
     assert_eq!(take(&limiter, 4), 2);
-    assert_eq!(given(fork(|| take(&limiter, 4))), 0);
+    assert_eq!(given(Child::fork(|| take(&limiter, 4))), 0);
     is_sound(&folder);
 }
 
@@ -72,10 +55,10 @@ fn promise_1_children_and_their_children_share_one_limit() {
     let limiter = limiter(&folder, "300/h");
     assert_eq!(take(&limiter, 10), 10);
     let family = || {
-        let child = fork(|| take(&limiter, 100));
+        let child = Child::fork(|| take(&limiter, 100));
         take(&limiter, 100).saturating_add(u8::try_from(given(child)).unwrap())
     };
-    let children: Vec<Pid> = (0..3).map(|_| fork(family)).collect();
+    let children: Vec<Child> = (0..3).map(|_| Child::fork(family)).collect();
     assert_eq!(children.into_iter().map(given).sum::<u64>(), 290);
     is_sound(&folder);
 }
@@ -89,6 +72,7 @@ fn a_fork_in_the_middle_of_others_decisions_openings_and_closings_leaves_no_lock
     let take = |key| store.submit(Batch::from(&Operation::acquire(key, &quota, 1))).wait().remove(0).is_ok();
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {
+        let _end = Ends(&is_over);
         for key in ["key", "other", "opener"] {
             let (is_over, take, folder) = (&is_over, &take, &folder);
             threads.spawn(move || {
@@ -102,9 +86,8 @@ fn a_fork_in_the_middle_of_others_decisions_openings_and_closings_leaves_no_lock
         }
         for _ in 0..60 {
             let requests = || (0..5).filter(|_| take("key")).count();
-            assert_eq!(given(fork(|| u8::try_from(requests()).unwrap())), 5);
+            assert_eq!(given(Child::fork(|| u8::try_from(requests()).unwrap())), 5);
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     is_sound(&folder);
 }

@@ -1,37 +1,20 @@
 //! A child that was forked goes on with the stores that its parent had opened: one limit for all of them.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
-#![expect(unsafe_code, reason = "forks")]
 
 mod support;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use rustix::process::{Pid, WaitOptions, waitpid};
 use scupper::{Limiter, SharedMemoryStore};
+use scupper_testbed::Ends;
 use support::Folder;
-
-/// A child that does this and ends; its number of a byte is what it gives.
-fn fork(what: impl FnOnce() -> u8) -> Pid {
-    // SAFETY: both have their own copies of what there is, and the C library's allocator works in the child.
-    let number = unsafe { libc::fork() };
-    assert!(number >= 0, "{}", std::io::Error::last_os_error());
-    if let Some(child) = Pid::from_raw(number) {
-        return child;
-    }
-    let status = catch_unwind(AssertUnwindSafe(what)).map_or(255, i32::from);
-    // SAFETY: ends the child as it is.
-    unsafe { libc::_exit(status) }
-}
+use support::child::Child;
 
 /// What the child gave.
-fn given(child: Pid) -> u64 {
-    let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
-    let given = status.exit_status().unwrap();
-    assert_ne!(given, 255, "the child says why");
-    u64::try_from(given).unwrap()
+fn given(child: Child) -> u64 {
+    child.given().into()
 }
 
 fn limiter(folder: &Folder, rate: &str) -> Limiter {
@@ -50,9 +33,9 @@ fn a_child_counts_on_what_its_parent_has_taken_and_the_other_way_round() {
     let folder = Folder::new();
     let limiter = limiter(&folder, "9/h");
     assert_eq!(take(&limiter, 3), 3);
-    assert_eq!(given(fork(|| take(&limiter, 4))), 4);
+    assert_eq!(given(Child::fork(|| take(&limiter, 4))), 4);
     assert_eq!(take(&limiter, 4), 2);
-    assert_eq!(given(fork(|| take(&limiter, 4))), 0);
+    assert_eq!(given(Child::fork(|| take(&limiter, 4))), 0);
 }
 
 #[test]
@@ -60,7 +43,7 @@ fn promise_1_children_that_decide_at_once_share_one_limit() {
     let folder = Folder::new();
     let limiter = limiter(&folder, "300/h");
     assert_eq!(take(&limiter, 10), 10);
-    let children: Vec<Pid> = (0..6).map(|_| fork(|| take(&limiter, 200))).collect();
+    let children: Vec<Child> = (0..6).map(|_| Child::fork(|| take(&limiter, 200))).collect();
     assert_eq!(children.into_iter().map(given).sum::<u64>(), 290);
 }
 
@@ -71,14 +54,14 @@ fn a_fork_in_the_middle_of_others_decisions_leaves_no_lock_behind() {
     let limiter = limiter(&folder, "1000000/s");
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {
+        let _end = Ends(&is_over);
         threads.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 let _decision = limiter.try_acquire("key").unwrap();
             }
         });
         for _ in 0..200 {
-            assert_eq!(given(fork(|| take(&limiter, 5))), 5);
+            assert_eq!(given(Child::fork(|| take(&limiter, 5))), 5);
         }
-        is_over.store(true, Ordering::Relaxed);
     });
 }

@@ -13,6 +13,7 @@ use std::{fs, process, thread};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use scupper_shm::{LockError, Shared};
+use scupper_testbed::Ends;
 use support::{Folder, LONG, MILLISECOND, SECOND, Worker, await_that, create, get, lock, open, role, set};
 
 /// A forked child, which is killed with its value.
@@ -139,6 +140,7 @@ fn forks_while_threads_lock_and_take_seats_leave_parent_and_children_well() {
         }
     };
     thread::scope(|threads| {
+        let end = Ends(&is_over);
         let all = [threads.spawn(locks), threads.spawn(locks), threads.spawn(takes_seats), threads.spawn(takes_seats)];
         for _ in 0..300 {
             let child = Forked::new(Way::WithTheLibrary, || {
@@ -147,7 +149,7 @@ fn forks_while_threads_lock_and_take_seats_leave_parent_and_children_well() {
             });
             child.ends_well();
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(end);
         for thread in all {
             thread.join().unwrap();
         }

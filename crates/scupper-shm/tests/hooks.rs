@@ -1,13 +1,17 @@
 //! Hooks run around each fork, once each, those registered last on the outside.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
-#![expect(unsafe_code, reason = "forks")]
+
+#[path = "support/child.rs"]
+mod child;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{process, thread};
 
+use child::Child;
 use scupper_shm::fork::{Hooks, register};
+use scupper_testbed::Ends;
 
 static SEEN: Mutex<Vec<(&str, u32)>> = Mutex::new(Vec::new());
 
@@ -44,18 +48,7 @@ impl Hooks for Quiet {
 
 /// Forks; whether what the child makes of it is true.
 fn fork(is_so_in_the_child: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child needs no other thread, as those there are hold nothing that it wants, and ends here.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0);
-    if child == 0 {
-        let status = i32::from(!is_so_in_the_child());
-        // SAFETY: ends the child as it is.
-        unsafe { libc::_exit(status) };
-    }
-    let mut status = 0;
-    // SAFETY: the child is ours, and nobody else waits for it.
-    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    status == 0
+    Child::fork(|| is_so_in_the_child().into()).given() == 1
 }
 
 #[test]
@@ -88,13 +81,12 @@ fn hooks_run_once_around_each_fork_and_forks_wait_for_those_who_register() {
     // These note nothing: a child might find the notes locked.
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {
+        let _end = Ends(&is_over);
         threads.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 register(&QUIET).unwrap();
             }
         });
-        let all_went_well = (0..200).all(|_| fork(|| register(&QUIET).is_ok()));
-        is_over.store(true, Ordering::Relaxed);
-        assert!(all_went_well);
+        assert!((0..200).all(|_| fork(|| register(&QUIET).is_ok())));
     });
 }

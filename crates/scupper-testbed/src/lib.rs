@@ -21,11 +21,13 @@
 //! | what goes wrong between a process and its files | [`FileFaults`], [`FileFault`] |
 //! | a port that nobody listens on | [`free_port`] |
 //! | waiting for something outside this process | [`await_that`] |
+//! | threads that end with a test, however it ends | [`Ends`] |
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot have its server is ended by a panic")]
 #![allow(clippy::missing_panics_doc, reason = "whatever fails here panics, as the crate's own page says")]
 
 mod certificates;
+mod ends;
 mod faults;
 mod keeper;
 mod patience;
@@ -36,6 +38,7 @@ mod proxy;
 mod redis;
 
 pub use crate::certificates::Certificates;
+pub use crate::ends::Ends;
 pub use crate::faults::{FileFault, FileFaults};
 pub use crate::patience::await_that;
 pub use crate::port::free_port;

@@ -10,7 +10,7 @@ use std::thread;
 
 use scupper::store::{Batch, Operation, Reply, Store, Verdict};
 use scupper::{ErrorKind, Limiter, RedisStore};
-use scupper_testbed::{Fault, RedisCluster, await_that};
+use scupper_testbed::{Ends, Fault, RedisCluster, await_that};
 use support::SECOND;
 use support::redis::{PREFIX, admits, limiting, list_all, quota, recovers, refused, through_outages, used};
 
@@ -40,6 +40,7 @@ fn key_on_each(cluster: &RedisCluster) -> [String; 3] {
 fn under_load(limiter: &Limiter, keys: &[&str], work: impl FnOnce(&dyn Fn())) -> Vec<u64> {
     let (is_over, asked) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|threads| {
+        let end = Ends(&is_over);
         let ask = |key: &str| {
             let mut count = 0;
             while !is_over.load(Ordering::Relaxed) {
@@ -55,7 +56,7 @@ fn under_load(limiter: &Limiter, keys: &[&str], work: impl FnOnce(&dyn Fn())) ->
             await_that("requests go on", || asked.load(Ordering::Relaxed) > before + 20);
         };
         work(&goes_on);
-        is_over.store(true, Ordering::Relaxed);
+        drop(end);
         asking.into_iter().map(|asked| asked.join().unwrap()).collect()
     })
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use std::{env, process, thread};
 
 use scupper::{ErrorKind, Rates, RedisStore};
-use scupper_testbed::{RedisServer, await_that};
+use scupper_testbed::{Ends, RedisServer, await_that};
 use support::redis::limiting;
 use support::{MILLISECOND, SECOND};
 
@@ -40,6 +40,7 @@ fn take_what_there_is(url: &str, folder: &Path) {
     let is_over = AtomicBool::new(false);
     let limiter = limiting(RATES, &RedisStore::open(url).unwrap()).build().unwrap();
     thread::scope(|threads| {
+        let _end = Ends(&is_over);
         for thread in 0..THREADS {
             let (limiter, is_over) = (&limiter, &is_over);
             let path = folder.join(format!("{}-{thread}", process::id()));
@@ -62,7 +63,6 @@ fn take_what_there_is(url: &str, folder: &Path) {
             });
         }
         let _ = stdin().read(&mut [0]);
-        is_over.store(true, Ordering::Relaxed);
     });
 }
 

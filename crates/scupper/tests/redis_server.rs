@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use scupper::{Algorithm, Cause, Decision, ErrorKind, OutagePolicy, Quota, RedisStore, Source};
-use scupper_testbed::{RedisServer, await_that, free_port};
+use scupper_testbed::{Ends, RedisServer, await_that, free_port};
 use support::redis::{Bed, admits, limiting, recovers, refused};
 use support::{MILLISECOND, SECOND};
 
@@ -22,6 +22,7 @@ fn promise_8_a_forgotten_script_is_sent_again_and_every_request_counts_once() {
     let limiter = bed.limiter("1000000/h");
     let (is_over, asked) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|threads| {
+        let _end = Ends(&is_over);
         for key in ["a", "b", "c", "d"] {
             let (limiter, is_over, asked) = (&limiter, &is_over, &asked);
             threads.spawn(move || {
@@ -39,7 +40,6 @@ fn promise_8_a_forgotten_script_is_sent_again_and_every_request_counts_once() {
             bed.server.flush_scripts();
             await_that("requests go on", || asked.load(Ordering::Relaxed) > before + 4);
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     bed.server.flush_scripts();
     admits(&limiter, "a");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use scupper::store::{Action, Batch, Operation, Outcome, Reply, Standing, Store, Submission, Verdict};
 use scupper::{Algorithm, ErrorKind, Limiter, Quota, SharedMemoryStore};
 use scupper_shm::Shared;
-use scupper_testbed::await_that;
+use scupper_testbed::{Ends, await_that};
 use support::shared_memory::Place;
 use support::{MILLISECOND, SECOND};
 
@@ -129,6 +129,7 @@ fn a_file_that_is_written_into_gives_errors_and_no_end_of_the_process() {
         let file = Shared::open(place.path()).unwrap().unwrap();
         let is_over = AtomicBool::new(false);
         thread::scope(|threads| {
+            let _end = Ends(&is_over);
             threads.spawn(|| scribble(&file, &is_over));
             for nth in 0..3_000_u64 {
                 let (key, quota) = (format!("key {}", nth % 50), &quota[usize::try_from(nth % 2).unwrap()]);
@@ -142,7 +143,6 @@ fn a_file_that_is_written_into_gives_errors_and_no_end_of_the_process() {
                 let _ = submit(&store, Operation::new(&key, action));
                 assert!(start.elapsed() < 5 * SECOND, "{:?}", start.elapsed());
             }
-            is_over.store(true, Ordering::Relaxed);
         });
         drop(store);
         // Whoever opens it now may see that it is spoilt; deleted, it is made anew.

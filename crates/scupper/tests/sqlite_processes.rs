@@ -15,7 +15,7 @@ use std::{env, process, thread};
 
 use rusqlite::Connection;
 use scupper::{ErrorKind, Rates, SqliteStore};
-use scupper_testbed::await_that;
+use scupper_testbed::{Ends, await_that};
 use support::folder::Folder;
 use support::sqlite::{admits, is_sound, limiting, number, used};
 use support::{MILLISECOND, SECOND};
@@ -43,6 +43,7 @@ fn take_what_there_is(folder: &Path) {
     let store = SqliteStore::builder(folder.join("limits.db")).timeout(Duration::from_secs(5)).open().unwrap();
     let limiter = limiting(RATES, &store).build().unwrap();
     thread::scope(|threads| {
+        let _end = Ends(&is_over);
         for thread in 0..THREADS {
             let (limiter, is_over) = (&limiter, &is_over);
             let path = folder.join(format!("taken-{}-{thread}", process::id()));
@@ -69,7 +70,6 @@ fn take_what_there_is(folder: &Path) {
             });
         }
         let _ = stdin().read(&mut [0]);
-        is_over.store(true, Ordering::Relaxed);
     });
 }
 

@@ -6,6 +6,8 @@
     reason = "each test takes what it needs, and reports by panicking"
 )]
 
+pub(crate) mod child;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -8,7 +8,7 @@ use scupper::store::{Action, Batch, Operation, Outcome, Store};
 use scupper::{
     Algorithm, Decision, Error, ErrorKind, Limiter, LimiterBuilder, Quota, Rates, RedisStore, RedisStoreBuilder,
 };
-use scupper_testbed::{Proxy, RedisServer, await_that};
+use scupper_testbed::{Ends, Proxy, RedisServer, await_that};
 
 /// What every key begins with, unless a test says otherwise.
 pub(crate) const PREFIX: &str = "scupper:";
@@ -101,6 +101,7 @@ pub(crate) fn admits(limiter: &Limiter, key: &str) {
 pub(crate) fn through_outages(limiter: &Limiter, keys: &[&str], work: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {
+        let _end = Ends(&is_over);
         for key in keys {
             threads.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
@@ -112,7 +113,6 @@ pub(crate) fn through_outages(limiter: &Limiter, keys: &[&str], work: impl FnOnc
             });
         }
         work();
-        is_over.store(true, Ordering::Relaxed);
     });
 }
 
