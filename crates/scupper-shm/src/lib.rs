@@ -4,6 +4,7 @@
 //! - [`Shared`] is one opening of such a file: its [words](Shared::words) and its [lock](Shared::lock), held as a [`Guard`].
 //! - [`OpenError`] and [`LockError`] say what can go wrong.
 //! - [`fork`] tells when this process is about to fork and when it has, for this crate and for others.
+//! - [`thread`] starts threads that start in a child of a fork, too.
 //!
 //! # What holds
 //!
@@ -25,12 +26,14 @@
 //! # Where it works
 //!
 //! On 64-bit Linux. Elsewhere the crate compiles, and opening and creating is an error of the kind
-//! [`Unsupported`](OpenErrorKind::Unsupported). [`fork`] works on every Unix, and has nothing to do where nothing forks.
+//! [`Unsupported`](OpenErrorKind::Unsupported). [`fork`] and [`thread`] work on every Unix, and elsewhere,
+//! where nothing forks, the one has nothing to do and the other takes the standard library's.
 
 mod lock_error;
 mod open_error;
 
 pub mod fork;
+pub mod thread;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod linux;

@@ -6,7 +6,7 @@ use std::process;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::shared_memory::job::Job;
 use crate::store::submission::Outcomes;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock, thread};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock, start_thread};
 use crate::timer::wake;
 
 /// Those who wait, in the order in which they came.
@@ -46,7 +46,7 @@ impl Helper {
         jobs.push_back(job);
         if needs_thread {
             let helper = Arc::clone(self);
-            let started = thread::Builder::new().name("scupper-shm".into()).spawn(move || helper.serve(&work));
+            let started = start_thread(c"scupper-shm", move || helper.serve(&work));
             if let Err(error) = started {
                 let what =
                     format!("the shared memory is locked, and the system gives no thread to wait for it: {error}");

@@ -16,7 +16,7 @@ use crate::store::sqlite::place::FileId;
 use crate::store::sqlite::queue::{Queue, Taken};
 use crate::store::sqlite::transaction::{Done, takes_nothing};
 use crate::store::submission::Outcomes;
-use crate::sync::{Arc, Mutex, MutexGuard, lock, thread};
+use crate::sync::{Arc, Mutex, MutexGuard, lock, start_thread};
 use crate::timer::wake;
 
 /// A file, and who waits for it. One at a time has the connection. Who finds it free carries out what it came for itself, and
@@ -230,7 +230,7 @@ impl File {
         }
         let (file, bell) = (Arc::clone(self), Arc::<Bell>::default());
         let own = Arc::clone(&bell);
-        let started = thread::Builder::new().name("scupper-sqlite".into()).spawn(move || file.help(&own));
+        let started = start_thread(c"scupper-sqlite", move || file.help(&own));
         queue.bell = started.is_ok().then_some(bell);
         started.is_ok()
     }
