@@ -6,8 +6,8 @@
 mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
 use scupper::store::{Batch, Operation, Store};
 use scupper::{Algorithm, Limiter, Quota, SqliteStore};
@@ -90,4 +90,32 @@ fn a_fork_in_the_middle_of_others_decisions_openings_and_closings_leaves_no_lock
         }
     });
     is_sound(&folder);
+}
+
+/// How many descriptors of this process are of files within the folder.
+fn descriptors(folder: &Folder) -> u8 {
+    let opened = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    u8::try_from(opened.filter(|path| path.starts_with(folder.path())).count()).unwrap()
+}
+
+/// What `SQLite` knows of its locks is wrong in a child: there must be no connection in it, not even one that was about to be
+/// closed.
+#[test]
+fn a_fork_while_stores_are_dropped_leaves_no_connection_in_the_child() {
+    let folder = Folder::new();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|threads| {
+        let _end = Ends(&is_over);
+        for name in ["one.db", "other.db", "third.db"] {
+            let (is_over, path) = (&is_over, folder.path().join(name));
+            threads.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    drop(SqliteStore::builder(&path).timeout(Duration::from_secs(10)).open().unwrap());
+                }
+            });
+        }
+        for nth in 0..500 {
+            assert_eq!(given(Child::fork(|| descriptors(&folder))), 0, "in child {nth}");
+        }
+    });
 }

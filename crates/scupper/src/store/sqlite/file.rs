@@ -25,7 +25,8 @@ use crate::timer::wake;
 pub(super) struct File {
     pub(super) path: PathBuf,
     host: Arc<dyn Host>,
-    pub(super) queue: Mutex<Queue>,
+    /// Known to all forks until it is closed.
+    pub(super) queue: Arc<Mutex<Queue>>,
 }
 
 /// What becomes of a batch.
@@ -52,7 +53,7 @@ impl File {
     const ROUNDS: usize = 4;
 
     pub(super) fn new(path: PathBuf, host: Arc<dyn Host>) -> Arc<Self> {
-        Arc::new(Self { path, host, queue: Mutex::new(Queue::new()) })
+        Arc::new(Self { path, host, queue: Arc::new(Mutex::new(Queue::new())) })
     }
 
     /// Opens the file if it is not open; says which it is.

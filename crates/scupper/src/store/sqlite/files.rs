@@ -12,7 +12,7 @@ use crate::store::sqlite::file::File;
 use crate::store::sqlite::gate::{self, Section};
 use crate::store::sqlite::place::{FileId, real_path};
 use crate::store::sqlite::queue::{Queue, Taken};
-use crate::sync::{Arc, StaticMutex, Weak, lock, lock_static, thread};
+use crate::sync::{Arc, Mutex, StaticMutex, Weak, lock, lock_static, thread};
 
 /// What stores on one file share. With the last of it, the file is closed.
 #[derive(Debug)]
@@ -20,7 +20,8 @@ pub(super) struct Shared(pub(super) Arc<File>);
 
 #[derive(Debug)]
 struct Known {
-    file: Weak<File>,
+    /// Not by way of the file, which nobody reaches any more while it is dropped, and which is open until its end.
+    queue: Arc<Mutex<Queue>>,
     shared: Weak<Shared>,
     id: Option<FileId>,
 }
@@ -42,7 +43,7 @@ impl Shared {
         let shared = {
             let _section = Section::enter();
             let mut files = lock_static(&FILES.0);
-            files.retain(|known| known.file.strong_count() > 0);
+            files.retain(|known| Arc::strong_count(&known.queue) > 1);
             let id = FileId::at(&path);
             let is_same = |known: &Known, file: &File| file.path == path || (id.is_some() && known.id == id);
             let mut open = files.iter().filter_map(|known| known.shared.upgrade().map(|shared| (known, shared)));
@@ -51,7 +52,8 @@ impl Shared {
             } else {
                 drop(open);
                 let shared = Arc::new(Self(File::new(path, host)));
-                files.push(Known { file: Arc::downgrade(&shared.0), shared: Arc::downgrade(&shared), id: None });
+                let queue = Arc::clone(&shared.0.queue);
+                files.push(Known { queue, shared: Arc::downgrade(&shared), id: None });
                 shared
             }
         };
@@ -101,12 +103,7 @@ impl Drop for File {
 impl Hooks for Files {
     fn before(&self) {
         gate::close();
-        self.each(|queue| {
-            if let Some(Taken(Some(opened))) = queue.take() {
-                opened.close_for_a_fork();
-            }
-            queue.give_back(None);
-        });
+        self.close_each();
     }
 
     fn after_in_parent(&self) {
@@ -120,12 +117,63 @@ impl Hooks for Files {
 }
 
 impl Files {
+    /// Closes what is open, within the gate.
+    fn close_each(&self) {
+        self.each(|queue| {
+            if let Some(Taken(Some(opened))) = queue.take() {
+                opened.close_for_a_fork();
+            }
+            queue.give_back(None);
+        });
+    }
+
     /// Has this done to each open file, within the gate.
     fn each(&self, act: impl Fn(&mut Queue)) {
         for known in lock_static(&self.0).iter() {
-            if let Some(file) = known.file.upgrade() {
-                act(&mut lock(&file.queue));
-            }
+            act(&mut lock(&known.queue));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::store::host_clock::ThisHost;
+
+    fn comes_about(is_so: impl Fn() -> bool) -> bool {
+        let start = Instant::now();
+        while !is_so() && start.elapsed() < Duration::from_secs(20) {
+            thread::sleep(Duration::from_micros(100));
+        }
+        is_so()
+    }
+
+    /// Whoever drops a file last waits at the gate with a file that nobody can reach any more, and that is open still.
+    #[test]
+    fn a_file_that_is_about_to_be_dropped_is_closed_for_a_fork() {
+        let path = std::env::temp_dir().join(format!("scupper-half-dropped-{}.db", std::process::id()));
+        let shared = Shared::open(&path, Arc::new(ThisHost), Duration::from_secs(5)).unwrap();
+        let is_open = || {
+            let mut files = fs::read_dir("/proc/self/fd").unwrap().map(|entry| fs::read_link(entry.unwrap().path()));
+            files.any(|file| file.is_ok_and(|file| file == path))
+        };
+        let file = Arc::clone(&shared.0);
+        drop(shared);
+        assert!(comes_about(|| Arc::strong_count(&file) == 1) && is_open());
+        let left = Arc::downgrade(&file);
+        gate::close();
+        let dropping = thread::spawn(move || drop(file));
+        // Nothing is asserted while the gate is closed: others would wait there for ever.
+        let was_dropped = comes_about(|| left.strong_count() == 0);
+        FILES.close_each();
+        let stayed_open = is_open();
+        gate::open();
+        dropping.join().unwrap();
+        for end in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{end}", path.display()));
+        }
+        assert!(was_dropped && !stayed_open);
     }
 }
