@@ -20,6 +20,9 @@ mod asked;
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
 mod host_clock;
 
+#[cfg(any(feature = "sqlite", feature = "shared-memory"))]
+mod gate;
+
 #[cfg(any(feature = "redis", feature = "sqlite"))]
 mod percent;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 pub(crate) use self::{Mutex as StaticMutex, MutexGuard as StaticGuard};
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
 pub(crate) use self::{
     RwLock as StaticRwLock, RwLockReadGuard as StaticReadGuard, RwLockWriteGuard as StaticWriteGuard,
 };

@@ -8,7 +8,7 @@ pub(crate) use shuttle::thread;
 // or a run would hang.
 pub(crate) use std::sync::{Mutex as StaticMutex, MutexGuard as StaticGuard};
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
 pub(crate) use std::sync::{
     RwLock as StaticRwLock, RwLockReadGuard as StaticReadGuard, RwLockWriteGuard as StaticWriteGuard,
 };

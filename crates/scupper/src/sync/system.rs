@@ -5,7 +5,7 @@
 pub(crate) use scupper_shm::thread::start as start_thread;
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock};
 pub(crate) use std::sync::{Mutex as StaticMutex, MutexGuard as StaticGuard};
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
 pub(crate) use std::sync::{
     RwLock as StaticRwLock, RwLockReadGuard as StaticReadGuard, RwLockWriteGuard as StaticWriteGuard,
 };

@@ -4,8 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use crate::error::{Error, ErrorKind};
 use crate::store::asked::Asked;
 use crate::store::batch::{Batch, Operation};
+use crate::store::gate::Section;
 use crate::store::submission::Outcomes;
 use crate::sync::{Arc, Mutex, lock};
 
@@ -15,7 +17,14 @@ pub(super) struct Job {
     asked: Vec<Asked>,
     /// Until when it may wait.
     pub(super) until: Instant,
+    promise: Promise,
+}
+
+/// That a job is answered.
+#[derive(Clone, Debug)]
+pub(super) struct Promise {
     answer: Arc<Answer>,
+    operations: usize,
 }
 
 /// Where the outcomes of a job are left.
@@ -36,8 +45,9 @@ pub(super) struct Awaited(Arc<Answer>);
 impl Job {
     pub(super) fn new(batch: Batch<'_>, until: Instant) -> (Self, Awaited) {
         let answer = Arc::<Answer>::default();
-        let asked = batch.operations().iter().map(Asked::of).collect();
-        (Self { asked, until, answer: Arc::clone(&answer) }, Awaited(answer))
+        let asked: Vec<_> = batch.operations().iter().map(Asked::of).collect();
+        let promise = Promise { answer: Arc::clone(&answer), operations: asked.len() };
+        (Self { asked, until, promise }, Awaited(answer))
     }
 
     pub(super) fn operations(&self) -> Vec<Operation<'_>> {
@@ -46,14 +56,35 @@ impl Job {
 
     /// Whether nobody waits for the answer, so that it need not be carried out.
     pub(super) fn is_abandoned(&self) -> bool {
-        lock(&self.answer.0).is_abandoned && self.asked.iter().all(Asked::is_for_the_asker)
+        self.promise.answer.within(|slot| slot.is_abandoned) && self.asked.iter().all(Asked::is_for_the_asker)
     }
 
+    pub(super) fn promise(&self) -> Promise {
+        self.promise.clone()
+    }
+}
+
+impl Promise {
     /// Leaves the outcomes; says whom to wake, with no lock held.
-    pub(super) fn answer(self, outcomes: Outcomes) -> Option<Waker> {
-        let mut slot = lock(&self.answer.0);
-        slot.outcomes = Some(outcomes);
-        slot.waker.take()
+    pub(super) fn keep(self, outcomes: Outcomes) -> Option<Waker> {
+        self.answer.within(|slot| {
+            slot.outcomes = Some(outcomes);
+            slot.waker.take()
+        })
+    }
+
+    /// Answers that nobody knows what came of it.
+    pub(super) fn break_off(self, why: &'static str) -> Option<Waker> {
+        let outcomes = (0..self.operations).map(|_| Err(Error::new(ErrorKind::Unknown, why))).collect();
+        self.keep(outcomes)
+    }
+}
+
+impl Answer {
+    /// Has the lock, where the process does not fork meanwhile.
+    fn within<T>(&self, act: impl FnOnce(&mut Slot) -> T) -> T {
+        let _section = Section::enter();
+        act(&mut lock(&self.0))
     }
 }
 
@@ -63,12 +94,10 @@ impl Future for Awaited {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcomes> {
         // To clone or to drop a waker is somebody else's code, and done outside.
         let waker = context.waker().clone();
-        let mut slot = lock(&self.0.0);
-        let (polled, unused) = match slot.outcomes.take() {
+        let (polled, unused) = self.0.within(|slot| match slot.outcomes.take() {
             Some(outcomes) => (Poll::Ready(outcomes), Some(waker)),
             None => (Poll::Pending, slot.waker.replace(waker)),
-        };
-        drop(slot);
+        });
         drop(unused);
         polled
     }
@@ -76,10 +105,10 @@ impl Future for Awaited {
 
 impl Drop for Awaited {
     fn drop(&mut self) {
-        let mut slot = lock(&self.0.0);
-        slot.is_abandoned = true;
-        let waker = slot.waker.take();
-        drop(slot);
+        let waker = self.0.within(|slot| {
+            slot.is_abandoned = true;
+            slot.waker.take()
+        });
         drop(waker);
     }
 }

@@ -8,6 +8,7 @@ use scupper_shm::{LockError, OpenErrorKind, Shared};
 use siphasher::sip::SipHasher13;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::gate::Section;
 use crate::store::host_clock::{Anchor, Host};
 use crate::store::shared_memory::geometry::Geometry;
 use crate::store::shared_memory::header::Header;
@@ -44,28 +45,7 @@ impl Mapped {
     pub(super) fn open(path: &Path, settings: Settings, host: Box<dyn Host>) -> Result<Arc<Self>> {
         let words = Geometry::words_of(settings.size.unwrap_or(Settings::SIZE))?;
         let shared = Self::open_or_create(path, words, settings.mode.unwrap_or(Settings::MODE), &*host)?;
-        let mut open = lock_static(&OPEN);
-        open.retain(|mapped| mapped.strong_count() > 0);
-        let same = open.iter().filter_map(Weak::upgrade).find(|mapped| mapped.shared.identity() == shared.identity());
-        let mapped = if let Some(mapped) = same {
-            mapped
-        } else {
-            let header = Header::read(shared.words()).map_err(|error| named(path, error))?;
-            let Header { geometry, secret } = header;
-            let hasher = SipHasher13::new_with_keys(secret[0], secret[1]);
-            let mapped = Arc::new(Self {
-                shared,
-                geometry,
-                hasher,
-                host,
-                path: path.to_owned(),
-                helper: Arc::default(),
-                full_at: AtomicU64::new(0),
-            });
-            open.push(Arc::downgrade(&mapped));
-            mapped
-        };
-        drop(open);
+        let mapped = Self::known_or_new(path, shared, host)?;
         if settings.size.is_some() && words != mapped.geometry.words {
             let (is, asked) = (mapped.geometry.bytes(), words * 8);
             return Err(Error::new(
@@ -77,6 +57,26 @@ impl Mapped {
                 ),
             ));
         }
+        Ok(mapped)
+    }
+
+    /// What this process has of this file already, or else what becomes of it.
+    fn known_or_new(path: &Path, shared: Shared, host: Box<dyn Host>) -> Result<Arc<Self>> {
+        let helper = Helper::new()?;
+        // Not to be dropped within the section: each might be the last of its file by then.
+        let mut all = Vec::new();
+        let _section = Section::enter();
+        let mut open = lock_static(&OPEN);
+        open.retain(|mapped| mapped.strong_count() > 0);
+        all.extend(open.iter().filter_map(Weak::upgrade));
+        if let Some(same) = all.iter().find(|mapped: &&Arc<Self>| mapped.shared.identity() == shared.identity()) {
+            return Ok(Arc::clone(same));
+        }
+        let Header { geometry, secret } = Header::read(shared.words()).map_err(|error| named(path, error))?;
+        let hasher = SipHasher13::new_with_keys(secret[0], secret[1]);
+        let (path, full_at) = (path.to_owned(), AtomicU64::new(0));
+        let mapped = Arc::new(Self { shared, geometry, hasher, host, path, helper, full_at });
+        open.push(Arc::downgrade(&mapped));
         Ok(mapped)
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 use crate::store::batch::{Batch, Operation};
+use crate::store::gate::Section;
 use crate::store::host_clock::Host;
 use crate::store::sqlite::bell::Bell;
 use crate::store::sqlite::failure::Failure;
-use crate::store::sqlite::gate::Section;
 use crate::store::sqlite::job::{Answer, Job};
 use crate::store::sqlite::opened::Opened;
 use crate::store::sqlite::place::FileId;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use scupper_shm::fork::{self, Hooks};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::gate::{self, Section};
 use crate::store::host_clock::Host;
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::file::File;
-use crate::store::sqlite::gate::{self, Section};
 use crate::store::sqlite::place::{FileId, real_path};
 use crate::store::sqlite::queue::{Queue, Taken};
 use crate::sync::{Arc, Mutex, StaticMutex, Weak, lock, lock_static, thread};

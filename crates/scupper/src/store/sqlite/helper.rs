@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
+use crate::store::gate::Section;
 use crate::store::sqlite::bell::Bell;
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::file::{Attempt, File, turn_away};
-use crate::store::sqlite::gate::Section;
 use crate::store::sqlite::job::Job;
 use crate::store::sqlite::queue::Taken;
 use crate::store::sqlite::sweep::Way;

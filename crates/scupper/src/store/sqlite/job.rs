@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, ErrorKind};
 use crate::store::asked::Asked;
 use crate::store::batch::{Batch, Operation};
-use crate::store::sqlite::gate::Section;
+use crate::store::gate::Section;
 use crate::store::submission::Outcomes;
 use crate::sync::{Arc, Mutex, lock};
 

@@ -1,7 +1,5 @@
 //! Buckets in an `SQLite` file.
 
-mod gate;
-
 mod failure;
 
 mod packed;

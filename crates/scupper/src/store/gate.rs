@@ -1,8 +1,10 @@
 //! Forks of this process while files are open.
 //!
-//! `SQLite` notes for the whole process which locks of which file it holds. A child that is forked inherits the notes, and not the
-//! locks: whatever it then did with the file could damage it. So nothing of `SQLite` is open, and no lock of ours is held, at the
-//! instant of a fork: whoever works with a file does it within a section, and a fork waits for the sections to end.
+//! What other threads have locked at the instant of a fork is locked in the child for ever. So no lock of a host store is held
+//! then: whoever takes one does it within a section, and a fork waits for the sections to end.
+//!
+//! That goes for connections, too. `SQLite` notes for the whole process which locks of which file it holds. A child that is forked
+//! inherits the notes, and not the locks: whatever it then did with the file could damage it.
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -14,12 +16,16 @@ static GATE: StaticRwLock<()> = StaticRwLock::new(());
 std::thread_local! {
     /// How many sections this thread is in, one within the other.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// How often this thread has closed the gate: each kind of store does before a fork.
+    static CLOSINGS: Cell<u32> = const { Cell::new(0) };
     /// The closed gate, from before a fork to after it. Without a destructor, so that it is there until the end of the thread.
     static CLOSED: Cell<Option<ManuallyDrop<StaticWriteGuard<'static, ()>>>> = const { Cell::new(None) };
 }
 
-/// While this is there, the process does not fork. Nobody else's code is to be called meanwhile.
+/// While this is there, the process does not fork. Nobody else's code is to be called meanwhile, nor a mapped file to be locked or
+/// given up: those have a lock of their own that a fork takes.
 #[derive(Debug)]
+#[must_use = "it ends when it is dropped"]
 pub(super) struct Section {
     /// None within another section of the same thread.
     _open: Option<StaticReadGuard<'static, ()>>,
@@ -40,8 +46,12 @@ impl Drop for Section {
     }
 }
 
-/// Waits for all sections to end, and keeps others from beginning until [`open`].
+/// Waits for all sections to end, and keeps others from beginning until as many times [`open`].
 pub(super) fn close() {
+    CLOSINGS.set(CLOSINGS.get() + 1);
+    if CLOSINGS.get() > 1 {
+        return;
+    }
     let closed = GATE.write().unwrap_or_else(PoisonError::into_inner);
     CLOSED.set(Some(ManuallyDrop::new(closed)));
     // What is done meanwhile on this thread is within the gate.
@@ -50,6 +60,10 @@ pub(super) fn close() {
 
 /// Ends what [`close`] began, on the same thread or on that of a child.
 pub(super) fn open() {
+    CLOSINGS.set(CLOSINGS.get().saturating_sub(1));
+    if CLOSINGS.get() > 0 {
+        return;
+    }
     if let Some(closed) = CLOSED.take() {
         DEPTH.set(DEPTH.get() - 1);
         drop(ManuallyDrop::into_inner(closed));
@@ -67,6 +81,9 @@ mod tests {
         drop(Section::enter());
         let forking = thread::spawn(|| {
             close();
+            close();
+            drop(Section::enter());
+            open();
             drop(Section::enter());
             open();
         });
