@@ -52,6 +52,24 @@ impl Shared {
     pub fn identity(&self) -> (u64, u64) {
         match self.0 {}
     }
+
+    /// The number of the user who owned the file.
+    #[must_use]
+    pub fn owner(&self) -> u32 {
+        match self.0 {}
+    }
+
+    /// Whether the file may be one that was made with these permissions by somebody whom they let write it.
+    #[must_use]
+    pub fn may_be_from(&self, _mode: u32) -> bool {
+        match self.0 {}
+    }
+
+    /// Whether the file was removed, or another put in its place.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self.0 {}
+    }
 }
 
 impl Guard<'_> {

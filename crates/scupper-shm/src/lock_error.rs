@@ -28,7 +28,7 @@ impl fmt::Display for LockError {
             Self::Damaged => {
                 f.write_str("the lock of the mapped file is damaged: something else wrote into the file; remove it")
             }
-            Self::Io(error) => write!(f, "the system refused what locking the mapped file needs: {error}"),
+            Self::Io(_) => f.write_str("the system refused what locking the mapped file needs"),
         }
     }
 }

@@ -43,8 +43,8 @@ pub enum OpenErrorKind {
     Io,
 }
 
-/// Why a file was not opened or made: a [kind](Self::kind), a message that says what is wrong and what would be right, and
-/// the system's error where there was one. A file that was found is as it was.
+/// Why a file was not opened or made: a [kind](Self::kind), a message that says what is wrong and what would be right, and as
+/// its [`source`](Error::source) the system's error where there was one. A file that was found is as it was.
 #[derive(Debug)]
 pub struct OpenError {
     kind: OpenErrorKind,
@@ -79,11 +79,7 @@ impl OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.message)?;
-        match &self.source {
-            Some(source) => write!(f, " ({source})"),
-            None => Ok(()),
-        }
+        write!(f, "{}: {}", self.path.display(), self.message)
     }
 }
 

@@ -231,16 +231,20 @@ fn an_error_tells_what_the_system_said() {
 }
 
 #[test]
-fn a_file_that_was_renamed_or_removed_goes_on_for_those_who_have_it() {
+fn a_file_that_was_renamed_or_removed_goes_on_for_those_who_have_it_and_they_see_it() {
     let folder = Folder::new();
     let (path, elsewhere) = (folder.join("file"), folder.join("elsewhere"));
     let first = create(&path, 1);
     fs::rename(&path, &elsewhere).unwrap();
     drop(lock(&first));
+    assert!(!first.is_gone(), "there is no other");
     let other = create(&path, 1);
+    assert!(first.is_gone() && !other.is_gone());
     assert_ne!(first.identity(), other.identity());
     let same = open(&elsewhere);
+    assert!(!same.is_gone());
     fs::remove_file(&elsewhere).unwrap();
+    assert!(same.is_gone());
     drop(lock(&same));
     let guard = lock(&first);
     assert!(same.lock(MILLISECOND).is_err(), "it is still one lock");

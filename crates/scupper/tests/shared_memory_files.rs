@@ -4,9 +4,10 @@
 
 mod support;
 
+use std::error::Error as _;
 use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,7 @@ use std::{env, process};
 use scupper::store::Store;
 use scupper::{Error, ErrorKind, Limiter, SharedMemoryStore, store};
 use scupper_shm::Shared;
+use scupper_testbed::await_that;
 use support::shared_memory::Place;
 
 /// What a child of this test is to open.
@@ -104,13 +106,40 @@ fn what_was_taken_outlives_those_who_took_it() {
 }
 
 #[test]
-fn a_file_that_is_deleted_lives_on_for_those_who_have_it_open() {
-    let place = Place::new();
-    let old = open(&place.url("")).unwrap();
-    fs::remove_file(place.path()).unwrap();
-    let new = open(&place.url("")).unwrap();
-    assert!(takes(&old) && takes(&new));
-    assert_ne!(old.identity(), new.identity(), "these are two limits");
+fn that_a_file_was_removed_or_replaced_is_noticed_and_it_is_to_be_opened_anew() {
+    for is_replaced in [false, true] {
+        let place = Place::new();
+        let old = open(&place.url("")).unwrap();
+        assert!(takes(&old));
+        if is_replaced {
+            let other = Place::new();
+            drop(open(&other.url("")).unwrap());
+            fs::rename(other.path(), place.path()).unwrap();
+        } else {
+            fs::remove_file(place.path()).unwrap();
+        }
+        let limiter = limiter(&old, "1000000/h");
+        await_that("it is noticed", || limiter.try_acquire("key").is_err());
+        let error = limiter.try_acquire("key").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.message().contains("removed") && error.message().contains("open the store anew"), "{error}");
+        let new = open(&place.url("")).unwrap();
+        assert!(takes(&new));
+        assert_ne!(old.identity(), new.identity());
+        assert!(limiter.peek("key").is_err(), "a second later as well");
+    }
+}
+
+#[test]
+fn a_file_that_was_moved_away_and_back_is_the_same() {
+    let (place, aside) = (Place::new(), Place::new());
+    let store = open(&place.url("")).unwrap();
+    let limiter = limiter(&store, "1000000/h");
+    fs::rename(place.path(), aside.path()).unwrap();
+    drop(open(&place.url("")).unwrap());
+    await_that("it is noticed", || limiter.try_acquire("key").is_err());
+    fs::rename(aside.path(), place.path()).unwrap();
+    assert!(limiter.try_acquire("key").unwrap().is_admitted());
 }
 
 #[test]
@@ -134,14 +163,28 @@ fn settings_out_of_their_range_are_refused_and_make_no_file() {
     for (options, says) in [
         ("?size=1KiB", "at least 64 KiB"),
         ("?size=9999GiB", "at most 1 TiB"),
-        ("?mode=400", "use 600"),
+        ("?mode=400", "use 0o600"),
         ("?mode=777", "nobody can run it"),
     ] {
         let error = open(&place.url(options)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
         assert!(error.message().contains(says), "{error}");
     }
+    // As one writes who forgets that permissions are octal.
+    let error = SharedMemoryStore::builder(&place.url("")).mode(600).open().unwrap_err();
+    assert!(error.message().contains("0o1130") && error.message().contains("0o600"), "{error}");
     assert!(!place.path().exists());
+}
+
+#[test]
+fn an_error_says_its_cause_once() {
+    let place = Place::new();
+    symlink(place.path(), place.path()).unwrap();
+    let error = open(&place.url("")).unwrap_err();
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let said: String = causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"));
+    assert_eq!(said.matches("os error").count(), 1, "{said}");
+    assert_eq!(said.matches(place.path().to_str().unwrap()).count(), 1, "{said}");
 }
 
 #[test]
@@ -221,6 +264,26 @@ fn another_user_is_let_in_only_where_the_permissions_say_so() {
     assert!(open.contains("took 9 units"), "{open}");
     let expected = if is_root { "error of kind invalid configuration" } else { "took 9 units" };
     assert!(closed.contains(expected), "{closed}");
+}
+
+/// To give a file to somebody else takes rights that not every user has; the rule itself is looked at where it stands, with none.
+#[test]
+fn by_name_another_users_file_is_taken_only_by_who_says_that_it_is_shared() {
+    let place = Place::new();
+    let path = place.path().to_str().unwrap();
+    let name = path.strip_prefix("/dev/shm/scupper-").unwrap();
+    let by_name = |options: &str| open(&format!("shm:{name}{options}"));
+    assert!(takes(&by_name("?mode=666").unwrap()));
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if is_root {
+        chown(path, Some(65_534), Some(65_534)).unwrap();
+    }
+    assert!(takes(&by_name("?mode=666").unwrap()));
+    assert!(takes(&open(&place.url("")).unwrap()), "a path is taken as it is");
+    for options in ["", "?mode=600", "?mode=660"] {
+        let refused = by_name(options).err().map(|error| (error.kind(), error.message().contains("the user 65534")));
+        assert_eq!(refused, is_root.then_some((ErrorKind::InvalidConfig, true)), "{options}");
+    }
 }
 
 #[test]

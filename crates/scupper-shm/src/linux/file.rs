@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, stat};
 use rustix::io::{self, pread};
 
+use super::access::Access;
 use super::header::{Flaw, Geometry, HEADER};
 use crate::{OpenError, OpenErrorKind};
 
@@ -19,6 +20,7 @@ pub(super) struct Opened {
     file: File,
     path: PathBuf,
     identity: (u64, u64),
+    access: Access,
 }
 
 impl Opened {
@@ -43,15 +45,29 @@ impl Opened {
     }
 
     pub(super) fn new(file: File, path: &Path) -> io::Result<Self> {
-        let identity = identity(&fstat(&file)?);
+        let stat = fstat(&file)?;
+        let (identity, access) = (identity(&stat), Access::of(&stat));
         // So that it is found again from another folder.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Ok(Self { file, path, identity })
+        Ok(Self { file, path, identity, access })
     }
 
     /// Device and number of the file: no other that exists has both.
     pub(super) fn identity(&self) -> (u64, u64) {
         self.identity
+    }
+
+    /// Who owned it when it was opened, and who might write it.
+    pub(super) fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Whether it was removed, or another is at its path, as far as this process can see.
+    pub(super) fn is_gone(&self) -> bool {
+        // A program that closes all descriptors, to become a daemon, may have another file by this number.
+        let is_removed = || fstat(&self.file).is_ok_and(|stat| identity(&stat) == self.identity && stat.st_nlink == 0);
+        // That there is none at the path says nothing: this process may have another root by now.
+        stat(&self.path).is_ok_and(|stat| identity(&stat) != self.identity) || is_removed()
     }
 
     /// Another description of the same file, also when it was renamed or removed.

@@ -1,5 +1,6 @@
 //! The file, from its header up to its lock.
 
+mod access;
 mod byte_lock;
 mod file;
 mod guard;

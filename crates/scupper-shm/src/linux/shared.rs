@@ -27,7 +27,7 @@ use crate::{LockError, OpenError};
 ///
 /// # Who removes the file
 /// Nobody here does. A file that is removed or renamed lives on for those who have it open, and those who then open or create at
-/// its path have another.
+/// its path have another: [`is_gone`](Self::is_gone) tells.
 ///
 /// # Examples
 /// ```
@@ -139,6 +139,32 @@ impl Shared {
     #[must_use]
     pub fn identity(&self) -> (u64, u64) {
         self.opened.identity()
+    }
+
+    /// The number of the user who owned the file when it was opened.
+    #[must_use]
+    pub fn owner(&self) -> u32 {
+        self.opened.access().user()
+    }
+
+    /// Whether the file may be one that was made with these permissions by somebody whom they let write it. Whoever makes a file
+    /// in a folder that all may write, such as `/dev/shm`, sets a trap for others or is one of them: they know by this.
+    ///
+    /// It may if the administrator owned it when it was opened, or the user as whom this process acts; if `mode` lets everybody
+    /// write; or if it lets a group write, and this process is in the group of the file, which nobody else may write.
+    #[must_use]
+    pub fn may_be_from(&self, mode: u32) -> bool {
+        self.opened.access().can_be_of(mode)
+    }
+
+    /// Whether the file was removed, or another put in its place, since it was opened: those who open at its path now have
+    /// another, or none. A look takes about a microsecond.
+    ///
+    /// That the path leads nowhere is no sign of it as long as the file has a name: a process may have changed its root. One that
+    /// has closed the descriptors of what it has open sees only that another is there.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.opened.is_gone()
     }
 
     #[inline]

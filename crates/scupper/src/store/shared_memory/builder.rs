@@ -35,7 +35,7 @@ impl SharedMemoryStore {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidConfig`] for a URL that is wrong, and says in which part; for a folder that is not there, a file
-    /// that this user may not read and write, or one of another size than asked for. [`ErrorKind::Corrupt`] for a file that is
+    /// that this user may not read and write, one of another user by a name that is not said to be shared, or one of another size than asked for. [`ErrorKind::Corrupt`] for a file that is
     /// something else, of another version, or cut off. [`ErrorKind::Unavailable`] where there is no room for it.
     /// [`ErrorKind::Unsupported`] elsewhere than on 64-bit Linux.
     ///
@@ -65,7 +65,8 @@ impl SharedMemoryStoreBuilder {
     }
 
     /// The permissions that the file is made with, like `0o660` for a group; whoever uses it must be able to read and write
-    /// it. One that is there keeps its own.
+    /// it. One that is there keeps its own. By name, as `shm:name`, files of other users are taken only by those who say here that
+    /// others may write it: [a section](SharedMemoryStore#who-may-use-it) says whose.
     pub fn mode(mut self, mode: u32) -> Self {
         self.settings.mode = Some(mode);
         self
@@ -83,18 +84,21 @@ impl SharedMemoryStoreBuilder {
     /// # Errors
     /// Those of [`SharedMemoryStore::open`], and [`ErrorKind::InvalidConfig`] for a setting out of its range.
     pub fn open(self) -> Result<SharedMemoryStore> {
-        let Address { path, settings } = self.url.parse()?;
+        let Address { path, is_name, settings } = self.url.parse()?;
         let settings = self.settings.or(settings);
         if let Some(mode) = settings.mode.filter(|mode| mode & 0o600 != 0o600 || mode & !0o666 != 0) {
             return Err(Error::new(
                 ErrorKind::InvalidConfig,
                 format!(
-                    "the mode {mode:o} is none for shared memory: its owner must read and write it, and nobody can run it; \
-                     use 600, 660 or 666"
+                    "the mode {mode:#o} is none for shared memory: its owner must read and write it, and nobody can run it; \
+                     use 0o600, 0o660 or 0o666, in a URL mode=600"
                 ),
             ));
         }
         let mapped = Mapped::open(&path, settings, Box::new(ThisHost))?;
+        if is_name {
+            mapped.must_be_from(settings.mode.unwrap_or(Settings::MODE))?;
+        }
         Ok(SharedMemoryStore::new(mapped, settings.lock_within.unwrap_or(Settings::LOCK_WITHIN)))
     }
 }

@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use scupper_shm::{LockError, OpenErrorKind, Shared};
+use scupper_shm::{LockError, OpenError, OpenErrorKind, Shared};
 use siphasher::sip::SipHasher13;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -28,6 +28,8 @@ pub(super) struct Mapped {
     pub(super) helper: Arc<Helper>,
     /// When all of the table was last found to owe something, in microseconds since the boot.
     full_at: AtomicU64,
+    /// When it was last seen that the path leads here, in microseconds since the boot.
+    looked_at: AtomicU64,
 }
 
 /// What this process has open, so that who opens a file again shares it, and stands in the same lines.
@@ -36,6 +38,8 @@ static OPEN: StaticMutex<Vec<Weak<Mapped>>> = StaticMutex::new(Vec::new());
 impl Mapped {
     /// So often a file is looked for and made where others make and remove it at the same time.
     const TRIES: usize = 16;
+    /// How long it may stay unnoticed that the file was removed or another put in its place, in microseconds.
+    const LOOK_EVERY: u64 = 1_000_000;
 
     /// The file at this path, made if there is none.
     ///
@@ -72,10 +76,10 @@ impl Mapped {
         if let Some(same) = all.iter().find(|mapped: &&Arc<Self>| mapped.shared.identity() == shared.identity()) {
             return Ok(Arc::clone(same));
         }
-        let Header { geometry, secret } = Header::read(shared.words()).map_err(|error| named(path, error))?;
+        let Header { geometry, secret } = Header::read(shared.words()).map_err(|error| named(path, &error))?;
         let hasher = SipHasher13::new_with_keys(secret[0], secret[1]);
-        let (path, full_at) = (path.to_owned(), AtomicU64::new(0));
-        let mapped = Arc::new(Self { shared, geometry, hasher, host, path, helper, full_at });
+        let (path, full_at, looked_at) = (path.to_owned(), AtomicU64::new(0), AtomicU64::new(host.since_boot()));
+        let mapped = Arc::new(Self { shared, geometry, hasher, host, path, helper, full_at, looked_at });
         open.push(Arc::downgrade(&mapped));
         Ok(mapped)
     }
@@ -87,14 +91,14 @@ impl Mapped {
         let length = usize::try_from(words).unwrap_or(usize::MAX);
         let mut tries = 0;
         loop {
-            if let Some(shared) = Shared::open(path).map_err(not_opened)? {
+            if let Some(shared) = Shared::open(path).map_err(|error| not_opened(&error))? {
                 return Ok(shared);
             }
             let created =
                 Shared::create(path, length, mode, |words: &[MappedWord]| Header::format(words, secret, anchor));
             match created {
                 Err(error) if error.kind() == OpenErrorKind::AlreadyExists && tries < Self::TRIES => tries += 1,
-                _ => return created.map_err(not_opened),
+                _ => return created.map_err(|error| not_opened(&error)),
             }
         }
     }
@@ -111,6 +115,49 @@ impl Mapped {
         self.hasher.hash(key.as_bytes())
     }
 
+    /// Whether it is time to [`look`](Self::look).
+    #[inline(always)]
+    pub(super) fn is_look_due(&self, since_boot: u64) -> bool {
+        since_boot.saturating_sub(self.looked_at.load(Ordering::Relaxed)) >= Self::LOOK_EVERY
+    }
+
+    /// Looks once in a while whether the path leads here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if it does not: who opens it now counts elsewhere.
+    pub(super) fn look(&self) -> Result<()> {
+        let now = self.since_boot();
+        if !self.is_look_due(now) {
+            return Ok(());
+        }
+        if self.shared.is_gone() {
+            let what = "the file of the shared memory was removed, or another put in its place, and those who open it now have \
+                        another limit; open the store anew";
+            return Err(Error::new(ErrorKind::Unavailable, format!("{}: {what}", self.path.display())));
+        }
+        self.looked_at.store(now, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether a file in a folder that all may write can be one of those who use it with this mode.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] if it is another user's.
+    pub(super) fn must_be_from(&self, mode: u32) -> Result<()> {
+        if self.shared.may_be_from(mode) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!(
+                "{}: the shared memory was made by the user {}, and whoever can write it can change its limits: to share it \
+                 with those of a group, let all say mode=660, with anybody, mode=666; or name a path in a folder of your own",
+                self.path.display(),
+                self.shared.owner()
+            ),
+        ))
+    }
+
     /// Works under the lock, if it is free within this time.
     ///
     /// # Errors
@@ -123,7 +170,7 @@ impl Mapped {
     ) -> Result<T> {
         let guard = match self.shared.lock(within) {
             Ok(guard) => guard,
-            Err(error) => return Err(self.not_locked(error)),
+            Err(error) => return Err(self.not_locked(&error)),
         };
         let done = work(&Keeper { words: self.shared.words(), geometry: self.geometry, host: &*self.host });
         drop(guard);
@@ -147,15 +194,15 @@ impl Mapped {
     #[cold]
     pub(super) fn named(&self, error: Error) -> Error {
         match error.kind() {
-            ErrorKind::Corrupt | ErrorKind::Capacity => named(&self.path, error),
+            ErrorKind::Corrupt | ErrorKind::Capacity => named(&self.path, &error),
             _ => error,
         }
     }
 
     #[cold]
-    fn not_locked(&self, error: LockError) -> Error {
+    fn not_locked(&self, error: &LockError) -> Error {
         let path = self.path.display();
-        let (kind, what) = match &error {
+        let (kind, what) = match error {
             LockError::TimedOut => (
                 ErrorKind::Unavailable,
                 format!(
@@ -164,19 +211,28 @@ impl Mapped {
                 ),
             ),
             LockError::Damaged => (ErrorKind::Corrupt, format!("{path}: {error}")),
-            _ => (ErrorKind::Unavailable, format!("{path}: {error}")),
+            _ => (ErrorKind::Unavailable, format!("{path}: {}", with_cause(error))),
         };
-        Error::new(kind, what).with_source(error)
+        Error::new(kind, what)
     }
 }
 
 #[cold]
-fn named(path: &Path, error: Error) -> Error {
-    Error::new(error.kind(), format!("{}: {}", path.display(), error.message())).with_source(error)
+fn named(path: &Path, error: &Error) -> Error {
+    Error::new(error.kind(), format!("{}: {}", path.display(), error.message()))
+}
+
+/// What it says and what caused it: all in one sentence, and so nothing is left for a source to say.
+#[cold]
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error} ({cause})"),
+        None => error.to_string(),
+    }
 }
 
 #[cold]
-fn not_opened(error: scupper_shm::OpenError) -> Error {
+fn not_opened(error: &OpenError) -> Error {
     let kind = match error.kind() {
         OpenErrorKind::Unsupported => ErrorKind::Unsupported,
         OpenErrorKind::Invalid
@@ -194,7 +250,7 @@ fn not_opened(error: scupper_shm::OpenError) -> Error {
         | OpenErrorKind::Length => ErrorKind::Corrupt,
         _ => ErrorKind::Unavailable,
     };
-    Error::new(kind, format!("the shared memory cannot be opened: {error}")).with_source(error)
+    Error::new(kind, format!("the shared memory cannot be opened: {}", with_cause(error)))
 }
 
 impl fmt::Debug for Mapped {

@@ -29,8 +29,9 @@ use crate::sync::Arc;
 ///
 /// # The file
 /// Whoever comes first makes it; two at once have the same. Its size is that of the first: who asks for another gets an
-/// error, who asks for none takes what is there. Nobody removes it. Deleted, it lives on among those who have it open,
-/// and who comes later makes another: two limits. Never make it shorter while it is in use, as a process that touches
+/// error, who asks for none takes what is there. Nobody removes it but you. If it is removed or replaced while a store is open,
+/// that is noticed within a second, and from then on requests get [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable)
+/// until the store is opened anew: those who come later have another limit. Never make it shorter while it is in use, as a process that touches
 /// what is gone ends with `SIGBUS`. It must lie on this host, not on a file system of the network.
 ///
 /// A bucket with one rate and a key of up to 72 bytes takes 256 bytes, and under the sliding window log another 128 for up to 7
@@ -38,6 +39,12 @@ use crate::sync::Arc;
 /// one. So 16 MiB hold some 40,000 keys of a few admissions each; one log can take a quarter of the file. A bucket that owes
 /// nothing stays until its room is wanted. If there is no room for another, or for a log to grow, a request gets
 /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity).
+///
+/// # Who may use it
+/// Whoever may write the file, by its permissions. As anybody may make a file in `/dev/shm`, one that is there by the name that
+/// was asked for is taken only if root has made it or this user; or if `mode` says that others may write it: with `mode=660`
+/// those of a group that the file and this process are in, with `mode=666` anybody. So users that share one by name say so, each
+/// of them. A path is taken as it is: whoever may write its folder decides.
 ///
 /// # What goes wrong
 /// A process may be killed at any instruction: the next one undoes what was half done. One that is stopped in the middle of a
@@ -117,6 +124,9 @@ impl Store for SharedMemoryStore {
         let (mapped, now) = (&*self.mapped, Instant::now());
         // One too far away to be a time is none.
         let until = now.checked_add(self.lock_within).unwrap_or(now + Self::FOREVER);
+        if let Err(gone) = mapped.look() {
+            return Submission::Ready(errors(batch.operations(), &gone));
+        }
         if mapped.helper.is_idle() {
             let first = Self::AT_ONCE.min(self.lock_within);
             match (Counter { mapped, first, until }).carry_out(batch.operations()) {
@@ -138,7 +148,10 @@ impl Store for SharedMemoryStore {
     fn acquire_at_once(&self, key: &str, quota: &Quota, weight: u64) -> Option<Verdict> {
         // Both take as long as all the rest, and others need not wait for them.
         let (hash, since_boot) = (self.mapped.hash(key), self.mapped.since_boot());
-        if !(1..=Rate::MAX_LIMIT).contains(&weight) || !self.mapped.helper.is_idle() {
+        if !(1..=Rate::MAX_LIMIT).contains(&weight)
+            || !self.mapped.helper.is_idle()
+            || self.mapped.is_look_due(since_boot)
+        {
             return None;
         }
         let within = Self::AT_ONCE.min(self.lock_within);

@@ -9,6 +9,8 @@ use crate::store::shared_memory::settings::Settings;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) path: PathBuf,
+    /// By name, in a folder that all may write.
+    pub(super) is_name: bool,
     pub(super) settings: Settings,
 }
 
@@ -50,7 +52,7 @@ impl FromStr for Address {
                 return Err(wrong(&format!("the option {name} is there twice")));
             }
         }
-        Ok(Self { path: path(place)?, settings })
+        Ok(Self { path: path(place)?, is_name: !place.contains('/'), settings })
     }
 }
 
@@ -113,15 +115,15 @@ mod tests {
 
     #[test]
     fn a_name_lies_in_memory_and_a_path_where_it_says() {
-        for (url, path) in [
-            ("shm:limits", "/dev/shm/scupper-limits"),
-            ("SHM:a b", "/dev/shm/scupper-a b"),
-            ("shm:..", "/dev/shm/scupper-.."),
-            ("shm:/var/lib/limits", "/var/lib/limits"),
-            ("shm:./limits", "./limits"),
-            ("shm:folder/limits?", "folder/limits"),
+        for (url, path, is_name) in [
+            ("shm:limits", "/dev/shm/scupper-limits", true),
+            ("SHM:a b", "/dev/shm/scupper-a b", true),
+            ("shm:..", "/dev/shm/scupper-..", true),
+            ("shm:/var/lib/limits", "/var/lib/limits", false),
+            ("shm:./limits", "./limits", false),
+            ("shm:folder/limits?", "folder/limits", false),
         ] {
-            assert_eq!(said(url), Address { path: path.into(), settings: Settings::default() }, "{url}");
+            assert_eq!(said(url), Address { path: path.into(), is_name, settings: Settings::default() }, "{url}");
         }
     }
 
