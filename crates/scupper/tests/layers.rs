@@ -142,6 +142,7 @@ const LAYERS: &[&str] = &[
     "store::shared_memory::list",
     "store::shared_memory::settings",
     "store::shared_memory::url",
+    "store::shared_memory::progress",
     "store::shared_memory::job",
     "store::shared_memory::helper",
     "store::shared_memory::mapped",

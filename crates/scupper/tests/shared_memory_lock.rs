@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use scupper::store::{Action, Batch, Operation, Outcome, Reply, Standing, Store, Submission, Verdict};
-use scupper::{Algorithm, ErrorKind, Limiter, Quota, SharedMemoryStore};
+use scupper::{Algorithm, Cause, ErrorKind, Limiter, Quota, SharedMemoryStore};
 use scupper_shm::Shared;
 use scupper_testbed::{Ends, await_that};
 use support::shared_memory::Place;
@@ -215,4 +215,50 @@ fn promise_2_where_all_else_is_idle_one_large_log_has_room() {
         let outcome = submit(&store, Operation::acquire("one large log", &large, 1));
         assert!(outcome.is_ok(), "unit {nth}: {outcome:?}");
     }
+}
+
+#[test]
+fn what_takes_many_pieces_holds_up_neither_the_thread_that_asks_nor_the_batch_beyond_the_timeout() {
+    let place = Place::new();
+    let store = SharedMemoryStore::open(&place.url("?size=16MiB&timeout=20s")).unwrap();
+    let hasty = SharedMemoryStore::open(&place.url("?timeout=1ms")).unwrap();
+    let quota = quota("1/h");
+    let keys = (0..200_000).map(|nth| format!("key {nth}"));
+    let mut full = None;
+    for key in keys {
+        match store.submit((&Operation::acquire(&key, &quota, 1)).into()) {
+            Submission::Ready(outcomes) => assert!(outcomes[0].is_ok(), "{outcomes:?}"),
+            // All of it is searched for room, by another thread.
+            pending @ Submission::Pending(_) => {
+                full = pending.wait().pop();
+                break;
+            }
+        }
+    }
+    let error = full.unwrap().unwrap_err();
+    assert!(error.kind() == ErrorKind::Capacity && error.message().contains("scupper-test"), "{error}");
+
+    // Shortly after it was in vain, it is not searched again.
+    let search = || submit(&hasty, Operation::acquire("new", &quota, 1)).unwrap_err();
+    await_that("it is searched again", || search().kind() == ErrorKind::Unavailable);
+    assert!(search().message().contains("longer than the store's timeout"));
+
+    let list = Operation::new("", Action::List { after: None, most: usize::MAX });
+    let first = Operation::new("first", Action::Peek { quota: &quota });
+    let waiting = |key| Operation::new(key, Action::Acquire { quota: &quota, weight: 1, standing: Standing::Waiting });
+    let batch = [waiting("key 1"), first, list, waiting("key 1"), Operation::new("key 2", Action::Reset)];
+    let submission = store.submit(Batch::new(&batch));
+    assert!(matches!(submission, Submission::Pending(_)));
+    let outcomes = submission.wait();
+    assert!(matches!(outcomes[2], Ok(Reply::Listed(ref page)) if page.keys.len() > 1_000), "{:?}", outcomes[2]);
+    let denials: Vec<_> = [0, 3].map(|nth| outcomes[nth].as_ref().unwrap()).into();
+    assert!(matches!(denials[0], Reply::Acquired(Verdict::Denied(denial)) if denial.cause == Cause::Full));
+    assert!(matches!(denials[1], Reply::Acquired(Verdict::Denied(denial)) if denial.cause == Cause::Queued));
+    assert!(matches!(outcomes[1], Ok(Reply::Peeked(_))) && matches!(outcomes[4], Ok(Reply::Reset(true))));
+    assert_eq!(outcomes.len(), batch.len());
+
+    let outcomes = hasty.submit(Batch::new(&batch)).wait();
+    let kinds: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().err().map(scupper::Error::kind)).collect();
+    let late = Some(ErrorKind::Unavailable);
+    assert_eq!(kinds, [None, None, late, late, late], "what was done is told");
 }

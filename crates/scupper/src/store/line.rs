@@ -40,20 +40,24 @@ impl<'a> Line<'a> {
     /// # Errors
     /// Those of `decide`.
     pub fn pass(&mut self, operation: &Operation<'a>, decide: impl FnOnce() -> Outcome) -> Outcome {
-        let Action::Acquire { standing: standing @ (Standing::Passing | Standing::Waiting), .. } = operation.action
-        else {
+        let Action::Acquire { standing: Standing::Passing | Standing::Waiting, .. } = operation.action else {
             return decide();
         };
         if let Some(denial) = self.denied.get(operation.key) {
             return Ok(Reply::Acquired(Verdict::Denied(Denial { cause: Cause::Queued, ..*denial })));
         }
         let outcome = decide();
-        if standing == Standing::Waiting
-            && let Ok(Reply::Acquired(Verdict::Denied(denial))) = &outcome
-        {
-            self.denied.insert(operation.key, *denial);
-        }
+        self.note(operation, &outcome);
         outcome
+    }
+
+    /// Takes in what became of an operation that was carried out before.
+    pub(crate) fn note(&mut self, operation: &Operation<'a>, outcome: &Outcome) {
+        if let Action::Acquire { standing: Standing::Waiting, .. } = operation.action
+            && let Ok(Reply::Acquired(Verdict::Denied(denial))) = outcome
+        {
+            self.denied.entry(operation.key).or_insert(*denial);
+        }
     }
 
     /// The denial that those on this key stand behind.

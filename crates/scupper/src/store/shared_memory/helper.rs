@@ -28,6 +28,13 @@ struct Waiting {
     at_hand: Option<Promise>,
 }
 
+/// A job that is not taken, and why.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) job: Job,
+    pub(super) error: Error,
+}
+
 /// All that there are: a fork waits until nobody is at one of them, and a child begins with empty ones.
 #[derive(Debug)]
 struct Helpers(StaticMutex<Vec<Weak<Helper>>>);
@@ -66,7 +73,11 @@ impl Helper {
     ///
     /// # Errors
     /// [`ErrorKind::Capacity`] if too many wait, [`ErrorKind::Unavailable`] if there is no thread to be had. It is not carried out.
-    pub(super) fn take(self: &Arc<Self>, job: Job, work: impl Fn(&Job) -> Outcomes + Send + 'static) -> Result<()> {
+    pub(super) fn take(
+        self: &Arc<Self>,
+        job: Job,
+        work: impl Fn(Job) -> Outcomes + Send + 'static,
+    ) -> Result<(), Box<Refused>> {
         let _section = Section::enter();
         let mut waiting = lock(&self.waiting);
         let needs_thread = self.is_idle();
@@ -76,7 +87,7 @@ impl Helper {
         }
         if waiting.jobs.len() >= Self::MOST {
             let full = format!("{} requests wait for the lock of the shared memory already", Self::MOST);
-            return Err(Error::new(ErrorKind::Capacity, full));
+            return Err(Box::new(Refused { job, error: Error::new(ErrorKind::Capacity, full) }));
         }
         waiting.jobs.push_back(job);
         if needs_thread {
@@ -85,8 +96,8 @@ impl Helper {
             if let Err(error) = started {
                 let what =
                     format!("the shared memory is locked, and the system gives no thread to wait for it: {error}");
-                waiting.jobs.pop_back();
-                return Err(Error::new(ErrorKind::Unavailable, what));
+                let error = Error::new(ErrorKind::Unavailable, what);
+                return waiting.jobs.pop_back().map_or(Ok(()), |job| Err(Box::new(Refused { job, error })));
             }
             self.served_in.store(process::id().into(), Ordering::Release);
         }
@@ -94,11 +105,11 @@ impl Helper {
     }
 
     /// Until nobody waits.
-    fn serve(&self, work: &impl Fn(&Job) -> Outcomes) {
+    fn serve(&self, work: &impl Fn(Job) -> Outcomes) {
         while let Some(job) = self.next() {
             let promise = job.promise();
             // Else those who come later would wait for a thread that is gone.
-            let done = catch_unwind(AssertUnwindSafe(|| work(&job)));
+            let done = catch_unwind(AssertUnwindSafe(|| work(job)));
             let waker = match done {
                 Ok(outcomes) => promise.keep(outcomes),
                 Err(_) => promise.break_off("the store panicked; what was asked may or may not count"),
@@ -154,6 +165,7 @@ mod tests {
     use crate::quota::{Algorithm, Quota};
     use crate::store::batch::{Batch, Operation};
     use crate::store::outcome::Reply;
+    use crate::store::shared_memory::progress::Progress;
     use crate::store::submission::Submission;
     use crate::sync::AtomicBool;
 
@@ -164,9 +176,9 @@ mod tests {
         let panics = Arc::new(AtomicBool::new(true));
         for is_wrong in [true, false, false] {
             let operation = Operation::acquire("key", &quota, 1);
-            let (job, awaited) = Job::new(Batch::from(&operation), std::time::Instant::now());
+            let (job, awaited) = Job::new(Batch::from(&operation), Progress::default(), std::time::Instant::now());
             let panics = Arc::clone(&panics);
-            let work = move |_: &Job| {
+            let work = move |_: Job| {
                 assert!(!panics.swap(false, Ordering::Relaxed), "on purpose");
                 [Ok(Reply::Refunded(1))].into_iter().collect::<Outcomes>()
             };

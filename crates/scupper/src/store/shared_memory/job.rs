@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::store::asked::Asked;
 use crate::store::batch::{Batch, Operation};
 use crate::store::gate::Section;
+use crate::store::shared_memory::progress::Progress;
 use crate::store::submission::Outcomes;
 use crate::sync::{Arc, Mutex, lock};
 
@@ -16,7 +17,9 @@ use crate::sync::{Arc, Mutex, lock};
 pub(super) struct Job {
     asked: Vec<Asked>,
     /// Until when it may wait.
-    pub(super) until: Instant,
+    until: Instant,
+    /// What is done of it already.
+    progress: Progress,
     promise: Promise,
 }
 
@@ -43,20 +46,28 @@ struct Slot {
 pub(super) struct Awaited(Arc<Answer>);
 
 impl Job {
-    pub(super) fn new(batch: Batch<'_>, until: Instant) -> (Self, Awaited) {
+    pub(super) fn new(batch: Batch<'_>, progress: Progress, until: Instant) -> (Self, Awaited) {
         let answer = Arc::<Answer>::default();
         let asked: Vec<_> = batch.operations().iter().map(Asked::of).collect();
         let promise = Promise { answer: Arc::clone(&answer), operations: asked.len() };
-        (Self { asked, until, promise }, Awaited(answer))
+        (Self { asked, until, progress, promise }, Awaited(answer))
     }
 
-    pub(super) fn operations(&self) -> Vec<Operation<'_>> {
-        self.asked.iter().map(Asked::operation).collect()
+    /// Carries it out by this work.
+    pub(super) fn work(mut self, work: impl FnOnce(&[Operation<'_>], &mut Progress, Instant)) -> Outcomes {
+        let operations: Vec<_> = self.asked.iter().map(Asked::operation).collect();
+        work(&operations, &mut self.progress, self.until);
+        self.progress.outcomes
     }
 
     /// Whether nobody waits for the answer, so that it need not be carried out.
     pub(super) fn is_abandoned(&self) -> bool {
         self.promise.answer.within(|slot| slot.is_abandoned) && self.asked.iter().all(Asked::is_for_the_asker)
+    }
+
+    /// What is done of it, where it is not to be carried out.
+    pub(super) fn into_progress(self) -> Progress {
+        self.progress
     }
 
     pub(super) fn promise(&self) -> Promise {

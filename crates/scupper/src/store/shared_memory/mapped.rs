@@ -190,6 +190,14 @@ impl Mapped {
         self.full_at.store(self.host.since_boot(), Ordering::Relaxed);
     }
 
+    /// What takes many pieces was not done in time.
+    #[cold]
+    pub(super) fn late(&self) -> Error {
+        let what = "the shared memory is large, and to look through it took longer than the store's timeout; nothing was taken: \
+                    ask again, or give it more time, like timeout=2s";
+        Error::new(ErrorKind::Unavailable, format!("{}: {what}", self.path.display()))
+    }
+
     /// The error once more, and of which file it speaks.
     #[cold]
     pub(super) fn named(&self, error: Error) -> Error {

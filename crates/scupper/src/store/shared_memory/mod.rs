@@ -32,6 +32,8 @@ mod settings;
 
 mod url;
 
+mod progress;
+
 mod job;
 
 mod helper;

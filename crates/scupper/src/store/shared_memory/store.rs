@@ -10,6 +10,7 @@ use crate::store::outcome::Verdict;
 use crate::store::shared_memory::counter::Counter;
 use crate::store::shared_memory::job::Job;
 use crate::store::shared_memory::mapped::Mapped;
+use crate::store::shared_memory::progress::Progress;
 use crate::store::submission::{Outcomes, Submission};
 use crate::sync::Arc;
 
@@ -81,7 +82,7 @@ pub struct SharedMemoryStore {
 }
 
 impl SharedMemoryStore {
-    /// A decision that is asked for at once waits no longer than this; with the lock's owner on another core, it takes less than
+    /// The thread that asks waits no longer than this, nor looks for room or through a list; with the lock's owner on another core, it takes less than
     /// a microsecond.
     const AT_ONCE: Duration = Duration::from_millis(1);
     const FOREVER: Duration = Duration::from_hours(24 * 365);
@@ -98,19 +99,28 @@ impl SharedMemoryStore {
         self.mapped.locked(within, |keeper| Ok(keeper.acquire_at_length(name, quota, weight))).ok().flatten()
     }
 
-    /// Carries it out on this thread if the lock is free in a moment; else another thread waits for it.
+    /// Has another thread carry out what is left of it.
     #[inline(never)]
-    fn wait_elsewhere(&self, batch: Batch<'_>, until: Instant) -> Submission {
-        let (job, awaited) = Job::new(batch, until);
+    fn wait_elsewhere(&self, batch: Batch<'_>, progress: Progress, until: Instant) -> Submission {
+        let (job, awaited) = Job::new(batch, progress, until);
         let mapped = Arc::clone(&self.mapped);
-        let work = move |job: &Job| {
-            let (until, operations) = (job.until, job.operations());
-            let counter = Counter { mapped: &mapped, first: until.saturating_duration_since(Instant::now()), until };
-            counter.carry_out(&operations).unwrap_or_else(|error| errors(&operations, &error))
+        let work = move |job: Job| {
+            job.work(|operations, progress, until| {
+                let first = until.saturating_duration_since(Instant::now());
+                let counter = Counter { mapped: &mapped, first, until };
+                if let Err(error) = counter.carry_on(operations, progress) {
+                    counter.give_up(operations, progress, &error);
+                }
+            })
         };
         match self.mapped.helper.take(job, work) {
             Ok(()) => Submission::Pending(Box::pin(awaited)),
-            Err(error) => Submission::Ready(errors(batch.operations(), &error)),
+            Err(refused) => {
+                let mut progress = refused.job.into_progress();
+                let counter = Counter { mapped: &self.mapped, first: Duration::ZERO, until };
+                counter.give_up(batch.operations(), &mut progress, &refused.error);
+                Submission::Ready(progress.outcomes)
+            }
         }
     }
 }
@@ -127,17 +137,20 @@ impl Store for SharedMemoryStore {
         if let Err(gone) = mapped.look() {
             return Submission::Ready(errors(batch.operations(), &gone));
         }
+        let mut progress = Progress::default();
         if mapped.helper.is_idle() {
             let first = Self::AT_ONCE.min(self.lock_within);
-            match (Counter { mapped, first, until }).carry_out(batch.operations()) {
-                Ok(outcomes) => return Submission::Ready(outcomes),
+            let counter = Counter { mapped, first, until: now + first };
+            match counter.carry_on(batch.operations(), &mut progress) {
+                Ok(()) => return Submission::Ready(progress.outcomes),
                 Err(error) if error.kind() != ErrorKind::Unavailable || first == self.lock_within => {
-                    return Submission::Ready(errors(batch.operations(), &error));
+                    counter.give_up(batch.operations(), &mut progress, &error);
+                    return Submission::Ready(progress.outcomes);
                 }
                 Err(_) => {}
             }
         }
-        self.wait_elsewhere(batch, until)
+        self.wait_elsewhere(batch, progress, until)
     }
 
     fn identity(&self) -> usize {
