@@ -53,7 +53,8 @@ Exit status: that of COMMAND, or if it was not run
 While it waits, SIGINT, SIGTERM, SIGHUP and SIGQUIT end it at once, as any process, and nothing is
 taken. Only while it asks the store, a second at the most, they wait for the answer, and what was
 taken is given back first. That may fail where the store fails, and a SIGKILL leaves no time for
-it: such units count until their time is over.
+it: such units count until their time is over. A SIGTSTP, as of Ctrl-Z, stops it while it waits, but
+while it opens or asks the store, it goes on first: stopped there, it could stop all other runs.
 
 COMMAND finds everything as scupper found it: process, parent and process group, terminal, ignored
 and blocked signals, open and closed descriptors, limits, environment, folder.

@@ -4,8 +4,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use scupper::{LimiterBuilder, Permit, Quota};
-use scupper_exec::{Held, exec};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use scupper_exec::exec;
 
 use crate::ending::die_by;
 use crate::failure::{Failure, bare};
@@ -13,6 +12,7 @@ use crate::run::args::Args;
 use crate::run::deadline::{Deadline, park};
 use crate::run::place::{failed, usage};
 use crate::run::program;
+use crate::run::signals::{Signals, hold_stops};
 use crate::run::status::{CANNOT_RUN, NOT_FOUND};
 use crate::run::turn::{Turn, check_fit, too_late};
 
@@ -26,9 +26,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     program::find(name).map_err(|error| not_run(name, &error, ""))?;
 
     // Before the store has threads.
-    let signals = Held::hold(&[SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map_err(|error| failed(error.to_string()))?;
+    let signals = Signals::hold().map_err(|error| failed(error.to_string()))?;
     let taken = take(args, name, &quota, deadline, &signals);
-    if let Some(signal) = signals.pending() {
+    if let Some(signal) = signals.end() {
         if let Ok(permit) = taken {
             give_back(args, &quota, permit);
         }
@@ -50,11 +50,11 @@ fn take(
     name: &OsStr,
     quota: &Quota,
     deadline: Deadline,
-    signals: &Held,
+    signals: &Signals,
 ) -> Result<Permit<'static>, Failure> {
     let open = args.place.open(quota, longest_call(args.timeout));
     // It takes nothing yet, and may take longer than a call.
-    let opened = deadline.wait_for(open, |longest| signals.let_through(|| park(longest)));
+    let opened = deadline.wait_for(open, |longest| signals.let_ends_through(|| park(longest)));
     let limiter = opened.ok_or_else(|| too_late("the store was not reached in time"))??;
     let key = args.place.key(name);
     Turn { key: &key, weight: args.weight, deadline }.wait(&limiter, signals)
@@ -62,6 +62,7 @@ fn take(
 
 /// Says whether that was possible.
 fn give_back(args: &Args, quota: &Quota, permit: Permit<'_>) -> bool {
+    let _stops = hold_stops();
     let opened = Deadline::Never.wait_for(args.place.open(quota, LimiterBuilder::CALL_TIMEOUT), park);
     opened.and_then(Result::ok).is_some_and(|limiter| limiter.refund(permit).is_ok())
 }

@@ -18,6 +18,8 @@ mod args;
 
 mod rest;
 
+mod signals;
+
 mod turn;
 
 mod command;

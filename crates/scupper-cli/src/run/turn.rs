@@ -1,13 +1,13 @@
 use std::time::{Duration, Instant};
 
 use scupper::{Decision, Denied, Error, ErrorKind, Limiter, Permit, Quota, Rate};
-use scupper_exec::Held;
 
 use crate::ending::die_by;
 use crate::failure::Failure;
 use crate::run::deadline::{Deadline, park};
 use crate::run::place::{failed, usage};
 use crate::run::rest::sleep;
+use crate::run::signals::Signals;
 use crate::run::status::{NEVER_FITS, TOO_LATE};
 
 /// A run that wants its turn.
@@ -22,9 +22,9 @@ impl Turn<'_> {
     /// Waits until it has come.
     ///
     /// The library could wait as well, but it does not say when it is asking the store: only then must a signal wait.
-    pub(super) fn wait(&self, limiter: &Limiter, signals: &Held) -> Result<Permit<'static>, Failure> {
+    pub(super) fn wait(&self, limiter: &Limiter, signals: &Signals) -> Result<Permit<'static>, Failure> {
         loop {
-            if let Some(signal) = signals.pending() {
+            if let Some(signal) = signals.end() {
                 die_by(signal);
             }
             let asked = limiter.request(self.key).weight(self.weight).try_acquire_async();

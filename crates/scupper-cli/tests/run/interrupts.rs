@@ -1,9 +1,10 @@
 //! Signals to a run that waits or asks.
 
-use std::os::unix::process::ExitStatusExt;
+use std::fs;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use scupper_testbed::{Fault, Proxy, RedisServer, await_that};
 
 use crate::support::{Ended, Place, Running, alone, await_waiting, scupper};
@@ -53,6 +54,42 @@ fn a_wait_can_be_stopped_and_goes_on() {
     assert_eq!(run.end().output, b"ran\n");
 }
 
+/// A line of what the system tells of this process.
+fn told(run: &Running, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{}/status", Pid::from_child(run).as_raw_nonzero())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap().trim().to_owned()
+}
+
+fn await_stopped(run: &Running) {
+    await_that("it is stopped", || told(run, "State").starts_with('T'));
+}
+
+/// Whether no thread of it takes this signal: whoever sees it only wait may have looked just before it is taken.
+fn holds_back(run: &Running, signal: Signal) -> bool {
+    let bit = 1 << (signal.as_raw() - 1);
+    let tasks = fs::read_dir(format!("/proc/{}/task", Pid::from_child(run).as_raw_nonzero())).unwrap();
+    // One that has gone meanwhile takes none.
+    tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("status")).ok()).all(|status| {
+        let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+        u64::from_str_radix(line.unwrap().trim(), 16).unwrap() & bit != 0
+    })
+}
+
+#[test]
+fn a_ctrl_z_stops_it_while_it_waits() {
+    let place = Place::new("ctrl-z");
+    place.fill("echo", "1/h", 1);
+    // In a group of its own: the system stops none that has nobody to have it go on.
+    let run = Running::new(place.run("--rate 1/h").args(["--", "echo", "ran"]).process_group(0));
+    await_waiting(&run);
+    run.signal(Signal::TSTP);
+    await_stopped(&run);
+    run.signal(Signal::CONT);
+    run.signal(Signal::INT);
+    died_quietly_by(Signal::INT, &run.end());
+}
+
 /// A Redis whose answers can be held up.
 struct Slow {
     server: RedisServer,
@@ -68,12 +105,16 @@ impl Slow {
 
     /// A run that has been admitted, and has not heard of it.
     fn admitted(&self) -> Running {
+        self.admitted_to("echo ran")
+    }
+
+    fn admitted_to(&self, command: &str) -> Running {
         let mut warm = scupper("--rate 9/h --key warm -- true");
         assert!(Running::new(warm.env("SCUPPER_STORE", self.server.url())).end().status.success());
         self.proxy.set(Fault::stall_replies().when_sent("echo"));
-        let mut run = scupper("--rate 9/h --key echo -- echo ran");
+        let mut run = scupper(&format!("--rate 9/h --key echo -- {command}"));
         let url = format!("redis://127.0.0.1:{}", self.proxy.port());
-        let run = Running::new(run.env("SCUPPER_STORE", url).stdin(Stdio::null()));
+        let run = Running::new(run.env("SCUPPER_STORE", url).stdin(Stdio::null()).process_group(0));
         await_that("the run is admitted", || self.used() == 1);
         run
     }
@@ -95,6 +136,19 @@ fn a_signal_while_it_asks_gives_back_what_the_answer_brings() {
         died_quietly_by(signal, &run.end());
         assert_eq!(slow.used(), 0);
     }
+}
+
+#[test]
+fn a_ctrl_z_while_it_asks_stops_it_after_the_answer() {
+    let slow = Slow::new();
+    let run = slow.admitted_to("grep SigBlk /proc/self/status");
+    assert!(holds_back(&run, Signal::TSTP));
+    run.signal(Signal::TSTP);
+    slow.proxy.heal();
+    await_stopped(&run);
+    run.signal(Signal::CONT);
+    let ended = run.end();
+    assert_eq!(ended.output, b"SigBlk:\t0000000000000000\n", "{ended:?}");
 }
 
 #[test]
