@@ -1,13 +1,13 @@
 //! Signals to a run that waits or asks.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal};
 use scupper_testbed::{Fault, Proxy, RedisServer, await_that};
 
-use crate::support::{Ended, Place, Running, alone, await_waiting, scupper};
+use crate::support::{Ended, Folder, Place, Running, alone, await_waiting, scupper};
 
 const ALL: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
@@ -88,6 +88,21 @@ fn a_ctrl_z_stops_it_while_it_waits() {
     run.signal(Signal::CONT);
     run.signal(Signal::INT);
     died_quietly_by(Signal::INT, &run.end());
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_file_that_another_process_has() {
+    let folder = Folder::new("interrupted-opening");
+    // Who makes the file of a store has its folder locked.
+    let another = File::open(folder.path()).unwrap();
+    another.lock().unwrap();
+    let url = format!("sqlite:{}?timeout=3600s", folder.path().join("limits.db").display());
+    for signal in ALL {
+        let run = Running::new(scupper("--rate 5/h -- echo ran").env("SCUPPER_STORE", &url));
+        await_that("a thread opens the file", || told(&run, "Threads") == "2");
+        run.signal(signal);
+        died_quietly_by(signal, &run.end());
+    }
 }
 
 /// A Redis whose answers can be held up.

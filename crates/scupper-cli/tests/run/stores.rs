@@ -42,6 +42,22 @@ fn a_file_that_another_process_has_is_waited_for_no_longer_than_the_timeout() {
 }
 
 #[test]
+fn a_file_that_another_process_keeps_is_125_and_says_which_how_long_and_what_to_do() {
+    let folder = Folder::new("a-file-that-another-keeps");
+    let another = File::open(folder.path()).unwrap();
+    another.lock().unwrap();
+    let path = folder.path().join("limits.db");
+    let url = format!("sqlite:{}?timeout=50ms", path.display());
+    let ended = ended(scupper("--rate 5/h -- echo ran").env("SCUPPER_STORE", url));
+    assert_eq!((ended.code(), ended.output.as_slice()), (Some(125), b"".as_slice()));
+    let waited = ended.errors.split_once(" ms;").and_then(|(before, _)| before.rsplit(' ').next()?.parse::<u64>().ok());
+    assert!(waited.is_some_and(|waited| waited >= 50), "{ended:?}");
+    for words in [path.to_str().unwrap(), "try again later", "longer timeout", "nothing was taken or run\n"] {
+        assert!(ended.errors.contains(words), "{words}: {ended:?}");
+    }
+}
+
+#[test]
 fn a_store_that_is_not_reached_in_time_is_124_and_takes_nothing() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.address());

@@ -76,9 +76,20 @@ fn opened_within(file: &Arc<File>, timeout: Duration) -> Result<Option<FileId>> 
         match file.open() {
             Ok(id) => return Ok(id),
             Err(Failure::Busy) if start.elapsed() < timeout => thread::sleep(PAUSE),
+            Err(Failure::Busy) => return Err(kept(&file.path, start.elapsed())),
             Err(failure) => return Err(failure.error(false)),
         }
     }
+}
+
+#[cold]
+fn kept(path: &Path, waited: Duration) -> Error {
+    let (path, waited) = (path.display(), waited.as_millis());
+    let what = format!(
+        "another process has had {path} for {waited} ms; try again later, set a longer timeout, or end that process if it \
+         hangs"
+    );
+    Error::new(ErrorKind::Unavailable, what)
 }
 
 impl Drop for Shared {
