@@ -28,7 +28,6 @@ use crate::set::{SignalSet, is_ignored};
 pub struct Held {
     signals: Vec<c_int>,
     set: SignalSet,
-    before: SignalSet,
     /// Each thread holds back its own.
     _of_one_thread: PhantomData<*const ()>,
 }
@@ -40,13 +39,12 @@ impl Held {
     /// # Errors
     /// None that is known of.
     pub fn hold(signals: &[c_int]) -> io::Result<Self> {
-        let mut set = SignalSet::empty();
-        for signal in signals.iter().filter(|signal| !is_ignored(**signal)) {
-            set.add(*signal);
-        }
-        let before = set.block()?;
-        let signals = signals.iter().copied().filter(|signal| set.has(*signal) && !before.has(*signal)).collect();
-        Ok(Self { signals, set, before, _of_one_thread: PhantomData })
+        let before = SignalSet::held()?;
+        let is_of_interest = |signal: &c_int| !is_ignored(*signal) && !before.has(*signal);
+        let signals: Vec<_> = signals.iter().copied().filter(is_of_interest).collect();
+        let set = signals.iter().copied().collect::<SignalSet>();
+        set.block()?;
+        Ok(Self { signals, set, _of_one_thread: PhantomData })
     }
 
     /// One of the signals that came and waits.
@@ -56,7 +54,8 @@ impl Held {
         self.signals.iter().copied().find(|signal| pending.has(*signal))
     }
 
-    /// Does this with signals let through: those that came before, and those that come meanwhile.
+    /// Does this with signals let through: those that came before, and those that come meanwhile. What another one of these holds
+    /// back stays held back.
     ///
     /// Threads that begin in it do not hold them back.
     ///
@@ -74,8 +73,8 @@ impl Held {
     /// ```
     pub fn let_through<T>(&self, work: impl FnOnce() -> T) -> T {
         let again = Again(&self.set);
-        // What was held back before can be held back again.
-        let _ = self.before.set_mask();
+        // What was not held back before need not be now.
+        let _ = self.set.unblock();
         let done = work();
         drop(again);
         done
@@ -93,7 +92,7 @@ impl Drop for Again<'_> {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // What was held back before can be held back again.
-        let _ = self.before.set_mask();
+        // What was not held back before need not be now.
+        let _ = self.set.unblock();
     }
 }

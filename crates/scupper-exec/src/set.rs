@@ -41,14 +41,19 @@ impl SignalSet {
         set
     }
 
-    /// Adds these to the signals that the calling thread holds back; gives those that it held back before.
-    pub(crate) fn block(&self) -> io::Result<Self> {
-        self.change(libc::SIG_BLOCK)
+    /// Those that the calling thread holds back.
+    pub(crate) fn held() -> io::Result<Self> {
+        Self::empty().change(libc::SIG_BLOCK)
     }
 
-    /// The calling thread holds back these signals and no others.
-    pub(crate) fn set_mask(&self) -> io::Result<()> {
-        self.change(libc::SIG_SETMASK).map(drop)
+    /// Adds these to the signals that the calling thread holds back.
+    pub(crate) fn block(&self) -> io::Result<()> {
+        self.change(libc::SIG_BLOCK).map(drop)
+    }
+
+    /// The calling thread holds back these no longer.
+    pub(crate) fn unblock(&self) -> io::Result<()> {
+        self.change(libc::SIG_UNBLOCK).map(drop)
     }
 
     fn change(&self, how: c_int) -> io::Result<Self> {
@@ -58,6 +63,14 @@ impl SignalSet {
             0 => Ok(before),
             error => Err(io::Error::from_raw_os_error(error)),
         }
+    }
+}
+
+impl FromIterator<c_int> for SignalSet {
+    fn from_iter<T: IntoIterator<Item = c_int>>(signals: T) -> Self {
+        let mut set = Self::empty();
+        signals.into_iter().for_each(|signal| set.add(signal));
+        set
     }
 }
 

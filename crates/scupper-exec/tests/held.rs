@@ -52,6 +52,19 @@ fn one_that_is_ignored_or_held_back_already_is_of_no_interest() {
 }
 
 #[test]
+fn what_one_holds_back_stays_so_whatever_another_lets_through_in_any_order() {
+    let (first, second) = (Held::hold(&[libc::SIGVTALRM]).unwrap(), Held::hold(&[libc::SIGPROF]).unwrap());
+    raise(libc::SIGVTALRM);
+    raise(libc::SIGPROF);
+    set(libc::SIGVTALRM, libc::SIG_IGN);
+    first.let_through(|| assert_eq!(second.pending(), Some(libc::SIGPROF)));
+    assert_eq!(second.pending(), Some(libc::SIGPROF));
+    drop(first);
+    assert_eq!(second.pending(), Some(libc::SIGPROF));
+    set(libc::SIGPROF, libc::SIG_IGN);
+}
+
+#[test]
 fn a_panic_leaves_them_held_back() {
     let held = Held::hold(&[libc::SIGHUP]).unwrap();
     let panicked = catch_unwind(AssertUnwindSafe(|| held.let_through(|| std::panic::resume_unwind(Box::new(())))));
