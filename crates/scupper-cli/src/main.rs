@@ -16,13 +16,11 @@ mod throttle;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let done = match Cli::read().command {
         Command::Throttle(args) => throttle::run(&args),
         Command::Run(args) => run::run(&args),
     };
