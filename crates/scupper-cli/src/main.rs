@@ -1,8 +1,14 @@
 //! The `scupper` command: paces what passes through it with an exact rate limiter.
 
+mod given;
+
 mod args;
 
 mod failure;
+
+mod terminal;
+
+mod row;
 
 mod ending;
 

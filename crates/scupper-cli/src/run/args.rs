@@ -33,6 +33,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
     pub(super) timeout: Option<Duration>,
 
+    /// Say nothing while it waits, not even on a terminal
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+
     /// What to become, and its arguments
     ///
     /// It is looked up in PATH, as a shell does, before anything is taken for it.
@@ -49,6 +53,11 @@ Exit status: that of COMMAND, or if it was not run
        then they may count until their time is over; the message says which
   126  COMMAND cannot be run (nothing was taken, or it was given back)
   127  COMMAND was not found (likewise)
+
+A store that was reached and then has no answer, and a file that another process has, are asked again
+until --timeout passes. Without it that is said once, as there is no end to it.
+
+On a terminal, stderr has a line that says what it waits for, until COMMAND begins.
 
 While it waits, SIGINT, SIGTERM, SIGHUP and SIGQUIT end it at once, as any process, and nothing is
 taken. Only while it asks the store, a second at the most, they wait for the answer, and what was

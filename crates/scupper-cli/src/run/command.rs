@@ -3,18 +3,19 @@ use std::io::{self, ErrorKind};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use scupper::{LimiterBuilder, Permit, Quota};
+use scupper::{Limiter, LimiterBuilder, Permit, Quota};
 use scupper_exec::exec;
 
 use crate::ending::die_by;
 use crate::failure::{Failure, bare};
 use crate::run::args::Args;
 use crate::run::deadline::{Deadline, park};
-use crate::run::place::{failed, usage};
+use crate::run::place::{NotOpen, failed, usage};
 use crate::run::program;
 use crate::run::signals::{Signals, hold_stops};
 use crate::run::status::{CANNOT_RUN, NOT_FOUND};
-use crate::run::turn::{Turn, check_fit, too_late};
+use crate::run::turn::{Turn, check_fit, too_late, wait_for_store};
+use crate::run::waiting::Waiting;
 
 /// Does what the arguments say.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -52,17 +53,36 @@ fn take(
     deadline: Deadline,
     signals: &Signals,
 ) -> Result<Permit<'static>, Failure> {
-    let open = args.place.open(quota, longest_call(args.timeout));
-    // It takes nothing yet, and may take longer than a call.
-    let opened = deadline.wait_for(open, |longest| signals.let_ends_through(|| park(longest)));
-    let limiter = opened.ok_or_else(|| too_late("the store was not reached in time"))??;
+    let _private = args.place.keep_private();
     let key = args.place.key(name);
-    Turn { key: &key, weight: args.weight, deadline }.wait(&limiter, signals)
+    let (longest_call, waiting) = (longest_call(args.timeout), Waiting::new(&key, args.quiet, signals));
+    let limiter = open(args, quota, deadline, longest_call, &waiting)?;
+    let turn = Turn { place: &args.place, key: &key, weight: args.weight, deadline, longest_call, waiting: &waiting };
+    turn.wait(&limiter)
+}
+
+/// Goes to the store. It takes nothing yet, and may take longer than a call.
+fn open(
+    args: &Args,
+    quota: &Quota,
+    deadline: Deadline,
+    longest_call: Duration,
+    waiting: &Waiting<'_>,
+) -> Result<Limiter, Failure> {
+    loop {
+        let opened = deadline.wait_for(args.place.open(quota, longest_call), |longest| waiting.park(longest));
+        match opened.ok_or_else(|| too_late("the store was not reached in time"))? {
+            Ok(limiter) => return Ok(limiter),
+            // It may be cut off at any time.
+            Err(NotOpen::Yet(error)) => wait_for_store(deadline, Duration::ZERO, &error, waiting)?,
+            Err(NotOpen::Ever(failure)) => return Err(failure),
+        }
+    }
 }
 
 /// Says whether that was possible.
 fn give_back(args: &Args, quota: &Quota, permit: Permit<'_>) -> bool {
-    let _stops = hold_stops();
+    let (_stops, _private) = (hold_stops(), args.place.keep_private());
     let opened = Deadline::Never.wait_for(args.place.open(quota, LimiterBuilder::CALL_TIMEOUT), park);
     opened.and_then(Result::ok).is_some_and(|limiter| limiter.refund(permit).is_ok())
 }

@@ -12,6 +12,8 @@ mod state_folder;
 
 mod elsewhere;
 
+mod mask;
+
 mod place;
 
 mod args;
@@ -19,6 +21,8 @@ mod args;
 mod rest;
 
 mod signals;
+
+mod waiting;
 
 mod turn;
 

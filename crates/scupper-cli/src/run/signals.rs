@@ -6,7 +6,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 /// Signals that wait until this is dropped, as [`Held`] holds them.
 #[derive(Debug)]
 pub(super) struct Signals {
-    // Let through in the other order than held back, as each puts back what it found.
     ends: Held,
     stops: Held,
 }
@@ -14,9 +13,7 @@ pub(super) struct Signals {
 impl Signals {
     /// To be done while there is one thread.
     pub(super) fn hold() -> io::Result<Self> {
-        let stops = hold_stops()?;
-        let ends = Held::hold(&[SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
-        Ok(Self { ends, stops })
+        Ok(Self { ends: Held::hold(&[SIGHUP, SIGINT, SIGQUIT, SIGTERM])?, stops: hold_stops()? })
     }
 
     /// One that came and will end the process.
@@ -32,6 +29,11 @@ impl Signals {
     /// keep it from all others.
     pub(super) fn let_ends_through<T>(&self, work: impl FnOnce() -> T) -> T {
         self.ends.let_through(work)
+    }
+
+    /// Lets through what stops the process, and not what ends it.
+    pub(super) fn let_stops_through<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.stops.let_through(work)
     }
 }
 

@@ -10,6 +10,7 @@ use scupper::Bucket;
 
 use crate::ending::{die_of_closed_output, prepare_for_signals, when_nobody_reads_stdout};
 use crate::failure::{Failure, bare, complain};
+use crate::row::Row;
 use crate::throttle::args::{Args, is_stdin};
 use crate::throttle::copier::{Copier, Stopped};
 use crate::throttle::jobs;
@@ -77,7 +78,7 @@ fn copy_file(copier: &mut Copier<'_, StdoutLock<'_>>, path: &Path) -> Result<(),
 /// What is typed on the terminal would end up behind what is drawn there.
 fn shows_progress(args: &Args) -> bool {
     let typed = io::stdin().is_terminal() && args.files.iter().any(|path| is_stdin(path));
-    !args.quiet && !typed && io::stderr().is_terminal() && !console::is_dumb()
+    !args.quiet && !typed && Row::can_be_drawn()
 }
 
 /// From now on an interrupt, and a closed output while a line waits for its permit, end the process by a signal.

@@ -8,8 +8,6 @@ mod speed;
 
 mod pieces;
 
-mod terminal;
-
 mod progress;
 
 mod stage;

@@ -1,6 +1,7 @@
 use scupper::{Bucket, ErrorKind, Limiter, store};
 
 use crate::failure::Failure;
+use crate::given::{Given, GivenParser};
 use crate::limits::Limits;
 use crate::stores::STORES_HELP;
 
@@ -10,10 +11,10 @@ const STORE_HELP: &str = "Where to count: others who count there and under the s
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
     #[arg(
-        long, value_name = "URL", env = "SCUPPER_STORE", hide_env_values = true, help = STORE_HELP,
+        long, value_name = "URL", env = "SCUPPER_STORE", hide_env_values = true, value_parser = GivenParser, help = STORE_HELP,
         long_help = format!("{STORE_HELP}\n\n{STORES_HELP} Without it, this run counts for itself, in memory.")
     )]
-    store: Option<String>,
+    store: Option<Given>,
 
     /// The name under which to count in the store [default: that of the command]
     #[arg(long, value_name = "NAME", requires = "store")]
@@ -27,9 +28,9 @@ impl Place {
         let usage = |message: String| Failure::Usage { command: COMMAND, message };
         let key = self.key.as_deref().unwrap_or(COMMAND);
         let mut limiter = Limiter::builder().quota(&limits.quota().map_err(usage)?);
-        if let Some(url) = &self.store {
-            let store = store::connect_blocking(url).map_err(|error| match error.kind() {
-                ErrorKind::InvalidConfig => usage(format!("--store: {}", error.message())),
+        if let Some(given) = &self.store {
+            let store = store::connect_blocking(given.text()).map_err(|error| match error.kind() {
+                ErrorKind::InvalidConfig => usage(format!("{}: {}", given.by(), error.message())),
                 _ => Failure::Work(error.to_string()),
             })?;
             limiter = limiter.shared_store(store);

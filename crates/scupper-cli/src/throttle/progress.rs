@@ -3,12 +3,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::HumanBytes;
 
+use crate::row::{Row, countdown};
 use crate::throttle::args::WeightBy;
 use crate::throttle::pieces::Piece;
 use crate::throttle::speed::Speed;
-use crate::throttle::terminal::Stderr;
 
 /// The line on stderr that says how far copying has come, and how long the wait is. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -32,12 +32,10 @@ struct State {
     /// What was written last did not end in a newline: drawing would be behind it.
     in_line: bool,
     over: bool,
-    /// There while it is to be seen.
-    bar: Option<ProgressBar>,
+    row: Row,
 }
 
 impl Progress {
-    const PERIOD: Duration = Duration::from_millis(100);
     /// A shorter wait is not worth a drawing of its own.
     const WORTH_DRAWING: Duration = Duration::from_millis(20);
 
@@ -73,7 +71,7 @@ impl Progress {
             state.next_at = None;
             if display.shares_terminal {
                 state.in_line = true;
-                state.wipe();
+                state.row.wipe();
             }
         }
     }
@@ -92,7 +90,7 @@ impl Progress {
     pub(super) fn aside(&self, say: impl FnOnce()) {
         let mut state = self.0.as_ref().map(|display| display.lock());
         if let Some(state) = &mut state {
-            state.wipe();
+            state.row.wipe();
         }
         say();
     }
@@ -102,7 +100,7 @@ impl Progress {
         if let Some(display) = &self.0 {
             let mut state = display.lock();
             state.over = true;
-            state.wipe();
+            state.row.wipe();
             display.over.notify_all();
         }
     }
@@ -117,7 +115,7 @@ impl Display {
         let mut state = self.lock();
         while !state.over {
             self.draw(&mut state);
-            state = match self.over.wait_timeout(state, Progress::PERIOD) {
+            state = match self.over.wait_timeout(state, Row::PERIOD) {
                 Ok((state, _)) => state,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -129,12 +127,7 @@ impl Display {
             return;
         }
         let text = self.describe(state, Instant::now());
-        if let Some(bar) = &state.bar {
-            return bar.set_message(text);
-        }
-        let bar = new_bar().with_message(text);
-        bar.force_draw();
-        state.bar = Some(bar);
+        state.row.draw(text);
     }
 
     fn describe(&self, state: &mut State, now: Instant) -> String {
@@ -151,46 +144,21 @@ impl Display {
 
 impl State {
     fn new(now: Instant) -> Self {
-        Self { lines: 0, bytes: 0, speed: Speed::new(now), next_at: None, in_line: false, over: false, bar: None }
-    }
-
-    fn wipe(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+        Self {
+            lines: 0,
+            bytes: 0,
+            speed: Speed::new(now),
+            next_at: None,
+            in_line: false,
+            over: false,
+            row: Row::default(),
         }
     }
-}
-
-fn new_bar() -> ProgressBar {
-    let target = ProgressDrawTarget::term_like(Box::new(Stderr::new()));
-    let bar = ProgressBar::with_draw_target(None, target);
-    match ProgressStyle::with_template("{wide_msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-/// A wait in words, rounded up.
-fn countdown(wait: Duration) -> String {
-    let tenths = wait.as_millis().div_ceil(100);
-    if tenths < 600 {
-        return format!("{}.{}s", tenths / 10, tenths % 10);
-    }
-    let seconds = wait.as_millis().div_ceil(1_000);
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours == 0 { format!("{minutes}m{seconds:02}s") } else { format!("{hours}h{minutes:02}m{seconds:02}s") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_countdown_is_rounded_up() {
-        let seconds = [0.0, 0.01, 1.3, 59.95, 60.0, 61.001, 3599.5, 7325.0].map(Duration::from_secs_f64);
-        let expected = ["0.0s", "0.1s", "1.3s", "1m00s", "1m00s", "1m02s", "1h00m00s", "2h02m05s"];
-        assert_eq!(seconds.map(countdown), expected);
-    }
 
     #[test]
     fn the_line_says_how_much_how_fast_and_how_long() {

@@ -17,7 +17,14 @@ fn a_rate_and_a_command_are_needed() {
     refused("-- true", &["--rate <RATE>", "Usage: scupper run"]);
     refused("--rate 5/s", &["<COMMAND>", "Usage: scupper run"]);
     refused("--rate 5/s --", &["<COMMAND>"]);
-    refused("--rate 5/s true", &["'true'", "Usage: scupper run"]);
+}
+
+#[test]
+fn a_command_without_the_dashes_before_it_is_told_to_write_them() {
+    refused("--rate 5/s true", &["'true'", "tip: write -- before the command: -- true", "Usage: scupper run"]);
+    refused("--rate 5/s ./true -x --y", &["tip: write -- before the command: -- ./true"]);
+    let ended = ended(&mut scupper("--rate 5/s --unknown -- true"));
+    assert!(!ended.errors.contains("before the command"), "{}", ended.errors);
 }
 
 #[test]
@@ -46,8 +53,26 @@ fn a_timeout_that_cannot_be() {
 }
 
 #[test]
-fn a_key_of_nothing() {
-    refused("--rate 5/s --key= -- true", &["--key <NAME>"]);
+fn a_key_or_store_of_nothing_is_named_by_what_gave_it() {
+    for (option, variable) in [("--key", "SCUPPER_KEY"), ("--store", "SCUPPER_STORE")] {
+        refused(&format!("--rate 5/s {option}= -- true"), &[&format!("{option} is empty"), "Usage: scupper run"]);
+        let given = ended(scupper("--rate 5/s -- true").env(variable, ""));
+        assert_eq!(
+            (given.code(), given.errors.contains(&format!("{variable} is empty"))),
+            (Some(2), true),
+            "{given:?}"
+        );
+        assert!(!given.errors.contains(&format!("{option} is")), "{given:?}");
+    }
+}
+
+#[test]
+fn a_store_in_the_environment_that_is_none_is_named_by_its_variable() {
+    for url in ["nowhere", "memory:"] {
+        let ended = ended(scupper("--rate 5/s -- true").env("SCUPPER_STORE", url));
+        assert_eq!(ended.code(), Some(2));
+        assert!(ended.errors.contains("SCUPPER_STORE: ") && !ended.errors.contains("--store:"), "{ended:?}");
+    }
 }
 
 #[test]
@@ -58,7 +83,6 @@ fn a_store_that_would_limit_nobody_or_is_none() {
     );
     refused("--rate 5/s --store nowhere -- true", &["--store: the URL of the store has no ':'"]);
     refused("--rate 5/s --store redis://user:secret@host:port -- true", &["the port of the host"]);
-    refused("--rate 5/s --store= -- true", &["is empty"]);
 }
 
 #[test]
@@ -75,14 +99,20 @@ fn help_tells_the_exit_statuses_the_key_and_the_default_store() {
         "SIGKILL",
         "--key",
         "default: the name of COMMAND",
+        "share the key sh",
+        "Always name one where COMMAND is a shell",
         "XDG_STATE_HOME",
+        "A relative XDG_STATE_HOME is ignored",
+        "--quiet",
         "SCUPPER_KEY",
         "SCUPPER_STORE",
     ] {
         assert!(text.contains(words), "{words:?} in {text}");
     }
     let short = help("-h");
-    assert!(short.contains("--key") && short.contains("default: the name of COMMAND"), "{short}");
+    for words in ["--key", "default: the name of COMMAND", "share the key sh"] {
+        assert!(short.contains(words), "{words:?} in {short}");
+    }
 }
 
 /// With a single space wherever it has room, or breaks a line.

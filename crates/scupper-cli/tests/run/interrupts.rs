@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal};
 use scupper_testbed::{Fault, Proxy, RedisServer, await_that};
 
-use crate::support::{Ended, Folder, Place, Running, alone, await_waiting, scupper};
+use crate::support::{Ended, Folder, Place, Running, alone, await_stopped, await_waiting, scupper, told};
 
 const ALL: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
@@ -52,17 +52,6 @@ fn a_wait_can_be_stopped_and_goes_on() {
     run.signal(Signal::STOP);
     run.signal(Signal::CONT);
     assert_eq!(run.end().output, b"ran\n");
-}
-
-/// A line of what the system tells of this process.
-fn told(run: &Running, name: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{}/status", Pid::from_child(run).as_raw_nonzero())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.unwrap().trim().to_owned()
-}
-
-fn await_stopped(run: &Running) {
-    await_that("it is stopped", || told(run, "State").starts_with('T'));
 }
 
 /// Whether no thread of it takes this signal: whoever sees it only wait may have looked just before it is taken.

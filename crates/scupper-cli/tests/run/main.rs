@@ -11,6 +11,8 @@ mod arguments;
 #[cfg(test)]
 mod becoming;
 #[cfg(test)]
+mod busy;
+#[cfg(test)]
 mod inheritance;
 #[cfg(test)]
 mod interrupts;

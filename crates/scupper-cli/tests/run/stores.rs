@@ -2,11 +2,16 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use scupper_testbed::{Fault, Proxy, RedisServer, free_port};
 
-use crate::support::{Folder, Place, Running, ended, scupper};
+use crate::support::{Folder, Place, Running, alone, ended, scupper};
+
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
 
 #[test]
 fn a_store_that_is_away_is_125_with_a_reason() {
@@ -42,13 +47,13 @@ fn a_file_that_another_process_has_is_waited_for_no_longer_than_the_timeout() {
 }
 
 #[test]
-fn a_file_that_another_process_keeps_is_125_and_says_which_how_long_and_what_to_do() {
+fn with_no_time_to_wait_a_file_that_another_process_keeps_is_125_and_says_which_how_long_and_what_to_do() {
     let folder = Folder::new("a-file-that-another-keeps");
     let another = File::open(folder.path()).unwrap();
     another.lock().unwrap();
     let path = folder.path().join("limits.db");
     let url = format!("sqlite:{}?timeout=50ms", path.display());
-    let ended = ended(scupper("--rate 5/h -- echo ran").env("SCUPPER_STORE", url));
+    let ended = ended(scupper("--rate 5/h --timeout 0 -- echo ran").env("SCUPPER_STORE", url));
     assert_eq!((ended.code(), ended.output.as_slice()), (Some(125), b"".as_slice()));
     let waited = ended.errors.split_once(" ms;").and_then(|(before, _)| before.rsplit(' ').next()?.parse::<u64>().ok());
     assert!(waited.is_some_and(|waited| waited >= 50), "{ended:?}");
@@ -96,10 +101,35 @@ fn the_default_store_is_made_for_this_user_alone() {
     let ended = ended(run.env_remove("XDG_STATE_HOME").env("HOME", home.path()));
     assert_eq!((ended.code(), ended.errors), (Some(0), String::new()));
     for folder in [".local", ".local/state", ".local/state/scupper"] {
-        let mode = fs::metadata(home.path().join(folder)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700, "{folder}");
+        assert_eq!(mode_of(&home.path().join(folder)), 0o700, "{folder}");
     }
-    assert!(home.path().join(".local/state/scupper/limits.sqlite").is_file());
+    assert_eq!(mode_of(&home.path().join(".local/state/scupper/limits.sqlite")), 0o600);
+}
+
+#[test]
+fn the_default_store_is_made_for_this_user_alone_in_a_folder_of_all_and_the_command_has_its_mask() {
+    let state = Folder::new("open-to-all");
+    let folder = state.path().join("scupper");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let mut shell = Command::new("sh");
+    alone(shell.args([
+        "-c",
+        "umask 0; exec \"$@\"",
+        "sh",
+        env!("CARGO_BIN_EXE_scupper"),
+        "run",
+        "--rate",
+        "5/h",
+        "--",
+    ]));
+    let script = "umask; stat -c '%a %n' \"$XDG_STATE_HOME\"/scupper/*";
+    let ended = ended(shell.args(["sh", "-c", script]).env("XDG_STATE_HOME", state.path()));
+    let output = String::from_utf8(ended.output).unwrap();
+    let mut lines = output.lines();
+    assert_eq!(lines.next(), Some("0000"), "{output}");
+    let files: Vec<_> = lines.collect();
+    assert!(!files.is_empty() && files.iter().all(|file| file.starts_with("600 ")), "{output}");
 }
 
 #[test]
@@ -114,6 +144,24 @@ fn a_default_store_that_cannot_be_made_or_read_is_125_with_a_reason() {
         assert_eq!((ended.code(), ended.output.as_slice()), (Some(125), b"".as_slice()), "{}", ended.errors);
         assert!(ended.errors.contains(says) && ended.errors.lines().count() == 1, "{}", ended.errors);
     }
+}
+
+#[test]
+fn a_key_that_another_algorithm_keeps_is_a_bad_argument_and_says_what_a_user_can_do() {
+    let place = Place::of_state("algorithms");
+    assert_eq!(ended(&mut place.run("--rate 5/h -- true")).code(), Some(0));
+    let refused = ended(&mut place.run("--rate 5/h --algorithm gcra -- true"));
+    assert_eq!(refused.code(), Some(2), "{refused:?}");
+    let file = place.url().strip_prefix("sqlite:").unwrap();
+    for words in ["error: key \"true\": ", "--algorithm", "another --key", &format!("remove {file}")] {
+        assert!(refused.errors.contains(words), "{words}: {}", refused.errors);
+    }
+    assert_eq!(place.used("true"), 1);
+    let named = Place::shared_memory("algorithms-shm");
+    assert_eq!(ended(&mut named.run("--rate 5/h -- true")).code(), Some(0));
+    let refused = ended(&mut named.run("--rate 5/h --algorithm gcra -- true"));
+    assert_eq!(refused.code(), Some(2), "{refused:?}");
+    assert!(refused.errors.contains("another --key") && !refused.errors.contains(".sqlite"), "{}", refused.errors);
 }
 
 #[test]

@@ -47,6 +47,12 @@ impl Place {
         Self { url: default_url(&folder.path().join(".local/state")), environment, _folder: Some(folder) }
     }
 
+    /// A file that is named.
+    pub(crate) fn of_file(test: &str) -> Self {
+        let folder = Folder::new(test);
+        Self::named(format!("sqlite:{}/limits.db", folder.path().display()), Some(folder))
+    }
+
     pub(crate) fn shared_memory(test: &str) -> Self {
         let folder = Folder::new(test);
         Self::named(format!("shm:{}/limits", folder.path().display()), Some(folder))
@@ -153,4 +159,15 @@ pub(crate) fn await_waiting(run: &Child) {
     let path = format!("/proc/{}/syscall", Pid::from_child(run).as_raw_nonzero());
     let sleeping = format!("{} ", libc::SYS_clock_nanosleep);
     await_that("it waits for its turn", || fs::read_to_string(&path).unwrap().starts_with(&sleeping));
+}
+
+/// A line of what the system tells of this process.
+pub(crate) fn told(run: &Running, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{}/status", Pid::from_child(run).as_raw_nonzero())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap().trim().to_owned()
+}
+
+pub(crate) fn await_stopped(run: &Running) {
+    await_that("it is stopped", || told(run, "State").starts_with('T'));
 }

@@ -1,3 +1,5 @@
+//! The terminal that is drawn on.
+
 use std::io;
 
 use console::Term;
@@ -8,12 +10,12 @@ use indicatif::TermLike;
 /// Drawing fills its row. The `^C` that the terminal echoes there must not wrap to the next one, or the wrong row would
 /// be wiped afterwards.
 #[derive(Debug)]
-pub(super) struct Stderr(Term);
+pub(crate) struct Stderr(Term);
 
 impl Stderr {
     const ECHO: u16 = 3;
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Term::buffered_stderr())
     }
 }
