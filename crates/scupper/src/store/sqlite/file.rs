@@ -14,7 +14,7 @@ use crate::store::sqlite::job::{Answer, Job};
 use crate::store::sqlite::opened::Opened;
 use crate::store::sqlite::place::FileId;
 use crate::store::sqlite::queue::{Queue, Taken};
-use crate::store::sqlite::transaction::{Done, takes_nothing};
+use crate::store::sqlite::transaction::{Done, errors};
 use crate::store::submission::Outcomes;
 use crate::sync::{Arc, Mutex, MutexGuard, lock, start_thread};
 use crate::timer::wake;
@@ -89,7 +89,11 @@ impl File {
         let is_for_the_helper = is_first && queue.crowd.is_awaited() && self.call_helper(&mut queue);
         let Some(opened) = (is_first && !is_for_the_helper).then(|| queue.take()).flatten() else {
             if queue.is_full() {
-                let full = Error::new(ErrorKind::Unavailable, "too many requests wait for the file of the store");
+                let what = format!(
+                    "{} requests wait for the file of the store, and no more may; ask again later",
+                    Queue::MOST
+                );
+                let full = Error::new(ErrorKind::Capacity, what);
                 return Submitted::Done(errors(batch.operations(), &Failure::NotDone(full)));
             }
             let (job, answer) = Job::new(batch, timeout);
@@ -101,21 +105,18 @@ impl File {
         let mut queue = lock(&self.queue);
         queue.give_back(opened);
         queue.crowd.went(batch.operations().len());
-        let submitted = match served {
-            Ok(done) => {
-                self.plan(&mut queue, &done);
-                Submitted::Done(done.outcomes.into_iter().flatten().collect())
-            }
-            Err(Failure::Busy) if self.call_helper(&mut queue) => {
-                let (job, answer) = Job::new(batch, timeout);
-                queue.jobs.push_front(job);
-                queue.is_blocked = true;
-                return Submitted::Waits(answer);
-            }
-            Err(failure) => Submitted::Done(errors(batch.operations(), &failure)),
-        };
+        let (mut outcomes, is_blocked) = self.settle(&mut queue, served, &[batch.operations()]);
+        let mut outcomes = outcomes.pop().unwrap_or_default();
+        if is_blocked && self.call_helper(&mut queue) {
+            let (mut job, answer) = Job::new(batch, timeout);
+            job.note(outcomes);
+            queue.jobs.push_front(job);
+            queue.is_blocked = true;
+            return Submitted::Waits(answer);
+        }
+        outcomes.extend(errors(batch.operations().get(outcomes.len()..).unwrap_or_default(), &Failure::Busy));
         self.leave(queue, section);
-        submitted
+        Submitted::Done(outcomes)
     }
 
     /// Carries out what others wait for. Where it does not end, the helper goes on; without one, there is nobody else to.
@@ -155,37 +156,42 @@ impl File {
         let mut queue = lock(&self.queue);
         queue.give_back(opened);
         queue.crowd.went(jobs.iter().map(Job::size).sum());
-        queue.is_blocked = matches!(served, Err(Failure::Busy));
-        let outcomes = match served {
-            Ok(done) => {
-                self.plan(&mut queue, &done);
-                done.outcomes
-            }
-            Err(Failure::Busy) => {
-                drop(batches);
-                drop(operations);
-                queue.put_back(jobs);
-                queue.is_blocked = self.call_helper(&mut queue);
-                // Without a thread that waits for the other process, nobody would ever answer them.
-                let stranded = if queue.is_blocked { Vec::new() } else { queue.jobs.drain(..).collect() };
-                drop(queue);
-                drop(section);
-                turn_away(
-                    stranded,
-                    "another process has the file of the store, and the system gives no thread to wait for it",
-                );
-                return Attempt::Blocked;
-            }
-            Err(failure) => batches.iter().map(|batch| errors(batch, &failure)).collect(),
-        };
-        drop(queue);
+        let (outcomes, is_blocked) = self.settle(&mut queue, served, &batches);
         drop(batches);
         drop(operations);
-        let wakers: Vec<_> =
-            jobs.into_iter().zip(outcomes).filter_map(|(job, outcomes)| job.answer(outcomes)).collect();
+        let noted = jobs.into_iter().zip(outcomes).map(|(mut job, outcomes)| {
+            job.note(outcomes);
+            job
+        });
+        let (done, left): (Vec<_>, Vec<_>) = noted.partition(|job| job.size() == 0);
+        queue.put_back(left);
+        queue.is_blocked = is_blocked && self.call_helper(&mut queue);
+        // Without a thread that waits for the other process, nobody would ever answer them.
+        let stranded = if is_blocked && !queue.is_blocked { queue.jobs.drain(..).collect() } else { Vec::new() };
+        drop(queue);
+        let wakers: Vec<_> = done.into_iter().filter_map(Job::answer).collect();
         drop(section);
         wakers.into_iter().for_each(wake);
-        Attempt::Done
+        turn_away(stranded, "another process has the file of the store, and the system gives no thread to wait for it");
+        if is_blocked { Attempt::Blocked } else { Attempt::Done }
+    }
+
+    /// Plans what follows from what was done; gives the outcomes of each batch, and whether another process has the file before
+    /// there are all.
+    fn settle(
+        self: &Arc<Self>,
+        queue: &mut Queue,
+        served: Result<Done, Failure>,
+        batches: &[&[Operation<'_>]],
+    ) -> (Vec<Outcomes>, bool) {
+        match served {
+            Ok(done) => {
+                self.plan(queue, &done);
+                (done.outcomes, done.is_blocked)
+            }
+            Err(Failure::Busy) => (batches.iter().map(|_| Outcomes::new()).collect(), true),
+            Err(failure) => (batches.iter().map(|batch| errors(batch, &failure)).collect(), false),
+        }
     }
 
     /// Carries out batches on the open file, or opens it first; says what is open afterwards. A panic is an outage like any
@@ -243,8 +249,4 @@ pub(super) fn turn_away(jobs: Vec<Job>, why: &'static str) {
     let wakers: Vec<_> = jobs.into_iter().filter_map(|job| job.turn_away(ErrorKind::Unavailable, why)).collect();
     drop(section);
     wakers.into_iter().for_each(wake);
-}
-
-fn errors(operations: &[Operation<'_>], failure: &Failure) -> Outcomes {
-    operations.iter().map(|operation| Err(failure.error(takes_nothing(operation)))).collect()
 }

@@ -13,6 +13,8 @@ use crate::sync::{Arc, Mutex, lock};
 #[derive(Debug)]
 pub(super) struct Job {
     asked: Vec<Asked>,
+    /// Those of its first operations, which are done.
+    done: Outcomes,
     /// How long it may wait for other processes, and since when it waits.
     timeout: Duration,
     since: Instant,
@@ -34,15 +36,23 @@ impl Job {
     pub(super) fn new(batch: Batch<'_>, timeout: Duration) -> (Self, Arc<Answer>) {
         let answer = Arc::<Answer>::default();
         let asked = batch.operations().iter().map(Asked::of).collect();
-        (Self { asked, timeout, since: Instant::now(), answer: Arc::clone(&answer) }, answer)
+        let done = Outcomes::new();
+        (Self { asked, done, timeout, since: Instant::now(), answer: Arc::clone(&answer) }, answer)
     }
 
+    /// What is still to be done.
     pub(super) fn operations(&self) -> Vec<Operation<'_>> {
-        self.asked.iter().map(Asked::operation).collect()
+        self.asked.iter().skip(self.done.len()).map(Asked::operation).collect()
     }
 
+    /// How many operations are still to be done.
     pub(super) fn size(&self) -> usize {
-        self.asked.len()
+        self.asked.len() - self.done.len()
+    }
+
+    /// Takes down what came of the next of its operations.
+    pub(super) fn note(&mut self, outcomes: Outcomes) {
+        self.done.extend(outcomes);
     }
 
     /// Whether nobody waits for the answer, so that it need not be carried out.
@@ -56,16 +66,17 @@ impl Job {
     }
 
     /// Leaves the outcomes; says whom to wake, with no lock held.
-    pub(super) fn answer(self, outcomes: Outcomes) -> Option<Waker> {
+    pub(super) fn answer(self) -> Option<Waker> {
         let mut slot = lock(&self.answer.0);
-        slot.outcomes = Some(outcomes);
+        slot.outcomes = Some(self.done);
         slot.waker.take()
     }
 
-    /// Answers that it was not carried out.
-    pub(super) fn turn_away(self, kind: ErrorKind, why: &'static str) -> Option<Waker> {
-        let outcomes = self.asked.iter().map(|_| Err(Error::new(kind, why))).collect();
-        self.answer(outcomes)
+    /// Answers that what is still to be done was not carried out.
+    pub(super) fn turn_away(mut self, kind: ErrorKind, why: &'static str) -> Option<Waker> {
+        let left = self.size();
+        self.done.extend((0..left).map(|_| Err(Error::new(kind, why))));
+        self.answer()
     }
 }
 

@@ -41,7 +41,7 @@ impl Queue {
     /// So many operations go into a transaction; a single job may have more.
     const OPERATIONS: usize = 512;
     /// So many jobs may wait.
-    const MOST: usize = 65_536;
+    pub(super) const MOST: usize = 65_536;
 
     pub(super) fn new() -> Self {
         Self {
@@ -118,5 +118,60 @@ impl Queue {
             std::mem::forget(job.turn_away(ErrorKind::Unknown, why));
         }
         *self = Self::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::{Algorithm, Quota};
+    use crate::store::batch::{Batch, Operation};
+    use crate::store::sqlite::job::Answer;
+
+    fn wait(queue: &mut Queue, key: &str, operations: usize) -> Arc<Answer> {
+        let quota = Quota::new(Algorithm::default(), "5/h").unwrap();
+        let operations = vec![Operation::acquire(key, &quota, 1); operations];
+        let (job, answer) = Job::new(Batch::new(&operations), Duration::ZERO);
+        queue.jobs.push_back(job);
+        answer
+    }
+
+    fn keys(jobs: &[Job]) -> Vec<String> {
+        jobs.iter().map(|job| job.operations()[0].key.to_owned()).collect()
+    }
+
+    #[test]
+    fn promise_5_however_many_have_gone_away_those_behind_them_are_next() {
+        let mut queue = Queue::new();
+        for _ in 0..2 * Queue::OPERATIONS {
+            wait(&mut queue, "gone", 1).abandon();
+        }
+        let _first = wait(&mut queue, "first", 1);
+        wait(&mut queue, "gone", Queue::OPERATIONS).abandon();
+        let _second = wait(&mut queue, "second", 1);
+        assert_eq!(keys(&queue.next()), ["first", "second"]);
+        assert!(queue.jobs.is_empty() && queue.next().is_empty());
+    }
+
+    #[test]
+    fn promise_7_so_many_operations_go_together_and_a_larger_job_alone() {
+        let mut queue = Queue::new();
+        let sizes = [Queue::OPERATIONS - 1, 1, 1, Queue::OPERATIONS + 1, 2];
+        let _answers = sizes.map(|size| wait(&mut queue, &size.to_string(), size));
+        let next: Vec<usize> = std::iter::repeat_with(|| queue.next().len()).take(4).collect();
+        assert_eq!(next, [2, 1, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_put_back_is_next_and_goes_on_where_it_was() {
+        let mut queue = Queue::new();
+        let _answers = ["one", "two"].map(|key| wait(&mut queue, key, 3));
+        let mut jobs = queue.next();
+        jobs[0].note(
+            std::iter::repeat_with(|| Err(crate::error::Error::new(ErrorKind::Corrupt, "wrong"))).take(2).collect(),
+        );
+        queue.put_back(jobs);
+        let sizes: Vec<_> = queue.next().iter().map(Job::size).collect();
+        assert_eq!(sizes, [1, 3]);
     }
 }

@@ -1,12 +1,17 @@
 //! The store on a host whose time a test sets.
 
+mod meddling;
+
 mod adversity;
+
+mod blocked;
 
 mod model;
 
 mod time;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
 use crate::store::batch::{Batch, Operation};
@@ -14,7 +19,7 @@ use crate::store::contract::Store;
 use crate::store::host_clock::TestHost;
 use crate::store::outcome::Outcome;
 use crate::store::sqlite::store::SqliteStore;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering, thread};
 
 /// A file of a test's own, gone with its folder.
 struct Bed {
@@ -44,4 +49,14 @@ impl Drop for Bed {
 
 fn submit(store: &SqliteStore, operations: &[Operation<'_>]) -> Vec<Outcome> {
     store.submit(Batch::new(operations)).wait().into_vec()
+}
+
+/// Asks again and again until it is so, for at most so long as nothing takes.
+#[track_caller]
+fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it never came true that {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -11,17 +11,19 @@ use crate::store::submission::Outcomes;
 use crate::time::Timestamp;
 
 /// Whether all that is asked for is to look.
-pub(super) fn takes_nothing(operation: &Operation<'_>) -> bool {
+fn takes_nothing(operation: &Operation<'_>) -> bool {
     matches!(operation.action, Action::Peek { .. } | Action::List { .. })
 }
 
 /// What a transaction came to.
 #[derive(Debug)]
 pub(super) struct Done {
-    /// For each batch, those of its operations.
+    /// For each batch, those of its operations. What has none was not done, as another process came in between.
     pub(super) outcomes: Vec<Outcomes>,
     /// In how many microseconds the first of the buckets that were written can be forgotten.
     pub(super) idle_in: Option<u64>,
+    /// Another process has the file, before all is done.
+    pub(super) is_blocked: bool,
 }
 
 impl Opened {
@@ -36,7 +38,13 @@ impl Opened {
         match self.transact(batches) {
             Ok(done) => Ok(done),
             Err(Failure::Busy) => Err(Failure::Busy),
-            Err(failure) => Ok(self.serve_one_by_one(batches, &failure)),
+            Err(failure) if may_be_tried_again(batches, &failure) => {
+                Ok(one_by_one(batches, |run| self.transact(&[run])))
+            }
+            Err(failure) => {
+                let outcomes = batches.iter().map(|batch| errors(batch, &failure)).collect();
+                Ok(Done { outcomes, idle_in: None, is_blocked: false })
+            }
         }
     }
 
@@ -67,7 +75,7 @@ impl Opened {
         let written = buckets.written;
         self.after(now, written)?;
         let idle_in = written.idle_from.map(|idle_from| idle_from.unsigned_abs().saturating_sub(now.as_micros()));
-        Ok(Done { outcomes, idle_in })
+        Ok(Done { outcomes, idle_in, is_blocked: false })
     }
 
     fn after(&mut self, now: Timestamp, written: Written) -> Result<()> {
@@ -76,33 +84,6 @@ impl Opened {
             self.walk.step(&self.link, now, written.new_rows * Self::WALK_A_ROW)?;
         }
         Ok(())
-    }
-
-    /// Each run of operations on one key in a transaction of its own, so that what is wrong with one spoils no other. What may
-    /// have been done is not done again.
-    #[cold]
-    fn serve_one_by_one(&mut self, batches: &[&[Operation<'_>]], failure: &Failure) -> Done {
-        let mut done = Done { outcomes: Vec::new(), idle_in: None };
-        let is_one = batches.len() == 1 && batches.iter().all(|batch| Batch::new(batch).runs().count() <= 1);
-        let cannot_be_repeated = is_one || matches!(failure, Failure::Unknown(_));
-        for batch in batches {
-            let mut outcomes = Outcomes::new();
-            if cannot_be_repeated {
-                outcomes.extend(batch.iter().map(|operation| Err(failure.error(takes_nothing(operation)))));
-            } else {
-                Batch::new(batch).runs().for_each(|run| match self.transact(&[run]) {
-                    Ok(alone) => {
-                        outcomes.extend(alone.outcomes.into_iter().flatten());
-                        done.idle_in = done.idle_in.into_iter().chain(alone.idle_in).min();
-                    }
-                    Err(failure) => {
-                        outcomes.extend(run.iter().map(|operation| Err(failure.error(takes_nothing(operation)))));
-                    }
-                });
-            }
-            done.outcomes.push(outcomes);
-        }
-        done
     }
 
     /// Has some idle rows leave.
@@ -114,7 +95,92 @@ impl Opened {
     }
 }
 
+/// Whether what went wrong may be wrong with one of several runs alone. What may have been done is not done again.
+fn may_be_tried_again(batches: &[&[Operation<'_>]], failure: &Failure) -> bool {
+    let is_one = batches.len() == 1 && batches.iter().all(|batch| Batch::new(batch).runs().count() <= 1);
+    !is_one && !matches!(failure, Failure::Unknown(_))
+}
+
+/// Each run of operations on one key in a transaction of its own, so that what is wrong with one spoils no other.
+#[cold]
+fn one_by_one<'a>(
+    batches: &[&'a [Operation<'a>]],
+    mut transact: impl FnMut(&'a [Operation<'a>]) -> Result<Done, Failure>,
+) -> Done {
+    let mut done = Done { outcomes: Vec::new(), idle_in: None, is_blocked: false };
+    for batch in batches {
+        let mut outcomes = Outcomes::new();
+        for run in Batch::new(batch).runs() {
+            if done.is_blocked {
+                break;
+            }
+            match transact(run) {
+                Ok(alone) => {
+                    outcomes.extend(alone.outcomes.into_iter().flatten());
+                    done.idle_in = done.idle_in.into_iter().chain(alone.idle_in).min();
+                }
+                Err(Failure::Busy) => done.is_blocked = true,
+                Err(failure) => outcomes.extend(errors(run, &failure)),
+            }
+        }
+        done.outcomes.push(outcomes);
+    }
+    done
+}
+
+/// The same failure for each operation.
+#[cold]
+pub(super) fn errors(operations: &[Operation<'_>], failure: &Failure) -> Outcomes {
+    operations.iter().map(|operation| Err(failure.error(takes_nothing(operation)))).collect()
+}
+
 fn apply<'a>(buckets: &mut Buckets<'_, 'a>, batch: &[Operation<'a>]) -> Outcomes {
     let mut line = Line::default();
     batch.iter().map(|operation| line.pass(operation, || buckets.apply(operation))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+    use crate::store::outcome::Reply;
+
+    fn reset(key: &str) -> Operation<'_> {
+        Operation::new(key, Action::Reset)
+    }
+
+    /// What becomes of two batches of three runs, where each transaction ends like that; and how many were tried.
+    fn done(ends: impl Fn(usize) -> Result<(), Failure>) -> (Done, usize) {
+        let (first, second) = ([reset("a"), reset("a"), reset("b")], [reset("c")]);
+        let mut tried = 0;
+        let done = one_by_one(&[&first, &second], |run| {
+            tried += 1;
+            ends(tried)?;
+            let outcomes = run.iter().map(|_| Ok(Reply::Reset(true))).collect();
+            Ok(Done { outcomes: vec![outcomes], idle_in: Some(10 - tried as u64), is_blocked: false })
+        });
+        (done, tried)
+    }
+
+    fn sizes(done: &Done) -> Vec<usize> {
+        done.outcomes.iter().map(Outcomes::len).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_run_is_wrong_with_no_other() {
+        let wrong = || Err(Failure::NotDone(Error::new(ErrorKind::Corrupt, "wrong")));
+        let (done, tried) = done(|tried| if tried == 2 { wrong() } else { Ok(()) });
+        assert_eq!((tried, sizes(&done), done.is_blocked, done.idle_in), (3, vec![3, 1], false, Some(7)));
+        let failed: Vec<_> = done.outcomes.iter().flatten().map(Result::is_err).collect();
+        assert_eq!(failed, [false, false, true, false]);
+    }
+
+    #[test]
+    fn promise_2_what_was_not_done_as_another_process_came_in_between_has_no_outcome() {
+        for (busy_at, expected) in [(1, [0, 0]), (2, [2, 0]), (3, [3, 0])] {
+            let (done, tried) = done(|tried| if tried == busy_at { Err(Failure::Busy) } else { Ok(()) });
+            assert_eq!((tried, sizes(&done), done.is_blocked), (busy_at, expected.to_vec(), true));
+            assert!(done.outcomes.iter().flatten().all(Result::is_ok));
+        }
+    }
 }
