@@ -23,5 +23,5 @@ pub(crate) use lanes::Refund;
 pub(crate) use ledger::Ledger;
 pub(crate) use parts::Parts;
 pub(crate) use sliding_window_log::Keep;
-#[cfg(feature = "shared-memory")]
+#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
 pub(crate) use totals::Totals;

@@ -2,6 +2,7 @@
 
 use rusqlite::Row;
 
+use crate::algorithm::Totals;
 use crate::error::Result;
 use crate::store::bucket::corrupt;
 use crate::store::sqlite::link::Link;
@@ -85,5 +86,8 @@ impl Chunks<'_> {
 
 fn read_events(row: &Row<'_>) -> rusqlite::Result<Result<Vec<(u64, u64)>>> {
     let bytes = row.get_ref(0)?.as_blob()?;
-    Ok(Unpacked(bytes).events(0))
+    Ok(Unpacked(bytes).events(0).and_then(|events| match events.last() {
+        Some((_, total)) if *total > Totals::HIGHEST => Err(corrupt("its log has more units than can be counted")),
+        _ => Ok(events),
+    }))
 }

@@ -1,5 +1,6 @@
 //! A bucket as its row has it.
 
+use crate::algorithm::Totals;
 use crate::error::Result;
 use crate::store::bucket::{Kind, Place, corrupt, head};
 use crate::store::sqlite::packed::{Unpacked, push, push_events};
@@ -96,8 +97,11 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<(Head, Newest)> {
     if dropped > chunked {
         return Err(corrupt("its log ends before it begins"));
     }
-    let events = rest.events(chunked)?;
-    Ok((head, Newest { dropped, chunked, events }))
+    let newest = Newest { dropped, chunked, events: rest.events(chunked)? };
+    if newest.end() > Totals::HIGHEST {
+        return Err(corrupt("its log has more units than can be counted"));
+    }
+    Ok((head, newest))
 }
 
 /// The head alone, and the rest.
@@ -115,4 +119,39 @@ pub(super) fn unpack_head(bytes: &[u8]) -> Result<(Head, Unpacked<'_>)> {
         head.push(rest.next()?);
     }
     Ok((Head(head), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::{Algorithm, Quota};
+    use crate::store::bucket::BucketState;
+    use crate::time::Timestamp;
+
+    fn head() -> Head {
+        let quota = Quota::new(Algorithm::default(), "5/h").unwrap();
+        Head(BucketState::new(&quota, Timestamp::from_micros(1)).to_numbers().head)
+    }
+
+    #[test]
+    fn numbers_of_a_row_come_back_as_they_were_up_to_the_highest_total() {
+        let events = vec![(1, 8), (9, Totals::HIGHEST)];
+        for newest in [Newest { dropped: 5, chunked: 7, events }, Newest::default()] {
+            assert_eq!(unpack(&pack(&head(), &newest)).unwrap(), (head(), newest));
+        }
+    }
+
+    #[test]
+    fn totals_that_no_log_has_are_corrupt() {
+        let above = Totals::HIGHEST + 1;
+        for newest in [
+            Newest { dropped: 0, chunked: 0, events: vec![(1, above)] },
+            Newest { dropped: above, chunked: above, events: Vec::new() },
+            Newest { dropped: 0, chunked: above, events: vec![(1, u64::MAX)] },
+            Newest { dropped: 8, chunked: 7, events: vec![(1, 9)] },
+        ] {
+            let error = unpack(&pack(&head(), &newest)).unwrap_err();
+            assert_eq!(error.kind(), crate::error::ErrorKind::Corrupt, "{newest:?}");
+        }
+    }
 }

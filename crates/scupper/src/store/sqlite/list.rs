@@ -1,4 +1,4 @@
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::store::outcome::{Cursor, Page};
 use crate::store::sqlite::bucket::Bucket;
 use crate::store::sqlite::chunks::integer;
@@ -40,13 +40,19 @@ pub(super) fn list(link: &Link, prefix: &str, after: Option<&Cursor>, most: usiz
         if !is_last {
             page.next = Some(Cursor::new(key.as_str()));
         }
-        let owes = row.idle_from > integer(now.as_micros())
-            && (row.owes_while_kept || Bucket::find(link, &key)?.owes(link, now)?);
-        if owes {
+        if row.idle_from > integer(now.as_micros()) && (row.owes_while_kept || owes(link, &key, now)?) {
             page.keys.push(key);
         }
     }
     Ok(page)
+}
+
+fn owes(link: &Link, key: &str, now: Timestamp) -> Result<bool> {
+    match Bucket::find(link, key).and_then(|bucket| bucket.owes(link, now)) {
+        // Likewise. Where it is the file that cannot be read, the transaction fails as a whole.
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(true),
+        owes => owes,
+    }
 }
 
 const FROM: &str = "SELECT key, idle_from, state FROM bucket WHERE key >= ?1 ORDER BY key LIMIT ?2";
