@@ -196,17 +196,18 @@ fn what_is_no_such_file_is_an_error_and_stays_as_it_was() {
     longer.extend([0; 4096]);
     let mut foreign = whole.clone();
     foreign[..64].fill(b'x');
-    for (bytes, what) in [
-        (&whole[..0], "empty"),
-        (&whole[..100], "cut off in its header"),
-        (&whole[..whole.len() / 2], "cut off"),
-        (&longer, "longer"),
-        (&foreign, "another program's"),
-        (&b"[limits]\nrate = 5\n".repeat(1000), "text"),
+    let (wrong, damaged) = (ErrorKind::InvalidConfig, ErrorKind::Corrupt);
+    for (bytes, what, kind) in [
+        (&whole[..0], "empty", wrong),
+        (&whole[..100], "shorter than a header", wrong),
+        (&whole[..whole.len() / 2], "cut off", damaged),
+        (&longer, "longer", damaged),
+        (&foreign, "another program's", wrong),
+        (&b"[limits]\nrate = 5\n".repeat(1000), "text", wrong),
     ] {
         fs::write(place.path(), bytes).unwrap();
         let error = open(&place.url("")).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}: {error}");
+        assert_eq!(error.kind(), kind, "{what}: {error}");
         assert_eq!(fs::read(place.path()).unwrap(), bytes, "{what}");
     }
     fs::write(place.path(), whole).unwrap();

@@ -35,8 +35,9 @@ impl SharedMemoryStore {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidConfig`] for a URL that is wrong, and says in which part; for a folder that is not there, a file
-    /// that this user may not read and write, one of another user by a name that is not said to be shared, or one of another size than asked for. [`ErrorKind::Corrupt`] for a file that is
-    /// something else, of another version, or cut off. [`ErrorKind::Unavailable`] where there is no room for it.
+    /// that this user may not read and write, one of another user by a name that is not said to be shared, one that is empty or
+    /// another program's, or one of another size than asked for. [`ErrorKind::Corrupt`] for a file that is damaged, of another
+    /// version, or cut off. [`ErrorKind::Unavailable`] where there is no room for it.
     /// [`ErrorKind::Unsupported`] elsewhere than on 64-bit Linux.
     ///
     /// # Examples

@@ -249,13 +249,11 @@ fn not_opened(error: &OpenError) -> Error {
         | OpenErrorKind::ReadOnly
         | OpenErrorKind::Folder
         | OpenErrorKind::NotAFile
-        | OpenErrorKind::DanglingLink => ErrorKind::InvalidConfig,
-        OpenErrorKind::Empty
+        | OpenErrorKind::DanglingLink
+        | OpenErrorKind::Empty
         | OpenErrorKind::TooShort
-        | OpenErrorKind::Foreign
-        | OpenErrorKind::Version
-        | OpenErrorKind::Damaged
-        | OpenErrorKind::Length => ErrorKind::Corrupt,
+        | OpenErrorKind::Foreign => ErrorKind::InvalidConfig,
+        OpenErrorKind::Version | OpenErrorKind::Damaged | OpenErrorKind::Length => ErrorKind::Corrupt,
         _ => ErrorKind::Unavailable,
     };
     Error::new(kind, format!("the shared memory cannot be opened: {}", with_cause(error)))
