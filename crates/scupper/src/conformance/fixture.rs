@@ -41,7 +41,7 @@ impl<F: Fn() -> Opened> Fixture for F {
 /// |---|---|---|
 /// | [`on`](Self::on) | the store's clock is this manual one, and the checks move it | the clock is real: checks wait |
 /// | [`leaving_within`](Self::leaving_within) | how soon a bucket that owes nothing is gone | 5 s |
-/// | [`counting`](Self::counting) | how many buckets the store keeps in truth, idle ones too | only `List` is asked |
+/// | [`counting`](Self::counting) | how many buckets the store keeps in truth, idle ones too | only `List` is asked: that idle buckets leave is not checked |
 /// | [`guarded_by`](Self::guarded_by) | what must live as long as the store: a server, a folder, a runtime | nothing |
 ///
 /// # Examples
@@ -88,6 +88,8 @@ impl Opened {
     }
 
     /// How many buckets the store keeps, whether or not they owe anything.
+    ///
+    /// Without it, that idle buckets leave is not checked, only that they are not listed any more.
     pub fn counting(mut self, count: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         self.count = Some(Box::new(count));
         self
