@@ -163,6 +163,7 @@ const LAYERS: &[&str] = &[
     "store::sqlite::list",
     "store::sqlite::buckets",
     "store::sqlite::sweep",
+    "store::sqlite::file_system",
     "store::sqlite::place",
     "store::sqlite::opened",
     "store::sqlite::transaction",

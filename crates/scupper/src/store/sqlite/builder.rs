@@ -16,10 +16,12 @@ use crate::sync::Arc;
 ///
 /// # Examples
 /// ```no_run
-/// use scupper::SqliteStore;
+/// use scupper::{Limiter, SqliteStore};
 /// use std::time::Duration;
 ///
 /// let store = SqliteStore::builder("/var/lib/app/limits.db").timeout(Duration::from_secs(5)).open()?;
+/// // Longer than the store's, which is the one to know that nothing was taken.
+/// let limiter = Limiter::builder().rates(["5/s".parse()?]).store(store).call_timeout(Duration::from_secs(6)).build()?;
 /// # Ok::<(), scupper::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -39,8 +41,8 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) for a path that can be no store's: `:memory:`, a folder that does not exist, a folder in place
-    /// of the file, a file that is empty, no database, another program's, linked to by several names, or not to be written by this
-    /// user. [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it is damaged or of another version of this library.
+    /// of the file, a file that is empty, no database, another program's, linked to by several names, on a file system of the network, or not
+    /// to be written by this user. [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it is damaged or of another version of this library.
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the disk is full or cannot be read, or if another process keeps the file for as long as the timeout.
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where the system is not Linux.
     ///

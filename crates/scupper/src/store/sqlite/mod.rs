@@ -24,6 +24,8 @@ mod buckets;
 
 mod sweep;
 
+mod file_system;
+
 mod place;
 
 mod opened;

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::host_clock::Host;
 use crate::store::sqlite::failure::{Failure, is_busy};
+use crate::store::sqlite::file_system;
 use crate::store::sqlite::schema::{self, CreateError};
 
 /// Which file a path leads to: the numbers of its device and of itself there.
@@ -84,6 +85,7 @@ fn cannot_look(path: &Path, error: io::Error) -> Error {
 
 /// Looks at the file, and makes it if there is none; says which it is.
 pub(super) fn find_or_create(path: &Path, host: &dyn Host) -> Result<FileId, Failure> {
+    file_system::check(path.parent().unwrap_or(Path::new("/"))).map_err(Failure::NotDone)?;
     match fs::metadata(path) {
         Ok(metadata) => check(path, &metadata).map_err(Failure::NotDone),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

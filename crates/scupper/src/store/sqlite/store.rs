@@ -25,7 +25,8 @@ use crate::sync::Arc;
 ///
 /// Several paths to one file, relative or by symbolic links, are one store. A hard link is refused, as `SQLite` would not see by
 /// one name what was written by the other. The database of another program, or of another version of this library, is refused and
-/// left as it is. Network file systems are not supported: their locks cannot be trusted.
+/// left as it is. File systems of the network are refused where the system tells that a folder lies on one: their locks cannot be
+/// trusted.
 ///
 /// # What can be forgotten
 /// A process that is killed, at any instant, leaves all as it was before its transaction or after it. A power loss or a crash of
@@ -34,9 +35,22 @@ use crate::sync::Arc;
 ///
 /// # Waiting
 /// If another process has the file, requests wait for it, up to the store's [timeout](super::SqliteStoreBuilder::timeout), and then
-/// fail with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable): nothing was taken. That is never a denial. A file that could
+/// fail with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable): nothing was taken. Where 65,536 requests of this process wait
+/// already, another one fails with [`ErrorKind::Capacity`](crate::ErrorKind::Capacity). That is never a denial. A file that could
 /// not be written to the end of a transaction gives [`ErrorKind::Unknown`](crate::ErrorKind::Unknown), and is not written again.
 ///
+/// # Settings of a limiter
+/// A request that finds the file free is answered at once. What a limiter sets for remote stores is for those that wait, for
+/// another thread or another process:
+/// - [`call_timeout`](crate::LimiterBuilder::call_timeout), a second unless set: have it longer than the store's timeout, which
+///   ends the wait with the certainty that nothing was taken. Where the call's passes first, that is
+///   [`ErrorKind::Unknown`](crate::ErrorKind::Unknown). Neither ends a write that the disk does not end.
+/// - [`denial_cache`](crate::LimiterBuilder::denial_cache): a denial that was waited for is believed for so long, without another look
+///   at the file. What another process gives back meanwhile is seen so much later.
+///
+/// [`on_outage`](crate::LimiterBuilder::on_outage) is for all requests.
+///
+/// # Housekeeping
 /// Buckets that owe nothing leave by themselves within seconds while a process has the file open. What leaves makes room in the
 /// file for what comes.
 ///
