@@ -55,7 +55,8 @@ Exit status: that of COMMAND, or if it was not run
   127  COMMAND was not found (likewise)
 
 A store that was reached and then has no answer, and a file that another process has, are asked again
-until --timeout passes. Without it that is said once, as there is no end to it.
+while --timeout leaves time for an answer, a second at the most. Without it there is no end to
+that, and stderr is told once.
 
 On a terminal, stderr has a line that says what it waits for, until COMMAND begins.
 

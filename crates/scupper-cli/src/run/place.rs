@@ -20,13 +20,14 @@ The default is SQLite in $XDG_STATE_HOME/scupper/limits.sqlite, or if that is no
 ~/.local/state/scupper/limits.sqlite, for this user on this host. The folder is made if it is not there; the file is made \
 for this user alone. A relative XDG_STATE_HOME is ignored, as the XDG base directory specification has it.";
 
-const KEY_HELP: &str = "The name under which to count: runs with the same key share their rates [default: the name of COMMAND, so that all of \
-     'sh -c …' share the key sh]";
+const KEY_HELP: &str = "\
+The name under which to count: runs with the same key share their rates [default: the name of COMMAND, so that all of \
+'sh -c …' share the key sh]";
 const KEY_LONG_HELP: &str = "\
 The default is COMMAND without its folder, so that runs of one program share a limit, and others do not meddle. Name a key \
 where several programs are to share one. Always name one where COMMAND is a shell or the like, which runs now this and now \
-that (sh, bash, env, python, xargs, sudo): --key mail -- sh -c '…'. Without, all of them count together under that name. Whoever uses a key should give the same rates; where they differ, each is held to its own, and all \
-units count.";
+that (sh, bash, env, python, xargs, sudo): --key mail -- sh -c '…'. Without, all of them count together under that name. \
+Whoever uses a key should give the same rates; where they differ, each is held to its own, and all units count.";
 
 /// Where to count.
 #[derive(Debug, clap::Args)]

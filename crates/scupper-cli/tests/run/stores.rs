@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use scupper_testbed::{Fault, Proxy, RedisServer, free_port};
 
-use crate::support::{Folder, Place, Running, alone, ended, scupper};
+use crate::support::{Folder, Place, Running, alone, await_waiting, ended, scupper};
 
 fn mode_of(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -71,6 +71,25 @@ fn a_store_that_is_not_reached_in_time_is_124_and_takes_nothing() {
     let ended = ended(run.env("SCUPPER_STORE", format!("redis://127.0.0.1:{}", proxy.port())));
     assert_eq!(ended.code(), Some(124), "{ended:?}");
     assert!(ended.errors.contains("not reached in time; nothing was taken or run"), "{ended:?}");
+}
+
+#[test]
+fn a_store_that_goes_away_while_a_run_waits_is_asked_again_until_it_is_back() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.address());
+    let run = |args: &str, url: &str| {
+        let mut run = scupper(args);
+        Running::new(run.args(["--key", "key", "--", "echo", "ran"]).env("SCUPPER_STORE", url))
+    };
+    assert_eq!(run("--rate 1/1500ms", &server.url()).end().code(), Some(0));
+    let mut waiting = run("--rate 1/1500ms", &format!("redis://127.0.0.1:{}", proxy.port()));
+    await_waiting(&waiting);
+    proxy.set(Fault::refuse());
+    let said = waiting.read_error();
+    assert!(said.starts_with("scupper: store unavailable: ") && said.contains("asked again"), "{said}");
+    proxy.heal();
+    let ended = waiting.end();
+    assert_eq!((ended.code(), ended.output.as_slice(), ended.errors.as_str()), (Some(0), b"ran\n".as_slice(), ""));
 }
 
 #[test]
