@@ -1,12 +1,8 @@
 //! What a sanitizer can look into: it must see every step of a lock, and the system's own came without its marks.
 #![expect(clippy::unnecessary_wraps, reason = "they stand in for those of the system, which may be poisoned")]
 
-#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
-use std::ffi::CStr;
 use std::sync::LockResult;
 use std::time::Duration;
-#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
-use std::{io, thread};
 
 pub(crate) use self::{Mutex as StaticMutex, MutexGuard as StaticGuard};
 #[cfg(any(feature = "shared-memory", feature = "sqlite"))]
@@ -14,12 +10,6 @@ pub(crate) use self::{
     RwLock as StaticRwLock, RwLockReadGuard as StaticReadGuard, RwLockWriteGuard as StaticWriteGuard,
 };
 pub(crate) use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
-
-/// Has a new thread do this. A sanitizer watches no forks.
-#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
-pub(crate) fn start_thread(name: &'static CStr, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_string_lossy().into_owned()).spawn(work).map(drop)
-}
 
 /// As [`std::sync::Mutex`], never poisoned.
 #[derive(Debug, Default)]

@@ -30,6 +30,16 @@ pub(crate) use std::sync::atomic::Ordering;
 // No thread waits at these, and what they count is decided by what happens at the others.
 pub(crate) use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
+/// Has a new thread do this, also in a child of a fork; nobody waits for its end.
+#[cfg(all(any(feature = "shared-memory", feature = "sqlite"), not(any(scupper_shuttle, scupper_tsan))))]
+pub(crate) use scupper_shm::thread::start as start_thread;
+
+/// As above, where no store is made for forks, or nobody forks.
+#[cfg(any(not(any(feature = "shared-memory", feature = "sqlite")), scupper_shuttle, scupper_tsan))]
+pub(crate) fn start_thread(name: &'static std::ffi::CStr, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_string_lossy().into_owned()).spawn(work).map(drop)
+}
+
 /// A word of a file that processes share, which is beyond what a model checker sees.
 #[cfg(feature = "shared-memory")]
 pub(crate) use std::sync::atomic::AtomicU64 as MappedWord;

@@ -13,17 +13,7 @@ pub(crate) use std::sync::{
     RwLock as StaticRwLock, RwLockReadGuard as StaticReadGuard, RwLockWriteGuard as StaticWriteGuard,
 };
 
-#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
-use std::ffi::CStr;
-#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
-use std::io;
 use std::sync::PoisonError;
-
-/// Has a new thread of the model checker's do this.
-#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
-pub(crate) fn start_thread(name: &'static CStr, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_string_lossy().into_owned()).spawn(work).map(drop)
-}
 
 /// The lock around decisions. Threads that the model checker runs one at a time must not spin.
 #[derive(Debug, Default)]

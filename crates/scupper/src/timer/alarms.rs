@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sync::{Arc, Condvar, Mutex, PoisonError, StaticMutex, Weak, lock, lock_static, thread};
+use crate::sync::{Arc, Condvar, Mutex, PoisonError, StaticMutex, Weak, lock, lock_static, start_thread};
 use crate::timer::contract::Alarm;
 use crate::timer::signal::wake;
 
@@ -49,7 +49,7 @@ impl AlarmThread {
         let mut state = lock(&self.shared.state);
         if !state.running {
             let shared = Arc::clone(&self.shared);
-            thread::Builder::new().name("scupper-timer".into()).spawn(move || shared.run()).map_err(|error| {
+            start_thread(c"scupper-timer", move || shared.run()).map_err(|error| {
                 Error::new(ErrorKind::Unavailable, "the system refused the thread that wakes waiting requests")
                     .with_source(error)
             })?;
