@@ -201,8 +201,8 @@ fn all_of_a_batch_waits_no_longer_than_one() {
 #[test]
 fn promise_2_where_all_else_is_idle_one_large_log_has_room() {
     let place = Place::new();
-    let store = SharedMemoryStore::open(&place.url("?size=4MiB")).unwrap();
-    let brief = quota("1000/2s");
+    let store = SharedMemoryStore::open(&place.url("?size=2MiB&timeout=20s")).unwrap();
+    let brief = quota("1000/4s");
     let full = (0..100_000).find(|nth| submit(&store, Operation::acquire(&format!("key {nth}"), &brief, 1)).is_err());
     assert!(full.is_some_and(|full| full > 1_000), "{full:?}");
     // Small blocks everywhere, of which larger ones can be made once those that owe nothing are given up.
@@ -220,7 +220,7 @@ fn promise_2_where_all_else_is_idle_one_large_log_has_room() {
 #[test]
 fn what_takes_many_pieces_holds_up_neither_the_thread_that_asks_nor_the_batch_beyond_the_timeout() {
     let place = Place::new();
-    let store = SharedMemoryStore::open(&place.url("?size=16MiB&timeout=20s")).unwrap();
+    let store = SharedMemoryStore::open(&place.url("?size=8MiB&timeout=20s")).unwrap();
     let hasty = SharedMemoryStore::open(&place.url("?timeout=1ms")).unwrap();
     let quota = quota("1/h");
     let keys = (0..200_000).map(|nth| format!("key {nth}"));
