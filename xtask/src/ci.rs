@@ -22,13 +22,13 @@ struct Step {
 /// A unit test holds the sum of the budgets to the limit of the whole, 40 minutes.
 const STEPS: &[Step] = &[
     step("format", 15, |workspace, _| format(workspace)),
-    step("licences", 250, |workspace, _| licences::check(workspace)),
+    step("licences", 200, |workspace, _| licences::check(workspace)),
     step("clippy", 240, |workspace, _| clippy(workspace)),
     step("docs", 90, |workspace, _| docs(workspace)),
     step("features", 150, |workspace, _| features::check(workspace)),
-    step("examples", 300, |workspace, _| examples::check(workspace)),
-    step("bench", 450, |workspace, _| Bench::smoke(workspace)),
-    step("test", 900, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
+    step("examples", 200, |workspace, _| examples::check(workspace)),
+    step("bench", 350, |workspace, _| Bench::smoke(workspace)),
+    step("test", 1150, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
 ];
 
 const fn step(
