@@ -14,6 +14,8 @@ mod elsewhere;
 
 mod mask;
 
+mod file_url;
+
 mod place;
 
 mod args;

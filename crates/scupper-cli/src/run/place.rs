@@ -9,6 +9,7 @@ use scupper::{Error, ErrorKind, Limiter, Quota, SqliteStore};
 use crate::failure::{Failure, bare};
 use crate::given::{Given, GivenParser};
 use crate::run::elsewhere::elsewhere;
+use crate::run::file_url::with_timeout;
 use crate::run::mask::Private;
 use crate::run::state_folder;
 use crate::run::status::STORE_FAILED;
@@ -77,7 +78,7 @@ impl Place {
             check_lasts(store)?;
         }
         let named = self.store.clone();
-        let open = move || named.map_or_else(|| open_default(longest_call), |store| open_named(&store));
+        let open = move || named.map_or_else(|| open_default(longest_call), |store| open_named(&store, longest_call));
         let opened =
             elsewhere(open).map_err(|error| failed(format!("the system gives no thread: {}", bare(&error))))?;
         let store = opened.await?;
@@ -114,12 +115,19 @@ fn has_scheme(url: &str, scheme: &str) -> bool {
     url.split_once(':').is_some_and(|(named, _)| named.eq_ignore_ascii_case(scheme))
 }
 
-fn open_named(store: &Given) -> Result<Arc<dyn Store>, NotOpen> {
-    store::connect_blocking(store.text()).map_err(|error| match error.kind() {
+fn open_named(store: &Given, longest_call: Duration) -> Result<Arc<dyn Store>, NotOpen> {
+    let is_file = has_scheme(store.text(), "sqlite");
+    let url = if is_file { with_timeout(store.text(), longest_wait(longest_call)) } else { store.text().to_owned() };
+    store::connect_blocking(&url).map_err(|error| match error.kind() {
         ErrorKind::InvalidConfig => usage(format!("{}: {}", store.by(), error.message())).into(),
-        ErrorKind::Unavailable if has_scheme(store.text(), "sqlite") => NotOpen::Yet(error),
+        ErrorKind::Unavailable if is_file => NotOpen::Yet(error),
         _ => not_there(&error).into(),
     })
+}
+
+/// How long a file is waited for: less than a call takes, so that it is told that nothing was taken, and not that nobody knows.
+fn longest_wait(longest_call: Duration) -> Duration {
+    longest_call * 3 / 4
 }
 
 fn default_file() -> Option<PathBuf> {
@@ -137,8 +145,7 @@ fn open_default(longest_call: Duration) -> Result<Arc<dyn Store>, NotOpen> {
         state_folder::make(folder)
             .map_err(|error| failed(format!("cannot make the folder {}: {}", folder.display(), bare(&error))))?;
     }
-    // Less than a call takes, so that it is told that nothing was taken, and not that nobody knows.
-    let store = SqliteStore::builder(file).timeout(longest_call * 3 / 4).open();
+    let store = SqliteStore::builder(file).timeout(longest_wait(longest_call)).open();
     Ok(Arc::new(store.map_err(|error| match error.kind() {
         ErrorKind::Unavailable => NotOpen::Yet(error),
         _ => not_there(&error).into(),

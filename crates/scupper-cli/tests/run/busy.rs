@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::support::{Ended, Place, Running, await_waiting, ended};
+use crate::support::{Ended, Place, Running, await_waiting, ended, scupper};
 
 /// Has the file until it is dropped.
 struct Another(Connection);
@@ -58,6 +58,20 @@ fn it_is_waited_for_where_it_gets_busy_after_it_was_opened() {
     let mut run = waiting(&place, "");
     let another = Another::has(&place);
     assert!(run.read_error().contains("another process has the file"));
+    drop(another);
+    ran(&run.end());
+}
+
+#[test]
+fn a_url_that_waits_longer_than_a_call_takes_leaves_nothing_unknown() {
+    let place = Place::of_file("busy-patient");
+    place.fill("echo", "1/500ms", 1);
+    let patient = format!("{}?timeout=3600s", place.url());
+    let mut run = Running::new(scupper("--rate 1/500ms -- echo ran").env("SCUPPER_STORE", patient));
+    await_waiting(&run);
+    let another = Another::has(&place);
+    let said = run.read_error();
+    assert!(said.starts_with("scupper: store unavailable: ") && said.contains("asked again"), "{said}");
     drop(another);
     ran(&run.end());
 }
