@@ -41,7 +41,7 @@ impl Detached {
     }
 
     /// Drops the work where it stands.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "postgres", feature = "redis"))]
     pub(crate) fn end(self: &Arc<Self>) {
         self.is_over.store(true, Ordering::Release);
         self.go_on();
@@ -79,7 +79,7 @@ impl Wake for Detached {
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;

@@ -21,7 +21,7 @@
 //! | what can go wrong | [`Error`], [`ErrorKind`] |
 //! | time, and waiting for it | [`Timestamp`], [`Timer`], [`SystemTimer`], [`WallTimer`], [`ManualTimer`] |
 //! | how much of what per how long | [`Rate`], [`Rates`], under an [`Algorithm`] a [`Quota`] |
-//! | where buckets live, and what is asked of such a place | [`store`], [`MemoryStore`], and behind their features `SharedMemoryStore`, `SqliteStore`, `RedisStore` |
+//! | where buckets live, and what is asked of such a place | [`store`], [`MemoryStore`], and behind their features `SharedMemoryStore`, `SqliteStore`, `RedisStore`, `PostgresStore` |
 //! | the answer | [`Decision`], [`Permit`], [`Denied`], [`NeverFits`], [`Detailed`], [`Snapshot`] |
 //! | which bucket a request goes to | [`Routed`], [`RouteRequest`] |
 //! | when the store cannot tell | [`OutagePolicy`] |
@@ -31,7 +31,8 @@
 //! # Features
 //!
 //! `sqlite`: `SqliteStore`, one limit for all processes of a host, durable in a file. `shared-memory`: `SharedMemoryStore`, the
-//! same at the speed of memory. `redis`: `RedisStore`, one limit for many machines. `serde`: rates, quotas and what is counted can
+//! same at the speed of memory. `redis`: `RedisStore`, one limit for many machines.
+//! `postgres`: `PostgresStore`, the same where the data already is. `serde`: rates, quotas and what is counted can
 //! be serialized. `tokio`: the clock of a Tokio runtime, for tests under its paused time. `conformance`: the test suite for stores.
 
 mod sync;
@@ -90,6 +91,8 @@ pub use rates::Rates;
 pub use route::{RouteRequest, Routed};
 pub use source::Source;
 pub use store::{Cause, Cursor, MemoryStore, Page, Snapshot, Usage};
+#[cfg(feature = "postgres")]
+pub use store::{Durability, PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis")]
 pub use store::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "shared-memory")]

@@ -51,6 +51,11 @@ impl Asked {
         Operation { key: &self.key, at: self.at, action }
     }
 
+    #[cfg(feature = "postgres")]
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Whether nobody but the asker has anything of it.
     pub(super) fn is_for_the_asker(&self) -> bool {
         matches!(self.what, What::Acquire(..) | What::Peek(_) | What::List(..))

@@ -95,6 +95,7 @@ impl<C: Carrier> Coalescer<C> {
         Self(Arc::new(Shared { carrier, bounds, queue }))
     }
 
+    #[cfg(feature = "redis")]
     pub(crate) fn carrier(&self) -> &Arc<C> {
         &self.0.carrier
     }

@@ -64,6 +64,7 @@ impl Runner {
     ///
     /// # Panics
     /// Outside of both.
+    #[cfg(feature = "redis")]
     pub(crate) fn here() -> Self {
         Self { handle: Handle::current(), is_closed: Arc::default() }
     }

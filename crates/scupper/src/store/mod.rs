@@ -14,7 +14,7 @@ mod contract;
 
 mod memory;
 
-#[cfg(any(feature = "sqlite", feature = "shared-memory"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "shared-memory"))]
 mod asked;
 
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
@@ -23,14 +23,26 @@ mod host_clock;
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
 mod gate;
 
-#[cfg(any(feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod percent;
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod answers;
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod pause;
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod tls;
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod io;
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod coalesce;
+
+#[cfg(feature = "postgres")]
+mod postgres;
 
 #[cfg(feature = "redis")]
 mod redis;
@@ -51,6 +63,8 @@ pub(crate) use memory::Handle as MemoryHandle;
 pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use open::{connect, connect_blocking, open};
 pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapshot, Usage, Verdict};
+#[cfg(feature = "postgres")]
+pub use postgres::{Durability, PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "shared-memory")]

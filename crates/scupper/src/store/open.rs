@@ -13,6 +13,7 @@ use crate::timer::block_on;
 /// | `memory:` | [`MemoryStore`], new and empty | |
 /// | `sqlite:limits.db`, `sqlite:/var/lib/app/limits.db` | `SqliteStore`, in this file; `?timeout=500ms` may follow | `sqlite` |
 /// | `redis://…`, `rediss://…`, `redis+sentinel://…`, `redis+cluster://…` and the like | `RedisStore`, which says more of its URLs | `redis` |
+/// | `postgres://…`, `postgresql://…` | `PostgresStore`, which says more of its URLs | `postgres` |
 /// | `shm:name`, `shm:/path/to/file` | `SharedMemoryStore`, made if it is not there | `shared-memory` |
 ///
 /// A remote store is not reached before the first request; [`connect`] goes there at once. A file is opened at once. In the
@@ -43,6 +44,10 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>> {
         Kind::Redis => Ok(Arc::new(crate::store::redis::RedisStore::open(url)?)),
         #[cfg(not(feature = "redis"))]
         Kind::Redis => Err(not_built_in("redis")),
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => Ok(Arc::new(crate::store::postgres::PostgresStore::open(url)?)),
+        #[cfg(not(feature = "postgres"))]
+        Kind::Postgres => Err(not_built_in("postgres")),
         #[cfg(feature = "shared-memory")]
         Kind::SharedMemory => Ok(Arc::new(crate::store::shared_memory::SharedMemoryStore::open(url)?)),
         #[cfg(not(feature = "shared-memory"))]
@@ -67,6 +72,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>> {
     match Kind::of(url)? {
         #[cfg(feature = "redis")]
         Kind::Redis => Ok(Arc::new(crate::store::redis::RedisStore::connect(url).await?)),
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => Ok(Arc::new(crate::store::postgres::PostgresStore::connect(url).await?)),
         _ => open(url),
     }
 }
@@ -90,6 +97,7 @@ enum Kind {
     Memory,
     Sqlite,
     Redis,
+    Postgres,
     SharedMemory,
 }
 
@@ -97,8 +105,8 @@ impl Kind {
     /// Only what can be nothing but a scheme is ever quoted: where somebody forgot it, a password stands there.
     fn of(url: &str) -> Result<Self> {
         let wrong = |what: String| {
-            let right = "write memory:, sqlite:file, shm:name, redis://host, rediss://host, redis+sentinel://host/master or \
-                         redis+cluster://host,host";
+            let right = "write memory:, sqlite:file, shm:name, redis://host, rediss://host, redis+sentinel://host/master, \
+                         redis+cluster://host,host or postgres://host/database";
             Error::new(ErrorKind::InvalidConfig, format!("{what}; {right}"))
         };
         let Some((scheme, rest)) = url.split_once(':') else {
@@ -111,6 +119,7 @@ impl Kind {
             "memory" => Err(wrong("nothing can follow after memory:".to_owned())),
             "sqlite" => Ok(Self::Sqlite),
             "shm" => Ok(Self::SharedMemory),
+            "postgres" | "postgresql" => Ok(Self::Postgres),
             _ if scheme.starts_with("redis") || scheme.starts_with("valkey") => Ok(Self::Redis),
             _ => {
                 let is_scheme = rest.starts_with("//")
@@ -126,7 +135,7 @@ impl Kind {
     }
 }
 
-#[cfg(not(all(feature = "redis", feature = "sqlite", feature = "shared-memory")))]
+#[cfg(not(all(feature = "postgres", feature = "redis", feature = "sqlite", feature = "shared-memory")))]
 #[cold]
 fn not_built_in(feature: &str) -> Error {
     let what = format!("stores of {feature} are not built in; build scupper with the feature `{feature}`");

@@ -1,10 +1,10 @@
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use redis::{Pipeline, Value};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::pause::pause;
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::evaluated::{Answered, Astray, Elsewhere, Evaluated, Group, is_asking};
 use crate::store::redis::failure::{Refusal, broken, not_seen, unreadable};
@@ -45,8 +45,6 @@ struct Reached {
 }
 
 impl Node {
-    const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-    const LONGEST_PAUSE: Duration = Duration::from_secs(1);
     /// A server that is asked to keep the script and does not know it at once is not fit for it.
     const MOST_ROUNDS: u32 = 4;
 
@@ -248,11 +246,4 @@ fn pipeline(groups: &[Group], load: bool) -> Pipeline {
         pipeline.add_command(script::call(group));
     }
     pipeline
-}
-
-/// Longer after each failure, and not at the same time for all hosts of a network.
-fn pause(failures: u32) -> Duration {
-    let whole = Node::SHORTEST_PAUSE.saturating_mul(1 << failures.min(10)).min(Node::LONGEST_PAUSE);
-    let percent = 50 + RandomState::new().hash_one(failures) % 51;
-    whole * u32::try_from(percent).unwrap_or(100) / 100
 }

@@ -1,20 +1,21 @@
 use std::path::Path;
 
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::store::redis::access::TlsFiles;
+use crate::store::tls::{Named, invalid, roots_of_host};
 use crate::sync::Arc;
+
+const URL: &str = "Redis URL";
 
 /// Reads the files.
 pub(super) fn connector(files: &TlsFiles) -> Result<TlsConnector> {
     let roots = match &files.authority {
-        Some(path) => roots_of(path)?,
-        None => roots_of_host()?,
+        Some(path) => named("ca", path).roots()?,
+        None => roots_of_host("ca", URL)?,
     };
     // No default of the process is asked: it belongs to the program that this library is part of.
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -24,9 +25,8 @@ pub(super) fn connector(files: &TlsFiles) -> Result<TlsConnector> {
     let config = match &files.client {
         None => builder.with_no_client_auth(),
         Some(client) => {
-            let chain = certificates("cert", &client.certificate)?;
-            let key = PrivateKeyDer::from_pem_file(&client.key)
-                .map_err(|error| unreadable("key", &client.key, "private key without a passphrase", error))?;
+            let chain = named("cert", &client.certificate).certificates()?;
+            let key = named("key", &client.key).key()?;
             builder.with_client_auth_cert(chain, key).map_err(|error| {
                 let (cert, key) = (client.certificate.display(), client.key.display());
                 invalid(format!("the certificate {cert} and the key {key} do not fit each other"), error)
@@ -36,59 +36,8 @@ pub(super) fn connector(files: &TlsFiles) -> Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn roots_of(path: &Path) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates("ca", path)? {
-        roots.add(certificate).map_err(|error| {
-            invalid(
-                format!("{}, named by the option ca, holds a certificate that cannot be read", path.display()),
-                error,
-            )
-        })?;
-    }
-    Ok(roots)
-}
-
-fn roots_of_host() -> Result<RootCertStore> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    // Among those of a host there may be some that are of no use here.
-    roots.add_parsable_certificates(found.certs);
-    if !roots.is_empty() {
-        return Ok(roots);
-    }
-    let error = Error::new(
-        ErrorKind::InvalidConfig,
-        "this host trusts no certificate authority; name the PEM file of one with the option ca in the Redis URL, or install \
-         the host's (the package ca-certificates)",
-    );
-    Err(match found.errors.into_iter().next() {
-        Some(cause) => error.with_source(cause),
-        None => error,
-    })
-}
-
-fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let read = read.and_then(|found| if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) });
-    read.map_err(|error| unreadable(option, path, "certificate", error))
-}
-
-fn unreadable(option: &str, path: &Path, wanted: &str, error: pem::Error) -> Error {
-    let path = path.display();
-    match error {
-        pem::Error::Io(error) => {
-            invalid(format!("{path}, named by the option {option} in the Redis URL, cannot be read: {error}"), error)
-        }
-        error => invalid(
-            format!("{path}, named by the option {option} in the Redis URL, is no PEM file with a {wanted}"),
-            error,
-        ),
-    }
-}
-
-fn invalid(message: String, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::InvalidConfig, message).with_source(cause)
+fn named<'a>(option: &'static str, path: &'a Path) -> Named<'a> {
+    Named { path, option, url: URL }
 }
 
 #[cfg(test)]
@@ -96,6 +45,7 @@ mod tests {
     use std::error::Error as _;
 
     use super::*;
+    use crate::error::ErrorKind;
     use crate::store::redis::access::ClientFiles;
     use crate::store::redis::papers::{Authority, Folder};
 

@@ -1,0 +1,133 @@
+use crate::error::Error;
+use crate::store::coalesce::{Carrier, Coalescer};
+use crate::store::io::Runner;
+use crate::store::outcome::Outcome;
+use crate::store::postgres::arguments::Arguments;
+use crate::store::postgres::call::{Call, Group};
+use crate::store::postgres::failure::{Failure, Fate};
+use crate::store::postgres::general::General;
+use crate::store::postgres::job::Job;
+use crate::store::postgres::pool::{Lease, Pool};
+use crate::store::postgres::statement::Query;
+use crate::store::postgres::sweep::Sweeper;
+use crate::store::postgres::verdicts::{Decided, NUMBERS, outcome};
+use crate::sync::Arc;
+
+/// Has the server decide on what gathers, in one call of its function.
+pub(super) struct Decider {
+    pub(super) pool: Arc<Pool>,
+    /// Where what the function leaves undecided goes.
+    pub(super) general: Arc<Coalescer<General>>,
+    pub(super) sweeper: Sweeper,
+    pub(super) runner: Runner,
+}
+
+/// What became of a call.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    decided: Vec<(Job, Vec<Outcome>)>,
+    /// Nothing was done for these; they are to be carried out one by one.
+    undecided: Vec<Job>,
+    failed: Vec<(Job, Error)>,
+    /// How many buckets were looked at.
+    touched: usize,
+}
+
+impl Decider {
+    async fn decide(&self, lease: &Lease, call: &Call) -> Result<Vec<i64>, Failure> {
+        let mut tries = 1;
+        loop {
+            let place = &self.pool.entry().place;
+            let arguments = Arguments::of(call);
+            let work = async {
+                let statement = lease.statement(Query::Decide).await?;
+                lease.client().query_one(&statement, &arguments.parameters()).await?.try_get(0)
+            };
+            let work = async { work.await.map_err(|error| Failure::of(error, place)) };
+            match self.pool.call(lease, work).await {
+                Err(failure) if failure.fate == Fate::Met && tries < General::TRIES && failure.keeps_connection => {
+                    tries += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+impl Carried {
+    fn answered(&mut self, call: Call, numbers: &[i64], place: &str) {
+        let mut rest = numbers;
+        for group in call.0.into_values() {
+            let length = (NUMBERS * group.entries.len()).min(rest.len());
+            let (said, others) = rest.split_at(length);
+            rest = others;
+            match Decided::of(&group, said) {
+                Decided::Undecided => self.undecided.extend(group.jobs),
+                Decided::Unreadable => self.fail(group.jobs, &Failure::unreadable(place).error),
+                Decided::Decided(verdicts) => {
+                    let mut outcomes = verdicts.into_iter().map(outcome);
+                    for job in group.jobs {
+                        let outcomes = outcomes.by_ref().take(job.asked.len()).collect();
+                        self.decided.push((job, outcomes));
+                    }
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, call: Call, failure: &Failure) {
+        // What is wrong with one bucket is no matter of the others.
+        let is_for_one = match failure.fate {
+            Fate::Spoiled => true,
+            Fate::Locked => call.0.len() > 1,
+            Fate::Met | Fate::NotDone | Fate::Unknown => false,
+        };
+        let jobs = call.0.into_values().flat_map(|group: Group| group.jobs);
+        if is_for_one {
+            self.undecided.extend(jobs);
+        } else {
+            self.fail(jobs, &failure.error);
+        }
+    }
+
+    fn fail(&mut self, jobs: impl IntoIterator<Item = Job>, error: &Error) {
+        self.failed.extend(jobs.into_iter().map(|job| (job, error.again())));
+    }
+}
+
+impl Carrier for Decider {
+    type Job = Job;
+    type Answers = Carried;
+
+    async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Carried {
+        let mut carried = Carried::default();
+        let (call, rest) = Call::of(jobs);
+        carried.undecided = rest;
+        carried.touched = call.0.len();
+        let lease = match self.pool.lease().await {
+            Ok(lease) => lease,
+            Err(error) => {
+                carried.failed(call, &Failure::not_sent(error));
+                return carried;
+            }
+        };
+        match self.decide(&lease, &call).await {
+            Ok(numbers) => carried.answered(call, &numbers, &self.pool.entry().place),
+            Err(failure) => carried.failed(call, &failure),
+        }
+        carried
+    }
+
+    fn deliver(self: Arc<Self>, carried: Carried) {
+        for (job, outcomes) in carried.decided {
+            job.finish(outcomes);
+        }
+        for (job, error) in carried.failed {
+            job.fail(&error);
+        }
+        for job in carried.undecided {
+            self.general.send(job, &self.runner);
+        }
+        self.sweeper.after(carried.touched);
+    }
+}

@@ -1,0 +1,154 @@
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+
+use tokio_postgres::Error as PostgresError;
+use tokio_postgres::error::{DbError, Severity, SqlState};
+
+use crate::error::{Error, ErrorKind};
+
+/// How a call came to nothing, or to nobody knows what.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) fate: Fate,
+    /// Whether the connection can be used again.
+    pub(super) keeps_connection: bool,
+    pub(super) error: Error,
+}
+
+/// What became of what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Nothing: it met another transaction, and can be asked for once more.
+    Met,
+    /// Nothing: somebody else had one of the buckets for too long.
+    Locked,
+    /// Nothing, and it may be for the sake of one bucket among several.
+    Spoiled,
+    /// Nothing, and others would fare no better now.
+    NotDone,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Failure {
+    /// Of a call that was sent.
+    #[cold]
+    pub(super) fn of(error: PostgresError, place: &str) -> Self {
+        let Some(said) = error.as_db_error() else { return Self::unanswered(error, place) };
+        let (fate, kind, advice) = meaning(said.code());
+        let is_over = said.parsed_severity().is_none_or(|severity| severity != Severity::Error);
+        let outcome = if fate == Fate::Unknown {
+            "what was asked may or may not have been done"
+        } else {
+            "nothing was taken"
+        };
+        let what = format!("Postgres at {place} says {}; {outcome}{advice}", shown(said));
+        let keeps_connection = !is_over && fate != Fate::Unknown && kind != ErrorKind::InvalidConfig;
+        Self { fate, keeps_connection, error: Error::new(kind, what).with_source(error) }
+    }
+
+    fn unanswered(error: PostgresError, place: &str) -> Self {
+        let what = format!(
+            "Postgres at {place} did not answer ({}); what was asked may or may not have been done",
+            chain(&error)
+        );
+        let error = Error::new(ErrorKind::Unknown, what).with_source(error);
+        Self { fate: Fate::Unknown, keeps_connection: false, error }
+    }
+
+    /// There was no answer in time.
+    #[cold]
+    pub(super) fn late(place: &str) -> Self {
+        let what =
+            format!("Postgres at {place} did not answer in time; what was asked may or may not have been done");
+        Self { fate: Fate::Unknown, keeps_connection: false, error: Error::new(ErrorKind::Unknown, what) }
+    }
+
+    /// It was not sent.
+    pub(super) fn not_sent(error: Error) -> Self {
+        Self { fate: Fate::NotDone, keeps_connection: false, error }
+    }
+
+    /// What came back cannot be read, or what is stored.
+    #[cold]
+    pub(super) fn unreadable(place: &str) -> Self {
+        let what = format!("Postgres at {place} answered something that is no answer of this store's function");
+        Self { fate: Fate::Unknown, keeps_connection: false, error: Error::new(ErrorKind::Unknown, what) }
+    }
+
+    /// The same where it is known that nothing had been changed yet, or that it was all undone.
+    pub(super) fn nothing_done(self) -> Self {
+        if self.fate != Fate::Unknown {
+            return self;
+        }
+        let message = self.error.message().replace("what was asked may or may not have been done", "nothing was taken");
+        Self { fate: Fate::NotDone, error: Error::new(ErrorKind::Unavailable, message), ..self }
+    }
+}
+
+/// What a server's error means: all but a few say that the transaction was undone.
+fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
+    let unavailable = |fate| (fate, ErrorKind::Unavailable, "");
+    match code.code() {
+        "40001" | "40P01" => unavailable(Fate::Met),
+        "55P03" => unavailable(Fate::Locked),
+        // It may have been at its commit.
+        "40003" | "57P01" | "57P02" | "57P05" => (Fate::Unknown, ErrorKind::Unknown, ""),
+        code if code.starts_with("08") => (Fate::Unknown, ErrorKind::Unknown, ""),
+        "57014" | "57P03" | "25P03" => unavailable(Fate::NotDone),
+        "25006" => {
+            (Fate::NotDone, ErrorKind::Unavailable, "; it is a standby that takes no changes: name its primary")
+        }
+        code if code.starts_with("53") => unavailable(Fate::NotDone),
+        "42501" => (Fate::NotDone, ErrorKind::InvalidConfig, RIGHTS),
+        "3F000" | "42883" | "42P01" | "42703" | "42704" | "42809" | "42P02" | "42P13" | "42804" => {
+            (Fate::NotDone, ErrorKind::InvalidConfig, OTHER_SCHEMA)
+        }
+        "XX001" | "XX002" => (Fate::Spoiled, ErrorKind::Corrupt, "; have its tables and indexes checked"),
+        _ => unavailable(Fate::Spoiled),
+    }
+}
+
+const RIGHTS: &str = "; grant the role of the store USAGE on the schema, EXECUTE on its functions, and SELECT, INSERT, UPDATE and \
+    DELETE on its tables: docs/postgres.md has the lines";
+const OTHER_SCHEMA: &str = "; the schema is not what this library made: remove it, or have its owner run what \
+    `scupper schema postgres` prints";
+
+/// No connection could be made.
+#[cold]
+pub(super) fn not_reached(error: PostgresError, place: &str) -> Error {
+    let kind = match (error.as_db_error(), error.source()) {
+        (Some(said), _) => match said.code().code() {
+            code if code.starts_with("28") || code == "3D000" || code == "42501" => ErrorKind::InvalidConfig,
+            _ => ErrorKind::Unavailable,
+        },
+        // A certificate or a password that is missing or of no use: time does not help.
+        (None, Some(cause)) => match cause.downcast_ref::<std::io::Error>() {
+            Some(error) if error.get_ref().is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>()) => {
+                ErrorKind::InvalidConfig
+            }
+            Some(_) => ErrorKind::Unavailable,
+            None => ErrorKind::InvalidConfig,
+        },
+        (None, None) => ErrorKind::Unavailable,
+    };
+    let said = error.as_db_error().map_or_else(|| chain(&error), shown);
+    Error::new(kind, format!("Postgres at {place} could not be reached: {said}")).with_source(error)
+}
+
+/// The server's words and their code, without what it shows of values.
+fn shown(said: &DbError) -> String {
+    format!("{:?} ({})", said.message(), said.code().code())
+}
+
+/// What went wrong, and why.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {cause}");
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,65 @@
+//! Buckets in Postgres.
+
+mod settings;
+
+mod tls_mode;
+
+mod options;
+
+mod url;
+
+mod certificate;
+
+mod verifier;
+
+mod tls;
+
+mod failure;
+
+mod id;
+
+mod schema;
+
+mod statement;
+
+mod session;
+
+mod in_turn;
+
+mod entry;
+
+mod pool;
+
+mod job;
+
+mod intake;
+
+mod call;
+
+mod arguments;
+
+mod verdicts;
+
+mod log;
+
+mod stored;
+
+mod transaction;
+
+mod general;
+
+mod sweep;
+
+mod decider;
+
+mod list;
+
+mod way;
+
+mod store;
+
+mod builder;
+
+pub use builder::PostgresStoreBuilder;
+pub use settings::Durability;
+pub use store::PostgresStore;

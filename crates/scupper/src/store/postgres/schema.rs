@@ -1,0 +1,69 @@
+//! What is in the schema.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The form of the tables and functions. Another is an error, never a guess.
+pub(super) const VERSION: i32 = 1;
+
+/// Its name as the SQL has it.
+const PLACEHOLDER: &str = "{s}";
+const TEXT: &str = include_str!("schema.sql");
+
+/// Where the tables and functions are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Schema {
+    name: String,
+    quoted: String,
+}
+
+impl Schema {
+    /// Unless another is named.
+    pub(super) const DEFAULT: &str = "scupper";
+    /// Of a longer name, servers drop the end.
+    const LONGEST: usize = 63;
+
+    pub(super) fn new(name: &str) -> Result<Self> {
+        if !(1..=Self::LONGEST).contains(&name.len()) || name.contains('\0') {
+            let what = format!(
+                "the name of the schema has {} bytes; a name in Postgres has 1 to {}, and no NUL among them",
+                name.len(),
+                Self::LONGEST
+            );
+            return Err(Error::new(ErrorKind::InvalidConfig, what));
+        }
+        Ok(Self { name: name.to_owned(), quoted: format!("\"{}\"", name.replace('"', "\"\"")) })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SQL that names this schema.
+    pub(super) fn within(&self, sql: &str) -> String {
+        sql.replace(PLACEHOLDER, &self.quoted)
+    }
+
+    /// What makes it, tables, functions and all.
+    pub(super) fn sql(&self) -> String {
+        self.within(TEXT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_that_there_can_be_is_quoted() {
+        let schema = Schema::new("we\"ird; name").unwrap();
+        assert_eq!(schema.within("SELECT {s}.version()"), "SELECT \"we\"\"ird; name\".version()");
+        assert!(!schema.sql().contains(PLACEHOLDER));
+    }
+
+    #[test]
+    fn a_name_that_there_cannot_be_is_refused() {
+        for name in ["", "a\0b", &"n".repeat(64)] {
+            assert_eq!(Schema::new(name).unwrap_err().kind(), ErrorKind::InvalidConfig);
+        }
+    }
+}

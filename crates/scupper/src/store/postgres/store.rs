@@ -1,0 +1,157 @@
+use std::fmt;
+use std::process;
+
+use tokio::task::unconstrained;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::batch::Batch;
+use crate::store::contract::Store;
+use crate::store::io::Io;
+use crate::store::postgres::entry::Entry;
+use crate::store::postgres::intake::Intake;
+use crate::store::postgres::schema::Schema;
+use crate::store::postgres::way::Way;
+use crate::store::submission::{Outcomes, Submission};
+use crate::sync::{Arc, Mutex, lock};
+
+/// Buckets in a Postgres database: one limit for many machines, where the data already is.
+///
+/// Each decision is one call of a function on the server, at the server's own time: no client's clock matters. Calls of this
+/// process gather while others are under way and go out together, so that a flood costs the server little. A bucket is a row
+/// that leaves by itself; `docs/postgres.md` tells its form, and what a crash of a server can forget.
+///
+/// The tables and functions are in a schema of their own, which is made at the first use if the role may make it; otherwise its
+/// owner runs [`schema_sql`](Self::schema_sql) once. Nothing else in the database is touched.
+///
+/// A URL is `postgres://user:password@host:5432/database?schema=scupper`, or begins with `postgresql://`; what is left away is as
+/// any client of Postgres has it. Special characters of users, passwords and options are written like `%40`.
+///
+/// | option | what it says |
+/// |---|---|
+/// | `schema` | where the tables are: `scupper` unless set |
+/// | `durability` | `strict`, unless set, or `relaxed`: [`Durability`](super::Durability) |
+/// | `pool` | connections at the most: 8 unless set |
+/// | `connect_timeout` | seconds that making a connection may take: 0.75 unless set |
+/// | `sslmode` | `disable`, `prefer` (unless set), `require`, `verify-ca` or `verify-full` |
+/// | `sslrootcert`, `sslcert`, `sslkey` | files in PEM for TLS |
+/// | `host`, `port`, `user`, `password`, `dbname`, `application_name`, `options`, `target_session_attrs`, `channel_binding`, … | as for any client |
+///
+/// Clones share their connections, which end with the last of them. Talking to the server is done by a thread of the store's own,
+/// so that it works in any runtime or none, and blocking on it inside of an asynchronous task holds up that task's thread alone.
+/// Nothing that may have been carried out is sent again: a call that broke off after it was sent is
+/// [`ErrorKind::Unknown`](crate::ErrorKind::Unknown), one that was not sent, or that the server undid,
+/// [`Unavailable`](crate::ErrorKind::Unavailable).
+///
+/// # Examples
+/// ```no_run
+/// use scupper::{Limiter, PostgresStore};
+///
+/// let store = PostgresStore::open("postgres://app:secret@10.0.0.1/app")?;
+/// let limiter = Limiter::builder().rates(["5/s".parse()?, "1000/h".parse()?]).store(store).build()?;
+/// if limiter.try_acquire("user:42")?.is_admitted() {
+///     println!("one of five in this second, whichever machine asks");
+/// }
+/// # Ok::<(), scupper::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct PostgresStore(Arc<Inner>);
+
+struct Inner {
+    entry: Arc<Entry>,
+    /// Who talks to the server, and in which process: a fork has the memory, and not the thread.
+    active: Mutex<Option<(u32, Arc<Active>)>>,
+}
+
+struct Active {
+    way: Arc<Way>,
+    io: Io,
+}
+
+impl PostgresStore {
+    pub(super) fn at(entry: Entry) -> Self {
+        Self(Arc::new(Inner { entry: Arc::new(entry), active: Mutex::new(None) }))
+    }
+
+    /// The SQL that makes this schema, with its tables and functions, for an owner of the database to run beforehand: where the
+    /// role of the store may not. It can be run again, also while the store is in use.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] if there can be no schema of this name.
+    ///
+    /// # Examples
+    /// ```
+    /// let sql = scupper::PostgresStore::schema_sql("limits")?;
+    /// assert!(sql.contains("CREATE SCHEMA IF NOT EXISTS \"limits\""));
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
+    pub fn schema_sql(schema: &str) -> Result<String> {
+        Ok(Schema::new(schema)?.sql())
+    }
+
+    /// Whether the server can be reached, and is ready.
+    pub(super) async fn check(&self) -> Result<()> {
+        let active = self.0.active()?;
+        let way = Arc::clone(&active.way);
+        let checked = active.io.runner().spawn(async move { way.check().await });
+        unconstrained(checked).await.unwrap_or_else(|lost| {
+            Err(Error::new(ErrorKind::Closed, "the store was closed meanwhile").with_source(lost))
+        })
+    }
+}
+
+impl Inner {
+    fn active(&self) -> Result<Arc<Active>> {
+        let mut active = lock(&self.active);
+        let process = process::id();
+        if let Some((_, active)) = active.as_ref().filter(|(of, _)| *of == process) {
+            return Ok(Arc::clone(active));
+        }
+        let io = Io::start("scupper-postgres")?;
+        let way = Arc::new(Way::new(&self.entry, io.runner().clone())?);
+        let started = Arc::new(Active { way, io });
+        // What another process left here is not ours to end.
+        std::mem::forget(active.replace((process, Arc::clone(&started))));
+        Ok(started)
+    }
+}
+
+impl Store for PostgresStore {
+    fn submit(&self, batch: Batch<'_>) -> Submission {
+        let active = match self.0.active() {
+            Ok(active) => active,
+            Err(error) => {
+                let errors: Outcomes = batch.operations().iter().map(|_| Err(error.again())).collect();
+                return Submission::Ready(errors);
+            }
+        };
+        let intake = Intake::of(batch);
+        for job in intake.jobs {
+            active.way.send(job);
+        }
+        for asked in intake.lists {
+            active.way.list(asked);
+        }
+        let answers = intake.answers;
+        // Whoever waits in a task blocks it, and would not hear of the answer where the task's budget was spent.
+        Submission::Pending(Box::pin(unconstrained(async move {
+            let outcomes = answers.gather().await;
+            // Until then, whoever drops the store last does not end what carries the call.
+            drop(active);
+            outcomes
+        })))
+    }
+
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = &self.0.entry;
+        f.debug_struct("PostgresStore")
+            .field("place", &entry.place)
+            .field("schema", &entry.schema.name())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,99 @@
+use tokio_postgres::{Error as PostgresError, Row};
+
+use crate::error::Result;
+use crate::store::bucket::{BucketState, Numbers, corrupt};
+use crate::store::postgres::arguments::bigint;
+use crate::store::postgres::log::{Chunk, Log};
+
+/// A bucket as its rows have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) head: Vec<u64>,
+    pub(super) log: Log,
+}
+
+/// The rows of a bucket, before anybody has looked whether they are one's.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// The server's clock, in microseconds.
+    pub(super) clock: i64,
+    bucket: Option<Numbered>,
+    chunks: Vec<(i64, i64, Vec<i64>)>,
+}
+
+#[derive(Debug)]
+struct Numbered {
+    head: Vec<i64>,
+    recent: Vec<i64>,
+    base: i64,
+    spilled: i64,
+    first: i64,
+    last: i64,
+    slots: i32,
+}
+
+impl Rows {
+    pub(super) fn read(bucket: &Row, chunks: &[Row]) -> Result<Self, PostgresError> {
+        let numbered = match bucket.try_get::<_, Option<Vec<i64>>>(2)? {
+            None => None,
+            Some(head) => Some(Numbered {
+                head,
+                recent: bucket.try_get(3)?,
+                base: bucket.try_get(4)?,
+                spilled: bucket.try_get(5)?,
+                first: bucket.try_get(6)?,
+                last: bucket.try_get(7)?,
+                slots: bucket.try_get(9)?,
+            }),
+        };
+        let chunk = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let chunks = chunks.iter().map(chunk).collect::<Result<_, PostgresError>>()?;
+        Ok(Self { clock: bucket.try_get(0)?, bucket: numbered, chunks })
+    }
+
+    /// The bucket, if there is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if the rows are none that this library writes.
+    pub(super) fn stored(self) -> Result<Option<Stored>> {
+        let Some(bucket) = self.bucket else { return Ok(None) };
+        let chunk = |(number, starts, events): (i64, i64, Vec<i64>)| {
+            Ok(Chunk { number, starts: starts.cast_unsigned(), events: pairs(&events)? })
+        };
+        let log = Log {
+            base: bucket.base.cast_unsigned(),
+            spilled: bucket.spilled.cast_unsigned(),
+            first: bucket.first,
+            last: bucket.last,
+            slots: bucket.slots,
+            chunks: self.chunks.into_iter().map(chunk).collect::<Result<_>>()?,
+            recent: pairs(&bucket.recent)?,
+        };
+        let head = bucket.head.into_iter().map(i64::cast_unsigned).collect();
+        Ok(Some(Stored { head, log }))
+    }
+}
+
+impl Stored {
+    pub(super) fn state(&self) -> Result<BucketState> {
+        BucketState::from_numbers(&self.head, self.log.events()?)
+    }
+
+    /// Whether these numbers are what is stored.
+    pub(super) fn is(&self, numbers: &Numbers) -> bool {
+        self.head == numbers.head && self.log.events().is_ok_and(|events| events == numbers.events)
+    }
+}
+
+fn pairs(numbers: &[i64]) -> Result<Vec<(u64, u64)>> {
+    let (pairs, rest) = numbers.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(corrupt("an event of its log is cut off"));
+    }
+    Ok(pairs.iter().map(|[tick, total]| (tick.cast_unsigned(), total.cast_unsigned())).collect())
+}
+
+/// Tick and total of each event, one behind the other.
+pub(super) fn flat(events: &[(u64, u64)]) -> Vec<i64> {
+    events.iter().flat_map(|(tick, total)| [bigint(*tick), bigint(*total)]).collect()
+}

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::store::io::Runner;
+use crate::store::postgres::failure::Failure;
+use crate::store::postgres::id::Id;
+use crate::store::postgres::pool::Pool;
+use crate::store::postgres::statement::Query;
+use crate::sync::{Arc, AtomicU64, Ordering, Weak};
+
+/// Has idle rows leave: some after calls, as many as keep up with what calls can have made, and some now and then.
+#[derive(Clone)]
+pub(super) struct Sweeper(Arc<Due>);
+
+#[derive(Default)]
+struct Due {
+    /// So many rows are to be looked at for what calls have touched.
+    rows: AtomicU64,
+    come: Notify,
+}
+
+/// For each bucket that a call touches, so many rows are looked at.
+const ROWS_A_BUCKET: u64 = 2;
+/// So many are looked at in one go.
+const FEWEST: u64 = 64;
+const MOST: u64 = 1_000;
+/// So often some are looked at, whatever comes.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Sweeper {
+    /// Sweeps for as long as the pool is there.
+    pub(super) fn start(pool: &Arc<Pool>, runner: &Runner) -> Self {
+        let due = Arc::<Due>::default();
+        runner.spawn(sweep(Arc::downgrade(pool), Arc::clone(&due)));
+        Self(due)
+    }
+
+    /// So many buckets were touched by a call.
+    pub(super) fn after(&self, buckets: usize) {
+        let rows = ROWS_A_BUCKET * buckets as u64;
+        let before = self.0.rows.fetch_add(rows, Ordering::Relaxed);
+        if before < FEWEST && before + rows >= FEWEST {
+            self.0.come.notify_one();
+        }
+    }
+}
+
+async fn sweep(pool: Weak<Pool>, due: Arc<Due>) {
+    let mut next = Some(Id::FIRST);
+    loop {
+        let is_called = timeout(PAUSE, due.come.notified()).await.is_ok();
+        let Some(pool) = pool.upgrade() else { return };
+        loop {
+            let rows = due.rows.swap(0, Ordering::Relaxed);
+            let most = if is_called { rows.clamp(FEWEST, MOST) } else { MOST };
+            // What goes wrong here goes wrong for those who ask, too, and they are told.
+            let Ok(swept) = step(&pool, next.unwrap_or(Id::FIRST), most).await else { break };
+            next = swept.next;
+            due.rows.fetch_add(rows.saturating_sub(most), Ordering::Relaxed);
+            // Where many are idle, there are more.
+            if swept.removed * 4 < most {
+                break;
+            }
+        }
+    }
+}
+
+struct Swept {
+    next: Option<Id>,
+    removed: u64,
+}
+
+async fn step(pool: &Pool, after: Id, most: u64) -> crate::Result<Swept> {
+    let lease = pool.lease().await?;
+    let most = i32::try_from(most).unwrap_or(i32::MAX);
+    let work = async {
+        let statement = lease.statement(Query::Sweep).await?;
+        let row = lease.client().query_one(&statement, &[&after, &most]).await?;
+        let removed = u64::try_from(row.try_get::<_, i32>(2)?).unwrap_or_default();
+        Ok(Swept { next: row.try_get(0)?, removed })
+    };
+    let work = async { work.await.map_err(|error| Failure::of(error, &pool.entry().place)) };
+    pool.call(&lease, work).await.map_err(|failure| failure.error)
+}

@@ -1,0 +1,127 @@
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::percent;
+use crate::store::postgres::options::Options;
+use crate::store::postgres::settings::Durability;
+use crate::store::postgres::tls_mode::TlsMode;
+
+/// What a Postgres URL says. It is shown without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) config: Config,
+    /// Where the servers are, for whoever reads an error.
+    pub(super) place: String,
+    pub(super) schema: Option<String>,
+    pub(super) durability: Option<Durability>,
+    pub(super) pool: Option<usize>,
+    pub(super) connect_within: Option<Duration>,
+    pub(super) tls: Tls,
+}
+
+/// Whether what is said is kept from others, and from whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tls {
+    pub(super) mode: TlsMode,
+    /// Who vouches for the server, in place of those that this host trusts.
+    pub(super) authority: Option<PathBuf>,
+    /// A certificate of this client, and its key.
+    pub(super) client: Option<(PathBuf, PathBuf)>,
+}
+
+const RIGHT_SCHEME: &str = "a Postgres URL begins with postgres:// or postgresql://, like postgres://user:password@host:5432/database";
+const STRAY: &str = "the Postgres URL has a '@' or a '#' where none can be; in a user, a password, a database or an option, write '@' \
+    as %40, '#' as %23, '/' as %2F, '?' as %3F and '%' as %25";
+const NO_HOST: &str = "the Postgres URL names no host; write postgres://host/database, or postgres:///database?host=/path for the \
+    folder of a socket";
+
+impl FromStr for Address {
+    type Err = Error;
+
+    /// Errors name the part that is wrong, and quote nothing of it: where a character is missing, it may be the password.
+    fn from_str(text: &str) -> Result<Self> {
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| invalid(RIGHT_SCHEME))?;
+        if !["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Err(invalid(RIGHT_SCHEME));
+        }
+        let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if tail.contains(['@', '#']) {
+            return Err(invalid(STRAY));
+        }
+        let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+        let mut options = Options::parse(query)?;
+        let (credentials, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        if credentials.contains(['@', ',']) {
+            return Err(invalid(STRAY));
+        }
+        let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+        options.add("user", percent::decode(user, "user in the Postgres URL")?)?;
+        options.add("password", percent::decode(password, "password in the Postgres URL")?)?;
+        let database = path.strip_prefix('/').unwrap_or_default();
+        options.add("dbname", percent::decode(database, "database in the Postgres URL")?)?;
+        options.add_hosts(hosts)?;
+        Self::of(options)
+    }
+}
+
+impl Address {
+    fn of(mut options: Options) -> Result<Self> {
+        let place = options.place().ok_or_else(|| invalid(NO_HOST))?;
+        let schema = options.take("schema");
+        let durability = options.take("durability").map(|text| durability(&text)).transpose()?;
+        let pool = options.take("pool").map(|text| number("pool", &text)).transpose()?;
+        let seconds = options.take("connect_timeout").map(|text| number("connect_timeout", &text)).transpose()?;
+        let tls = Tls::of(&mut options)?;
+        let config = options.into_config(tls.mode)?;
+        // As it is there, 0 is no limit, and so is what is not there.
+        let connect_within = seconds.filter(|&seconds| seconds > 0).map(Duration::from_secs);
+        Ok(Self { config, place, schema, durability, pool, connect_within, tls })
+    }
+}
+
+impl Tls {
+    fn of(options: &mut Options) -> Result<Self> {
+        let mode = options.take("sslmode").map_or(Ok(TlsMode::default()), |text| text.parse())?;
+        let mut file = |name: &str| match options.take(name) {
+            Some(path) if path.is_empty() => Err(invalid(format!(
+                "the option {name} in the Postgres URL is empty; name a PEM file, or leave it away"
+            ))),
+            path => Ok(path.map(PathBuf::from)),
+        };
+        let authority = file("sslrootcert")?;
+        let client = match (file("sslcert")?, file("sslkey")?) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            _ => {
+                return Err(invalid(
+                    "the options sslcert and sslkey in the Postgres URL go together: a certificate in PEM, and its private key",
+                ));
+            }
+        };
+        // Whoever names an authority wants it to be asked.
+        let is_asked = mode == TlsMode::Require && authority.is_some();
+        Ok(Self { mode: if is_asked { TlsMode::VerifyCa } else { mode }, authority, client })
+    }
+}
+
+fn durability(text: &str) -> Result<Durability> {
+    match text {
+        "strict" => Ok(Durability::Strict),
+        "relaxed" => Ok(Durability::Relaxed),
+        _ => Err(invalid("the option durability in the Postgres URL is neither strict nor relaxed")),
+    }
+}
+
+fn number<T: FromStr>(name: &str, text: &str) -> Result<T> {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    number.ok_or_else(|| invalid(format!("the option {name} in the Postgres URL is no whole number in its range")))
+}
+
+#[cold]
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidConfig, message)
+}

@@ -1,0 +1,55 @@
+use crate::error::Result;
+use crate::store::coalesce::Coalescer;
+use crate::store::io::Runner;
+use crate::store::postgres::decider::Decider;
+use crate::store::postgres::entry::Entry;
+use crate::store::postgres::general::General;
+use crate::store::postgres::intake::List;
+use crate::store::postgres::job::Job;
+use crate::store::postgres::list::list;
+use crate::store::postgres::pool::Pool;
+use crate::store::postgres::sweep::Sweeper;
+use crate::sync::Arc;
+
+/// How jobs get to the server.
+pub(super) struct Way {
+    pool: Arc<Pool>,
+    decider: Coalescer<Decider>,
+    general: Arc<Coalescer<General>>,
+    runner: Runner,
+}
+
+impl Way {
+    pub(super) fn new(entry: &Arc<Entry>, runner: Runner) -> Result<Self> {
+        let settings = &entry.settings;
+        let pool = Arc::new(Pool::new(Arc::clone(entry), runner.clone())?);
+        let general = General(Arc::clone(&pool));
+        let general = Arc::new(Coalescer::new(Arc::new(general), settings.bounds_one_by_one()));
+        let decider = Decider {
+            pool: Arc::clone(&pool),
+            general: Arc::clone(&general),
+            sweeper: Sweeper::start(&pool, &runner),
+            runner: runner.clone(),
+        };
+        Ok(Self { pool, decider: Coalescer::new(Arc::new(decider), settings.bounds()), general, runner })
+    }
+
+    /// Has a job done; its answer comes by itself.
+    pub(super) fn send(&self, job: Job) {
+        if job.plain_quota().is_some() {
+            self.decider.send(job, &self.runner);
+        } else {
+            self.general.send(job, &self.runner);
+        }
+    }
+
+    /// Has a page looked for; it comes by itself.
+    pub(super) fn list(&self, asked: List) {
+        self.runner.spawn(list(asked, Arc::clone(&self.pool)));
+    }
+
+    /// Whether the server can be reached, and lets this role do what the store does.
+    pub(super) async fn check(&self) -> Result<()> {
+        self.pool.lease().await.map(drop)
+    }
+}
