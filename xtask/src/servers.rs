@@ -5,8 +5,11 @@ use crate::failure::Failure;
 use crate::workspace::Workspace;
 
 /// What tests start, and the Debian packages that bring it.
-const PROGRAMS: &[&str] = &["redis-server", "redis-sentinel"];
-const PACKAGES: &[&str] = &["redis-server", "redis-sentinel"];
+const PROGRAMS: &[&str] = &["redis-server", "redis-sentinel", "initdb"];
+const PACKAGES: &[&str] = &["redis-server", "redis-sentinel", "postgresql"];
+
+/// Runs a program that is on the path, or where Debian puts those of each version of Postgres.
+const LOOK: &str = r#"PATH="$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"; exec "$0" --version"#;
 
 /// Installs packages without having the services start that they bring.
 const INSTALLER: &str = "xtask/install-packages.sh";
@@ -20,7 +23,7 @@ enum Means {
 
 /// Makes sure that the servers are there: installs them where it may, and otherwise fails with the command that would.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<(), Failure> {
-    let look = || missing(|program| Command::new(workspace, program).arg("--version").succeeds());
+    let look = || missing(|program| Command::new(workspace, "sh").arg("-c").arg(LOOK).arg(program).succeeds());
     if look().is_empty() {
         return Ok(());
     }
@@ -74,7 +77,7 @@ mod tests {
     #[test]
     fn only_what_does_not_work_is_missing() {
         assert!(missing(|_| true).is_empty());
-        assert_eq!(missing(|program| program == "redis-server"), ["redis-sentinel"]);
+        assert_eq!(missing(|program| program == "redis-server"), ["redis-sentinel", "initdb"]);
         assert_eq!(missing(|_| false), PROGRAMS);
     }
 
@@ -91,7 +94,7 @@ mod tests {
         assert_eq!(
             refusal.to_string(),
             "Tests start redis-sentinel, which cannot be run here. This user may not. On Debian or Ubuntu: sudo apt-get \
-             install redis-server redis-sentinel"
+             install redis-server redis-sentinel postgresql"
         );
     }
 }

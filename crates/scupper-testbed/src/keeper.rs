@@ -13,14 +13,20 @@ pub(crate) struct Keeper {
     folder: PathBuf,
 }
 
-/// Each line that it reads is the leader of the process group to kill in the end, or empty when there is none. Removing is
-/// tried twice, because who has been killed may take a moment to end.
+/// Each line that it reads is the leader of the process group to kill in the end, or empty when there is none. Who works in the
+/// folder dies as well: the processes of Postgres leave the group. What they shared outlives them, and is named in a file.
+/// Removing is tried twice, because who has been killed may take a moment to end.
 const SCRIPT: &str = r#"
     folder=$(mktemp -d "${TMPDIR:-/tmp}/scupper-testbed.XXXXXX") || exit
     echo "$folder"
     leader=
     while read -r line; do leader=$line; done
     if [ -n "$leader" ]; then kill -s KILL -- "-$leader"; fi
+    for place in $(find /proc -maxdepth 2 -name cwd -lname "$folder/*"); do
+        place=${place%/cwd}
+        kill -s KILL "${place#/proc/}"
+    done
+    if [ -r "$folder/data/postmaster.pid" ]; then ipcrm -m "$(sed -n '7s/.* //p' "$folder/data/postmaster.pid")"; fi
     rm -rf "$folder" || { sleep 1; rm -rf "$folder"; }
 "#;
 

@@ -15,8 +15,9 @@
 //! |---|---|
 //! | a server for one test, or one for all | [`RedisServer`], [`SharedRedis`] |
 //! | servers that share the keys, or stand in for each other | [`RedisCluster`], [`RedisSentinel`] |
+//! | a Postgres for one test, or one for all | [`PostgresServer`], [`SharedPostgres`] |
 //! | TLS | [`Certificates`], for the builder of any of these |
-//! | asking a server, without the library under test | [`Client`], [`Reply`] |
+//! | asking a server, without the library under test | [`Client`], [`Reply`]; [`Session`], [`Rows`] |
 //! | what goes wrong between a client and a server | [`Proxy`], [`Fault`] |
 //! | what goes wrong between a process and its files | [`FileFaults`], [`FileFault`] |
 //! | a port that nobody listens on | [`free_port`] |
@@ -26,12 +27,14 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot have its server is ended by a panic")]
 #![allow(clippy::missing_panics_doc, reason = "whatever fails here panics, as the crate's own page says")]
 
+mod account;
 mod certificates;
 mod ends;
 mod faults;
 mod keeper;
 mod patience;
 mod port;
+mod postgres;
 mod process;
 mod program;
 mod proxy;
@@ -42,6 +45,7 @@ pub use crate::ends::Ends;
 pub use crate::faults::{FileFault, FileFaults};
 pub use crate::patience::await_that;
 pub use crate::port::free_port;
+pub use crate::postgres::{Pending, PostgresServer, PostgresServerBuilder, Refusal, Rows, Session, SharedPostgres};
 pub use crate::proxy::{Fault, Proxy};
 pub use crate::redis::{Client, RedisServer, RedisServerBuilder, Reply, SharedRedis};
 pub use crate::redis::{RedisCluster, RedisClusterBuilder, RedisSentinel, RedisSentinelBuilder};

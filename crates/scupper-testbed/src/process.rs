@@ -1,4 +1,4 @@
-//! A server's process: started, stalled, killed, started again.
+//! A server's processes: started, stalled, killed, started again.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::account::Account;
 use crate::keeper::Keeper;
+use crate::patience::await_that;
 use crate::program::Program;
 
 /// Waits for the word to go, so that the keeper knows of the process before it is a server.
@@ -24,6 +26,7 @@ const TAIL: usize = 20;
 pub(crate) struct Process {
     program: Program,
     arguments: Vec<OsString>,
+    account: Option<Account>,
     state: Mutex<State>,
     folder: PathBuf,
 }
@@ -37,11 +40,19 @@ impl Process {
     pub(crate) fn new(program: Program) -> Self {
         let keeper = Keeper::new();
         let folder = keeper.folder().to_owned();
-        Self { program, arguments: Vec::new(), state: Mutex::new(State { keeper, child: None }), folder }
+        let arguments = Vec::new();
+        Self { program, arguments, account: None, state: Mutex::new(State { keeper, child: None }), folder }
     }
 
     pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// Runs it as this user, who gets the folder.
+    pub(crate) fn account(mut self, account: Option<Account>) -> Self {
+        account.inspect(|account| account.owns(&self.folder));
+        self.account = account;
         self
     }
 
@@ -58,7 +69,9 @@ impl Process {
     pub(crate) fn start(&self) {
         self.kill();
         let log = || OpenOptions::new().create(true).append(true).open(self.log_path()).expect("the log must open");
-        let mut child = Command::new("sh")
+        let mut shell = Command::new("sh");
+        self.account.inspect(|account| account.runs(&mut shell));
+        let mut child = shell
             .args(["-c", GATE])
             .arg(self.program.path())
             .args(&self.arguments)
@@ -82,15 +95,57 @@ impl Process {
         if let Some(mut child) = state.child.take() {
             // Its number stays its own until it has been waited for.
             let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+            self.kill_others();
             state.keeper.watch(None);
             let _ = child.wait();
         }
     }
 
+    /// Sends a signal to all processes of the server.
     pub(crate) fn signal(&self, signal: Signal) {
-        let state = self.state();
-        let child = state.child.as_ref().expect("the server must be running");
-        kill_process_group(Pid::from_child(child), signal).expect("our own child takes our signals");
+        let first = self.first();
+        kill_process_group(first, signal).expect("our own child takes our signals");
+        for other in self.others() {
+            // It may have ended by itself.
+            let _ = kill_process(other, signal);
+        }
+    }
+
+    /// Sends a signal to the process that started all others.
+    pub(crate) fn signal_first(&self, signal: Signal) {
+        kill_process(self.first(), signal).expect("our own child takes our signals");
+    }
+
+    /// Sends a signal to the other process of the server that has this number.
+    pub(crate) fn signal_other(&self, id: i32, signal: Signal) {
+        let other = self.others().into_iter().find(|other| other.as_raw_pid() == id);
+        let other = other.expect("it must be a process of this server");
+        kill_process(other, signal).expect("our own server takes our signals");
+    }
+
+    fn first(&self) -> Pid {
+        Pid::from_child(self.state().child.as_ref().expect("the server must be running"))
+    }
+
+    /// Those that work below the folder, as the processes of Postgres do, each the leader of a group of its own.
+    fn others(&self) -> Vec<Pid> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let numbered = entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())));
+        let here = numbered.filter(|(_, entry): &(i32, PathBuf)| {
+            fs::read_link(entry.join("cwd")).is_ok_and(|place| place != self.folder && place.starts_with(&self.folder))
+        });
+        here.filter_map(|(id, _)| Pid::from_raw(id)).collect()
+    }
+
+    /// Once the first one is dead, nobody starts another.
+    fn kill_others(&self) {
+        await_that("all processes of the server have ended", || {
+            let others = self.others();
+            for &other in &others {
+                let _ = kill_process(other, Signal::KILL);
+            }
+            others.is_empty()
+        });
     }
 
     /// How it ended, when it has ended by itself.

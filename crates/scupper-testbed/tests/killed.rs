@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
 use std::env;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use scupper_testbed::{Client, RedisServer, SharedRedis, await_that};
+use scupper_testbed::{Client, PostgresServer, RedisServer, Session, SharedPostgres, SharedRedis, await_that};
 
 /// Makes a test play the process that starts servers.
 const ROLE: &str = "SCUPPER_TESTBED_STARTS_SERVERS";
@@ -17,12 +18,18 @@ fn tell(server: &RedisServer) {
     println!("\nat {} {folder}", server.port());
 }
 
+fn tell_of_postgres(server: &PostgresServer) {
+    let data = server.ask("SHOW data_directory").text();
+    println!("\nat {} {}", server.port(), data.strip_suffix("/data").unwrap());
+}
+
 /// Runs the test of that name as a process of its own, up to its word that it has started all its servers.
 fn run(test: &str) -> Started {
     let mut process = Command::new(env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(ROLE, "yes")
         .env_remove("SCUPPER_TEST_REDIS_URL")
+        .env_remove("SCUPPER_TEST_POSTGRES_URL")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -85,6 +92,64 @@ fn the_shared_server_ends_with_the_process() {
         return;
     }
     let mut started = run("the_shared_server_ends_with_the_process");
+    assert_eq!(started.servers.len(), 1);
+    assert!(started.process.wait().unwrap().success());
+    started.leaves_nothing();
+}
+
+/// The numbers of the pieces of memory that processes of this machine share, and that outlive them.
+fn segments() -> Vec<String> {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    table.lines().filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect()
+}
+
+/// The number of the piece that a Postgres has made.
+fn segment_of(folder: &str) -> String {
+    let notes = fs::read_to_string(format!("{folder}/data/postmaster.pid")).unwrap();
+    let number = notes.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+    assert!(segments().contains(&number), "{number}");
+    number
+}
+
+#[test]
+fn a_killed_test_leaves_no_process_of_postgres_behind() {
+    if plays_the_process() {
+        let (one, stalled) = (PostgresServer::start(), PostgresServer::start());
+        tell_of_postgres(&one);
+        tell_of_postgres(&stalled);
+        // Each session has a process of its own, which would go on.
+        let sessions = [&one, &stalled].map(|server| server.session().unwrap());
+        let asked = sessions.each_ref().map(|session| session.send("SELECT pg_sleep(3600)"));
+        stalled.stall();
+        println!("started");
+        let _ = io::stdin().read(&mut [0]);
+        drop(asked);
+        return;
+    }
+    let mut started = run("a_killed_test_leaves_no_process_of_postgres_behind");
+    assert_eq!(started.servers.len(), 2);
+    let numbers: Vec<String> = started.servers.iter().map(|(_, folder)| segment_of(folder)).collect();
+    started.process.kill().unwrap();
+    started.process.wait().unwrap();
+    started.leaves_nothing();
+    for (number, (_, folder)) in numbers.iter().zip(&started.servers) {
+        let works_there =
+            |entry: &fs::DirEntry| fs::read_link(entry.path().join("cwd")).is_ok_and(|place| place.starts_with(folder));
+        assert_eq!(fs::read_dir("/proc").unwrap().flatten().filter(works_there).count(), 0);
+        assert!(!segments().contains(number), "{number}");
+    }
+}
+
+#[test]
+fn the_shared_postgres_ends_with_the_process() {
+    if plays_the_process() {
+        let port = SharedPostgres::get().url().rsplit_once(':').unwrap().1.split_once('/').unwrap().0;
+        let server = Session::connect(&format!("postgres://postgres@127.0.0.1:{port}/scupper")).unwrap();
+        let data = server.ask("SHOW data_directory").text();
+        println!("\nat {port} {}\nstarted", data.strip_suffix("/data").unwrap());
+        return;
+    }
+    let mut started = run("the_shared_postgres_ends_with_the_process");
     assert_eq!(started.servers.len(), 1);
     assert!(started.process.wait().unwrap().success());
     started.leaves_nothing();

@@ -1,0 +1,69 @@
+//! One Postgres for all the tests of a process.
+
+use std::env;
+use std::process;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::postgres::server::PostgresServer;
+use crate::postgres::session::Session;
+
+const OVERRIDE: &str = "SCUPPER_TEST_POSTGRES_URL";
+
+/// A Postgres that the tests of a process share, when any Postgres will do: they keep to schemas of their own, and change no
+/// setting and no role.
+///
+/// It is the one that `SCUPPER_TEST_POSTGRES_URL` names, where that is set, with a role that may make schemas in its database;
+/// else it is started when it is first asked for, and ends with the process.
+///
+/// # Examples
+///
+/// ```
+/// use scupper_testbed::SharedPostgres;
+///
+/// let postgres = SharedPostgres::get();
+/// assert_eq!(postgres.url(), SharedPostgres::get().url());
+/// assert_ne!(postgres.schema(), postgres.schema());
+/// ```
+#[derive(Debug)]
+pub struct SharedPostgres {
+    url: String,
+    /// Not to be dropped, since statics are not: its keeper sees to its end.
+    _server: Option<PostgresServer>,
+}
+
+impl SharedPostgres {
+    /// The server, running.
+    pub fn get() -> &'static Self {
+        static SHARED: OnceLock<SharedPostgres> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let given = env::var(OVERRIDE).ok().map(|url| Self { url, _server: None });
+            given.unwrap_or_else(|| {
+                // Many stores with a pool each.
+                let server = PostgresServer::builder().line("max_connections = 400").start();
+                Self { url: server.url(), _server: Some(server) }
+            })
+        })
+    }
+
+    /// Its URL, which names no schema.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A session of the same role in the same database.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::connect(&self.url).unwrap_or_else(|refusal| panic!("{}: {refusal}", self.url))
+    }
+
+    /// The name of a schema that no other test uses, in this process or another, now or later, and that is not there yet.
+    #[must_use]
+    pub fn schema(&self) -> String {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros());
+        format!("test_{}_{now}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+}
