@@ -40,7 +40,7 @@ fn a_dropped_server_is_gone() {
     let port = server.port();
     drop(server);
     assert!(refuses(port));
-    assert_eq!(session.try_ask("SELECT 1").unwrap_err().code, None);
+    assert!(session.try_ask("SELECT 1").is_err());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One Postgres.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rustix::process::Signal;
@@ -177,15 +178,16 @@ impl PostgresServer {
             if let Some(status) = self.process.ended() {
                 return Some(Err(self.failure(&format!("ended ({status})"))));
             }
-            self.answers_as(id).then_some(Ok(()))
+            self.is_ready_as(id).then_some(Ok(()))
         });
         outcome.unwrap_or_else(|| Err(self.failure("does not answer")))
     }
 
-    /// Whether it serves; another server that has taken its port does not count.
-    fn answers_as(&self, id: u32) -> bool {
-        let first = self.try_ask("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)");
-        first.is_ok_and(|rows| rows.text() == id.to_string())
+    /// Whether it says itself that it serves, in the file where it notes its number first and its state last.
+    fn is_ready_as(&self, id: u32) -> bool {
+        let notes = fs::read_to_string(self.process.folder().join("data/postmaster.pid")).unwrap_or_default();
+        let mut lines = notes.lines().map(str::trim);
+        lines.next() == Some(id.to_string().as_str()) && lines.next_back() == Some("ready")
     }
 
     fn failure(&self, what: &str) -> Failure {
