@@ -30,7 +30,7 @@ DECLARE
   full_whole bigint[];  full_part bigint[];  rate_limit bigint;  rate_interval bigint;  rate_burst bigint;
   -- Of the bucket.
   head bigint[];  recent bigint[];  base bigint;  spilled bigint;  first bigint;  last bigint;  in_last int;  slots int;
-  is_new boolean;  now bigint;  held bigint;  keep bigint;  idle bigint;  at int;  whole bigint;  part bigint;
+  is_new boolean;  decided boolean;  now bigint;  held bigint;  keep bigint;  idle bigint;  at int;  whole bigint;  part bigint;
   length int;  total bigint;  tick bigint;  unit bigint;  below int;  above int;
   -- Of its operations.
   operation int := 1;  beyond int;  pending bigint;  weight bigint;  count int;  units bigint;
@@ -39,7 +39,6 @@ DECLARE
 BEGIN
   PERFORM {s}.lock(ids);
   clock := {s}.clock();
-  <<buckets>>
   FOR k IN 1..cardinality(ids) LOOP
     IF quota_of[k] <> quota THEN
       quota := quota_of[k];
@@ -73,251 +72,245 @@ BEGIN
       beyond := beyond + 1;
     END LOOP;
 
-    SELECT b.head, b.recent, b.base, b.spilled, b.first, b.last, b.in_last, b.slots
-      INTO head, recent, base, spilled, first, last, in_last, slots
-      FROM {s}.bucket AS b WHERE b.id = ids[k];
-    is_new := NOT FOUND;
-    IF is_new THEN
-      head := ARRAY[kind, 0, 0, 0, 0, 0, 0, clock, 0, 0] || quotas[quota + 2:quota + 1 + 3 * rates];
-      IF algorithm <> 1 THEN
-        head := head || array_fill(0::bigint, ARRAY[2 * rates]);
-      END IF;
-      recent := '{}';
-      base := 0;  spilled := 0;  first := 0;  last := 0;  in_last := 0;  slots := 0;
-    END IF;
-
-    -- To be seen as a whole is what is under another quota, too, and what is not whole.
-    held := head[4];
-    keep := greatest(retention, head[2]);
-    now := greatest(clock, head[5]);
-    IF (
-      head[1] = kind AND cardinality(head) = 10 + rates * CASE WHEN algorithm = 1 THEN 3 ELSE 5 END
-      AND least(head[2], held, head[5], head[6]) >= 0 AND greatest(keep, held, now, head[6]) < farthest
-      AND head[5] - clock <= keep
-    ) IS NOT TRUE THEN
-      operation := beyond;
-      CONTINUE buckets;
-    END IF;
-    FOR r IN 1..3 * rates LOOP
-      IF (head[10 + r] = quotas[quota + 1 + r]) IS NOT TRUE THEN
-        operation := beyond;
-        CONTINUE buckets;
-      END IF;
-    END LOOP;
-    IF algorithm = 1 THEN
-      length := cardinality(recent);
-      total := CASE WHEN length = 0 THEN spilled ELSE recent[length] END;
-      IF (
-        length <= 32 AND length % 2 = 0 AND (length = 0 OR recent[length - 1] BETWEEN 0 AND head[5])
-        AND base >= 0 AND base <= spilled AND spilled <= total AND total < farthest
-      ) IS NOT TRUE THEN
-        operation := beyond;
-        CONTINUE buckets;
-      END IF;
-    ELSE
-      FOR r IN 1..rates LOOP
-        at := 9 + 3 * rates + 2 * r;
-        whole := head[at];
-        part := head[at + 1];
-        rate_limit := quotas[quota + 3 * r - 1];
-        rate_interval := quotas[quota + 3 * r];
-        IF (
-          least(whole, part) >= 0 AND greatest(whole, part) < farthest
-          AND CASE WHEN algorithm = 2 THEN whole % rate_interval = 0 ELSE part < rate_limit END
-        ) IS NOT TRUE THEN
-          operation := beyond;
-          CONTINUE buckets;
+    decided := false;
+    <<bucket>>
+    BEGIN
+      SELECT b.head, b.recent, b.base, b.spilled, b.first, b.last, b.in_last, b.slots
+        INTO head, recent, base, spilled, first, last, in_last, slots
+        FROM {s}.bucket AS b WHERE b.id = ids[k];
+      is_new := NOT FOUND;
+      IF is_new THEN
+        head := ARRAY[kind, 0, 0, 0, 0, 0, 0, clock, 0, 0] || quotas[quota + 2:quota + 1 + 3 * rates];
+        IF algorithm <> 1 THEN
+          head := head || array_fill(0::bigint, ARRAY[2 * rates]);
         END IF;
-        -- As it is when something is counted.
-        IF algorithm = 2 AND now - whole >= rate_interval THEN
-          head[at] := now - now % rate_interval;
-          head[at + 1] := 0;
-        ELSIF algorithm = 3 AND whole < now THEN
-          head[at] := now;
-          head[at + 1] := 0;
+        recent := '{}';
+        base := 0;  spilled := 0;  first := 0;  last := 0;  in_last := 0;  slots := 0;
+      END IF;
+
+      -- To be seen as a whole is what is under another quota, too, and what is not whole.
+      held := head[4];
+      keep := greatest(retention, head[2]);
+      now := greatest(clock, head[5]);
+      IF (
+        head[1] = kind AND cardinality(head) = 10 + rates * CASE WHEN algorithm = 1 THEN 3 ELSE 5 END
+        AND least(head[2], held, head[5], head[6]) >= 0 AND greatest(keep, held, now, head[6]) < farthest
+        AND head[5] - clock <= keep
+      ) IS NOT TRUE THEN
+        EXIT bucket;
+      END IF;
+      FOR r IN 1..3 * rates LOOP
+        IF (head[10 + r] = quotas[quota + 1 + r]) IS NOT TRUE THEN
+          EXIT bucket;
         END IF;
       END LOOP;
-    END IF;
-
-    pending := 0;
-    line_retry := NULL;
-    FOR o IN operation..beyond - 1 LOOP
-      place := 8 * o - 7;
-      weight := weights[o];
-      count := counts[o];
-      IF standings[o] > 0 AND line_retry IS NOT NULL THEN
-        answers[place] := 1;
-        answers[place + 4] := clock;
-        answers[place + 5] := line_retry;
-        answers[place + 6] := line_rate;
-        answers[place + 7] := 2;
-        CONTINUE;
-      ELSIF weight > capacity THEN
-        answers[place] := 2;
-        answers[place + 6] := tightest;
-        CONTINUE;
-      END IF;
-
-      -- How many of them fit, by halving, until it is known why the next one does not: first all, then one.
-      low := 0;
-      high := least(count, capacity / weight);
-      middle := CASE WHEN held > now THEN 1 ELSE high END;
-      LOOP
-        units := pending + middle * weight;
-        latest := now;
-        binding := -1;
+      IF algorithm = 1 THEN
+        length := cardinality(recent);
+        total := CASE WHEN length = 0 THEN spilled ELSE recent[length] END;
+        IF (
+          length <= 32 AND length % 2 = 0 AND (length = 0 OR recent[length - 1] BETWEEN 0 AND head[5])
+          AND base >= 0 AND base <= spilled AND spilled <= total AND total < farthest
+        ) IS NOT TRUE THEN
+          EXIT bucket;
+        END IF;
+      ELSE
         FOR r IN 1..rates LOOP
+          at := 9 + 3 * rates + 2 * r;
+          whole := head[at];
+          part := head[at + 1];
           rate_limit := quotas[quota + 3 * r - 1];
           rate_interval := quotas[quota + 3 * r];
-          until := 0;
-          IF algorithm = 1 THEN
-            -- So many of the oldest units must have left.
-            unit := total - base + units - rate_limit;
-            IF unit > 0 THEN
-              unit := base + unit;
-              tick := now;
-              IF unit <= spilled THEN
-                tick := NULL;
-              ELSIF unit <= total THEN
-                below := 1;
-                above := length / 2;
-                IF total - spilled = above THEN
-                  below := unit - spilled;
-                ELSE
-                  WHILE below < above LOOP
-                    at := (below + above) / 2;
-                    IF recent[2 * at] < unit THEN below := at + 1; ELSE above := at; END IF;
-                  END LOOP;
-                END IF;
-                tick := recent[2 * below - 1];
-              END IF;
-              IF tick IS NULL THEN
-                FOR undone IN 8 * operation - 7..8 * (beyond - 1) LOOP
-                  answers[undone] := 0;
-                END LOOP;
-                operation := beyond;
-                CONTINUE buckets;
-              END IF;
-              until := tick + rate_interval + 1;
-            END IF;
-          ELSE
-            at := 9 + 3 * rates + 2 * r;
-            whole := head[at];
-            part := head[at + 1];
-            IF algorithm = 2 THEN
-              IF part + units > rate_limit THEN until := whole + rate_interval; END IF;
-            ELSE
-              -- From when on what drains is no more than the burst.
-              IF units < widest / rate_interval THEN
-                whole := whole - full_whole[r] + units * rate_interval / rate_limit;
-                part := part - full_part[r] + units * rate_interval % rate_limit;
-              ELSE
-                whole := whole - full_whole[r] + div(units::numeric * rate_interval, rate_limit);
-                part := part - full_part[r] + units::numeric * rate_interval % rate_limit;
-              END IF;
-              until := whole + CASE WHEN part > rate_limit THEN 2 WHEN part > 0 THEN 1 ELSE 0 END;
-            END IF;
+          IF (
+            least(whole, part) >= 0 AND greatest(whole, part) < farthest
+            AND CASE WHEN algorithm = 2 THEN whole % rate_interval = 0 ELSE part < rate_limit END
+          ) IS NOT TRUE THEN
+            EXIT bucket;
           END IF;
-          IF until > latest THEN
-            latest := until;
-            binding := r - 1;
+          -- As it is when something is counted.
+          IF algorithm = 2 AND now - whole >= rate_interval THEN
+            head[at] := now - now % rate_interval;
+            head[at + 1] := 0;
+          ELSIF algorithm = 3 AND whole < now THEN
+            head[at] := now;
+            head[at + 1] := 0;
           END IF;
         END LOOP;
-        IF binding < 0 AND held <= now THEN
-          low := middle;
-          EXIT WHEN low = count;
-          middle := CASE WHEN low = high THEN low + 1 ELSE (low + high + 1) / 2 END;
-        ELSE
-          EXIT WHEN middle = low + 1;
-          high := middle - 1;
-          middle := CASE WHEN low = 0 AND high + 1 = least(count, capacity / weight) THEN 1 ELSE (low + high + 1) / 2 END;
-        END IF;
-      END LOOP;
-
-      answers[place] := 1;
-      IF low > 0 THEN
-        pending := pending + low * weight;
-        answers[place + 1] := low;
-        answers[place + 2] := now;
-        answers[place + 3] := head[6] + pending;
       END IF;
-      IF low < count THEN
-        IF binding < 0 OR latest < held THEN
-          latest := held;
+
+      pending := 0;
+      line_retry := NULL;
+      FOR o IN operation..beyond - 1 LOOP
+        place := 8 * o - 7;
+        weight := weights[o];
+        count := counts[o];
+        IF standings[o] > 0 AND line_retry IS NOT NULL THEN
+          answers[place] := 1;
+          answers[place + 4] := clock;
+          answers[place + 5] := line_retry;
+          answers[place + 6] := line_rate;
+          answers[place + 7] := 2;
+          CONTINUE;
+        ELSIF weight > capacity THEN
+          answers[place] := 2;
+          answers[place + 6] := tightest;
+          CONTINUE;
+        END IF;
+
+        -- How many of them fit, by halving, until it is known why the next one does not: first all, then one.
+        low := 0;
+        high := least(count, capacity / weight);
+        middle := CASE WHEN held > now THEN 1 ELSE high END;
+        LOOP
+          units := pending + middle * weight;
+          latest := now;
           binding := -1;
-        END IF;
-        answers[place + 4] := clock;
-        answers[place + 5] := latest;
-        answers[place + 6] := binding;
-        answers[place + 7] := CASE WHEN binding < 0 THEN 3 ELSE 1 END;
-        IF standings[o] = 2 THEN
-          line_retry := latest;
-          line_rate := binding;
-        END IF;
-      END IF;
-    END LOOP;
-    operation := beyond;
-    CONTINUE buckets WHEN pending = 0;
-
-    head[5] := now;
-    head[6] := head[6] + pending;
-    IF algorithm = 1 THEN
-      idle := now + keep + 1;
-      IF length > 0 AND recent[length - 1] = now THEN
-        recent[length] := total + pending;
-      ELSE
-        IF length = 32 THEN
-          -- What has left every window makes room.
-          at := 0;
-          WHILE at < length AND recent[at + 1] < now - keep LOOP
-            at := at + 2;
+          FOR r IN 1..rates LOOP
+            rate_limit := quotas[quota + 3 * r - 1];
+            rate_interval := quotas[quota + 3 * r];
+            until := 0;
+            IF algorithm = 1 THEN
+              -- So many of the oldest units must have left.
+              unit := total - base + units - rate_limit;
+              IF unit > 0 THEN
+                unit := base + unit;
+                tick := now;
+                IF unit <= spilled THEN
+                  tick := {s}.tick_of(ids[k], unit, base, spilled, first, last, slots);
+                ELSIF unit <= total THEN
+                  below := 1;
+                  above := length / 2;
+                  IF total - spilled = above THEN
+                    below := unit - spilled;
+                  ELSE
+                    WHILE below < above LOOP
+                      at := (below + above) / 2;
+                      IF recent[2 * at] < unit THEN below := at + 1; ELSE above := at; END IF;
+                    END LOOP;
+                  END IF;
+                  tick := recent[2 * below - 1];
+                END IF;
+                EXIT bucket WHEN tick IS NULL;
+                until := tick + rate_interval + 1;
+              END IF;
+            ELSE
+              at := 9 + 3 * rates + 2 * r;
+              whole := head[at];
+              part := head[at + 1];
+              IF algorithm = 2 THEN
+                IF part + units > rate_limit THEN until := whole + rate_interval; END IF;
+              ELSE
+                -- From when on what drains is no more than the burst.
+                IF units < widest / rate_interval THEN
+                  whole := whole - full_whole[r] + units * rate_interval / rate_limit;
+                  part := part - full_part[r] + units * rate_interval % rate_limit;
+                ELSE
+                  whole := whole - full_whole[r] + div(units::numeric * rate_interval, rate_limit);
+                  part := part - full_part[r] + units::numeric * rate_interval % rate_limit;
+                END IF;
+                until := whole + CASE WHEN part > rate_limit THEN 2 WHEN part > 0 THEN 1 ELSE 0 END;
+              END IF;
+            END IF;
+            IF until > latest THEN
+              latest := until;
+              binding := r - 1;
+            END IF;
           END LOOP;
-          IF at > 0 THEN
-            base := recent[at];
-            spilled := base;
-            recent := recent[at + 1:length];
-          END IF;
-        END IF;
-        recent := recent || now || (total + pending);
-      END IF;
-    ELSE
-      idle := now + CASE WHEN head[7] = 0 THEN 0 ELSE keep END;
-      FOR r IN 1..rates LOOP
-        at := 9 + 3 * rates + 2 * r;
-        IF algorithm = 2 THEN
-          head[at + 1] := head[at + 1] + pending;
-          idle := greatest(idle, head[at] + quotas[quota + 3 * r]);
-        ELSE
-          rate_limit := quotas[quota + 3 * r - 1];
-          rate_interval := quotas[quota + 3 * r];
-          IF pending < widest / rate_interval THEN
-            whole := head[at] + pending * rate_interval / rate_limit;
-            part := head[at + 1] + pending * rate_interval % rate_limit;
+          IF binding < 0 AND held <= now THEN
+            low := middle;
+            EXIT WHEN low = count;
+            middle := CASE WHEN low = high THEN low + 1 ELSE (low + high + 1) / 2 END;
           ELSE
-            whole := head[at] + div(pending::numeric * rate_interval, rate_limit);
-            part := head[at + 1] + pending::numeric * rate_interval % rate_limit;
+            EXIT WHEN middle = low + 1;
+            high := middle - 1;
+            middle := CASE WHEN low = 0 AND high + 1 = least(count, capacity / weight) THEN 1 ELSE (low + high + 1) / 2 END;
           END IF;
-          IF part >= rate_limit THEN
-            whole := whole + 1;
-            part := part - rate_limit;
+        END LOOP;
+
+        answers[place] := 1;
+        IF low > 0 THEN
+          pending := pending + low * weight;
+          answers[place + 1] := low;
+          answers[place + 2] := now;
+          answers[place + 3] := head[6] + pending;
+        END IF;
+        IF low < count THEN
+          IF binding < 0 OR latest < held THEN
+            latest := held;
+            binding := -1;
           END IF;
-          head[at] := whole;
-          head[at + 1] := part;
-          idle := greatest(idle, whole + sign(part)::bigint);
+          answers[place + 4] := clock;
+          answers[place + 5] := latest;
+          answers[place + 6] := binding;
+          answers[place + 7] := CASE WHEN binding < 0 THEN 3 ELSE 1 END;
+          IF standings[o] = 2 THEN
+            line_retry := latest;
+            line_rate := binding;
+          END IF;
         END IF;
       END LOOP;
-    END IF;
-    idle := greatest(idle, held);
+      decided := true;
+      EXIT bucket WHEN pending = 0;
 
-    IF is_new THEN
-      INSERT INTO {s}.bucket (id, key, idle_from, head, recent, base, spilled, first, last, in_last, slots)
-        VALUES (ids[k], keys[k], idle, head, recent, base, spilled, first, last, in_last, slots);
-    ELSE
-      UPDATE {s}.bucket AS b
-        SET idle_from = idle, head = head, recent = recent, base = base, spilled = spilled, first = first, last = last,
-          in_last = in_last, slots = slots
-        WHERE b.id = ids[k];
+      head[5] := now;
+      head[6] := head[6] + pending;
+      IF algorithm = 1 THEN
+        idle := now + keep + 1;
+        IF length > 0 AND recent[length - 1] = now THEN
+          recent[length] := total + pending;
+        ELSE
+          IF length = 32 THEN
+            SELECT * INTO recent, base, spilled, first, last, in_last, slots
+              FROM {s}.make_room(ids[k], now - keep, recent, base, spilled, first, last, in_last, slots);
+            decided := cardinality(recent) < 32;
+            EXIT bucket WHEN NOT decided;
+          END IF;
+          recent := recent || now || (total + pending);
+        END IF;
+      ELSE
+        idle := now + CASE WHEN head[7] = 0 THEN 0 ELSE keep END;
+        FOR r IN 1..rates LOOP
+          at := 9 + 3 * rates + 2 * r;
+          IF algorithm = 2 THEN
+            head[at + 1] := head[at + 1] + pending;
+            idle := greatest(idle, head[at] + quotas[quota + 3 * r]);
+          ELSE
+            rate_limit := quotas[quota + 3 * r - 1];
+            rate_interval := quotas[quota + 3 * r];
+            IF pending < widest / rate_interval THEN
+              whole := head[at] + pending * rate_interval / rate_limit;
+              part := head[at + 1] + pending * rate_interval % rate_limit;
+            ELSE
+              whole := head[at] + div(pending::numeric * rate_interval, rate_limit);
+              part := head[at + 1] + pending::numeric * rate_interval % rate_limit;
+            END IF;
+            IF part >= rate_limit THEN
+              whole := whole + 1;
+              part := part - rate_limit;
+            END IF;
+            head[at] := whole;
+            head[at + 1] := part;
+            idle := greatest(idle, whole + sign(part)::bigint);
+          END IF;
+        END LOOP;
+      END IF;
+      idle := greatest(idle, held);
+
+      IF is_new THEN
+        INSERT INTO {s}.bucket (id, key, idle_from, head, recent, base, spilled, first, last, in_last, slots)
+          VALUES (ids[k], keys[k], idle, head, recent, base, spilled, first, last, in_last, slots);
+      ELSE
+        UPDATE {s}.bucket AS b
+          SET idle_from = idle, head = head, recent = recent, base = base, spilled = spilled, first = first, last = last,
+            in_last = in_last, slots = slots
+          WHERE b.id = ids[k];
+      END IF;
+    END;
+    IF NOT decided THEN
+      FOR place IN 8 * operation - 7..8 * (beyond - 1) LOOP
+        answers[place] := 0;
+      END LOOP;
     END IF;
+    operation := beyond;
   END LOOP;
   RETURN answers;
 END
