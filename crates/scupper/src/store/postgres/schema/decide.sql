@@ -16,7 +16,7 @@
 CREATE OR REPLACE FUNCTION {s}.decide(
   ids uuid[], keys bytea[], quota_of int[], quotas bigint[],
   op_key int[], weights bigint[], counts int[], standings int[]
-) RETURNS bigint[] LANGUAGE plpgsql AS $decide$
+) RETURNS bigint[] LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $decide$
 #variable_conflict use_variable
 DECLARE
   -- Sums of two numbers below it, or products below the other, are within a bigint.
@@ -37,7 +37,18 @@ DECLARE
   low int;  high int;  middle int;  until bigint;  latest bigint;  binding int;  place int;
   line_retry bigint;  line_rate int;
 BEGIN
-  PERFORM {s}.lock(ids);
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'the transaction is %, and must be read committed', current_setting('transaction_isolation')
+      USING ERRCODE = 'invalid_transaction_state';
+  END IF;
+  -- In the order of their numbers, so that nobody waits for each other in a circle. What the locks guard is read by later
+  -- statements, which see what was written under them before.
+  IF cardinality(ids) = 1 THEN
+    PERFORM pg_advisory_xact_lock({s}.lock_of(ids[1]));
+  ELSE
+    PERFORM pg_advisory_xact_lock(number)
+      FROM (SELECT DISTINCT {s}.lock_of(id) AS number FROM unnest(ids) AS id ORDER BY number) AS numbers;
+  END IF;
   clock := {s}.clock();
   FOR k IN 1..cardinality(ids) LOOP
     IF quota_of[k] <> quota THEN

@@ -1,7 +1,8 @@
 -- Looks at up to `most` buckets after `after`, in the order of their ids, and deletes those that are idle: each only if nobody
 -- has it locked, and it is idle even then. `next` is where to go on, nothing at the end.
 CREATE OR REPLACE FUNCTION {s}.sweep(after uuid, most int, OUT next uuid, OUT looked_at int, OUT removed int)
-LANGUAGE plpgsql AS $sweep$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+AS $sweep$
 DECLARE
   clock bigint := {s}.clock();
   place uuid;
@@ -10,7 +11,7 @@ BEGIN
   looked_at := 0;
   removed := 0;
   FOR place, idle_from IN
-    SELECT b.id, b.idle_from FROM {s}.bucket AS b WHERE b.id > after OR after IS NULL ORDER BY b.id LIMIT most
+    SELECT b.id, b.idle_from FROM {s}.bucket AS b WHERE b.id > after ORDER BY b.id LIMIT most
   LOOP
     looked_at := looked_at + 1;
     next := place;

@@ -1,4 +1,18 @@
--- Where buckets are kept, and in what clock's time.
+-- Where buckets are kept. A role that is not the owner of what is made here needs these rights to use it, and no others:
+--
+--   GRANT USAGE ON SCHEMA {s} TO the_role;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON {s}.bucket, {s}.chunk TO the_role;
+--
+-- Functions run with the rights of who calls them, and may be called by all who may use the schema.
+
+-- Nobody needs the right to make schemas where there is this one already.
+DO $make$
+BEGIN
+  IF to_regnamespace($name${s}$name$) IS NULL THEN
+    CREATE SCHEMA {s};
+  END IF;
+END
+$make$;
 
 CREATE TABLE IF NOT EXISTS {s}.bucket (
   -- The first 16 bytes of the SHA-256 of the key.
@@ -40,30 +54,3 @@ ALTER TABLE {s}.bucket
   ALTER key SET STORAGE EXTERNAL, ALTER head SET STORAGE PLAIN, ALTER recent SET STORAGE PLAIN;
 ALTER TABLE {s}.chunk ALTER events SET STORAGE PLAIN;
 
--- Of the tables and functions here; another one is left alone.
-CREATE OR REPLACE FUNCTION {s}.version() RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 1;
-
--- Microseconds since 1970, whatever the session's time zone; not those at which the transaction began.
-CREATE OR REPLACE FUNCTION {s}.clock() RETURNS bigint LANGUAGE sql VOLATILE PARALLEL SAFE
-  RETURN (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
-
--- The number of the lock of a bucket. Others who lock numbers, also other schemas, have others.
-CREATE OR REPLACE FUNCTION {s}.lock_of(id uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN uuid_hash_extended(id, hashtextextended($name${s}$name$, 0));
-
--- Locks these buckets until the transaction ends, in an order that is the same for all: nobody waits for each other in a circle.
--- What it guards must be read by later statements, which then see what was written under the lock before.
-CREATE OR REPLACE FUNCTION {s}.lock(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $lock$
-BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION 'the transaction is %, and must be read committed', current_setting('transaction_isolation')
-      USING ERRCODE = 'invalid_transaction_state';
-  END IF;
-  IF cardinality(ids) = 1 THEN
-    PERFORM pg_advisory_xact_lock({s}.lock_of(ids[1]));
-  ELSE
-    PERFORM pg_advisory_xact_lock(number)
-      FROM (SELECT DISTINCT {s}.lock_of(id) AS number FROM unnest(ids) AS id ORDER BY number) AS numbers;
-  END IF;
-END
-$lock$;
