@@ -10,7 +10,7 @@ std::thread_local! {
 }
 
 /// Does something that may wake detached work, with a lock held that the work takes, too: the work goes on behind it.
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) fn hold_back<T>(act: impl FnOnce() -> T) -> T {
     /// Lets it go on, also after a panic.
     struct GoOn;

@@ -189,7 +189,14 @@ impl PostgresStoreBuilder {
         check(&settings)?;
         let connector = Connector::new(&address.tls)?;
         let texts = Arc::new(Texts::of(&schema));
-        Ok(PostgresStore::at(Entry { config: address.config, connector, place: address.place, schema, texts, settings }))
+        Ok(PostgresStore::at(Entry {
+            config: address.config,
+            connector,
+            place: address.place,
+            schema,
+            texts,
+            settings,
+        }))
     }
 
     /// As [`connect`](Self::connect), blocking the calling thread.
@@ -212,7 +219,8 @@ impl PostgresStoreBuilder {
 }
 
 fn check(settings: &Settings) -> Result<()> {
-    let (connections, operations) = (1..=PostgresStoreBuilder::MOST_CONNECTIONS, 1..=PostgresStoreBuilder::MOST_OPERATIONS);
+    let (connections, operations) =
+        (1..=PostgresStoreBuilder::MOST_CONNECTIONS, 1..=PostgresStoreBuilder::MOST_OPERATIONS);
     if connections.contains(&settings.pool) && operations.contains(&settings.operations) {
         return Ok(());
     }

@@ -7,6 +7,7 @@ use tokio_postgres::{Client, Config, Error as PostgresError, SimpleQueryMessage}
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::io::Runner;
 use crate::store::postgres::failure::{Failure, not_reached};
+use crate::store::postgres::held::held_back;
 use crate::store::postgres::in_turn::in_turn;
 use crate::store::postgres::schema::{Schema, VERSION};
 use crate::store::postgres::session::Session;
@@ -25,13 +26,10 @@ pub(super) struct Entry {
     pub(super) settings: Settings,
 }
 
-/// Whoever makes a schema of this library waits for this, so that processes do it one after the other.
-const MAKING: i64 = 0x5363_7570_7065_7231;
-
 impl Entry {
     /// A connection on which everything is ready.
     pub(super) async fn open(&self, runner: &Runner) -> Result<Session> {
-        let opened = timeout(self.settings.connect_within, self.open_at_leisure(runner)).await;
+        let opened = timeout(self.settings.connect_within, held_back(self.open_at_leisure(runner))).await;
         opened.unwrap_or_else(|_| {
             let what = format!(
                 "Postgres at {} could not be reached within {:?}: no connection was ready by then",
@@ -126,11 +124,7 @@ impl Entry {
 
     /// Makes what is missing, once among all who come for it.
     async fn make(&self, client: &Client) -> Result<()> {
-        let sql = format!(
-            "BEGIN; SET LOCAL lock_timeout = 0; SELECT pg_catalog.pg_advisory_xact_lock({MAKING}); {} COMMIT;",
-            self.schema.sql()
-        );
-        let Err(error) = client.batch_execute(&sql).await else { return Ok(()) };
+        let Err(error) = client.batch_execute(&self.schema.sql()).await else { return Ok(()) };
         if error.code() != Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
             return Err(self.not_ready(error));
         }

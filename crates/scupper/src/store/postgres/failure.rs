@@ -37,11 +37,8 @@ impl Failure {
         let Some(said) = error.as_db_error() else { return Self::unanswered(error, place) };
         let (fate, kind, advice) = meaning(said.code());
         let is_over = said.parsed_severity().is_none_or(|severity| severity != Severity::Error);
-        let outcome = if fate == Fate::Unknown {
-            "what was asked may or may not have been done"
-        } else {
-            "nothing was taken"
-        };
+        let outcome =
+            if fate == Fate::Unknown { "what was asked may or may not have been done" } else { "nothing was taken" };
         let what = format!("Postgres at {place} says {}; {outcome}{advice}", shown(said));
         let keeps_connection = !is_over && fate != Fate::Unknown && kind != ErrorKind::InvalidConfig;
         Self { fate, keeps_connection, error: Error::new(kind, what).with_source(error) }
@@ -59,8 +56,7 @@ impl Failure {
     /// There was no answer in time.
     #[cold]
     pub(super) fn late(place: &str) -> Self {
-        let what =
-            format!("Postgres at {place} did not answer in time; what was asked may or may not have been done");
+        let what = format!("Postgres at {place} did not answer in time; what was asked may or may not have been done");
         Self { fate: Fate::Unknown, keeps_connection: false, error: Error::new(ErrorKind::Unknown, what) }
     }
 
@@ -96,9 +92,7 @@ fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
         "40003" | "57P01" | "57P02" | "57P05" => (Fate::Unknown, ErrorKind::Unknown, ""),
         code if code.starts_with("08") => (Fate::Unknown, ErrorKind::Unknown, ""),
         "57014" | "57P03" | "25P03" => unavailable(Fate::NotDone),
-        "25006" => {
-            (Fate::NotDone, ErrorKind::Unavailable, "; it is a standby that takes no changes: name its primary")
-        }
+        "25006" => (Fate::NotDone, ErrorKind::Unavailable, "; it is a standby that takes no changes: name its primary"),
         code if code.starts_with("53") => unavailable(Fate::NotDone),
         "42501" => (Fate::NotDone, ErrorKind::InvalidConfig, RIGHTS),
         "3F000" | "42883" | "42P01" | "42703" | "42704" | "42809" | "42P02" | "42P13" | "42804" => {

@@ -112,4 +112,3 @@ impl Carrier for General {
         }
     }
 }
-

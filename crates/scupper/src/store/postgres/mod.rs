@@ -26,6 +26,8 @@ mod session;
 
 mod in_turn;
 
+mod held;
+
 mod entry;
 
 mod pool;

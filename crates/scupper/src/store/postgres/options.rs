@@ -126,8 +126,9 @@ impl Options {
         for (name, value) in &self.0 {
             let quoted = value.replace('\\', "\\\\").replace('\'', "\\'");
             let one = format!("{name}='{quoted}' ");
-            let _: Config =
-                one.parse().map_err(|_| invalid(format!("the {name} in the Postgres URL is none that there can be")))?;
+            let _: Config = one
+                .parse()
+                .map_err(|_| invalid(format!("the {name} in the Postgres URL is none that there can be")))?;
             all.push_str(&one);
         }
         let mut config: Config = all.parse().map_err(|_| invalid("the Postgres URL cannot be read"))?;
@@ -145,7 +146,9 @@ fn host_and_port(text: &str) -> Result<(String, String)> {
         Some(rest) => {
             let (host, port) = rest.split_once(']').unwrap_or_default();
             let _: Ipv6Addr = host.parse().map_err(|_| {
-                invalid("a host in the Postgres URL begins with '[' and is no IPv6 address; one is written like [::1]:5432")
+                invalid(
+                    "a host in the Postgres URL begins with '[' and is no IPv6 address; one is written like [::1]:5432",
+                )
             })?;
             (host.to_owned(), port)
         }
@@ -158,7 +161,8 @@ fn host_and_port(text: &str) -> Result<(String, String)> {
         return Err(invalid("a host in the Postgres URL is empty or has a blank in it; write a name or an address"));
     }
     let number = port.strip_prefix(':').unwrap_or("5432");
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_number =
+        number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u16>().is_ok_and(|port| port > 0);
     if !is_number || !(port.is_empty() || port.starts_with(':')) {
         return Err(invalid("the port of a host in the Postgres URL is no number from 1 to 65535"));
     }

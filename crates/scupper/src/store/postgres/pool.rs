@@ -11,6 +11,7 @@ use crate::store::io::Runner;
 use crate::store::pause::pause;
 use crate::store::postgres::entry::Entry;
 use crate::store::postgres::failure::Failure;
+use crate::store::postgres::held::held_back;
 use crate::store::postgres::session::Session;
 use crate::sync::{Arc, Mutex, lock};
 
@@ -74,7 +75,7 @@ impl Pool {
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let due = lease.begin();
-        let outcome = timeout(self.entry.settings.answer_within, work).await;
+        let outcome = timeout(self.entry.settings.answer_within, held_back(work)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(Failure::late(&self.entry.place)));
         if outcome.as_ref().err().is_none_or(|failure| failure.keeps_connection) {
             due.done();

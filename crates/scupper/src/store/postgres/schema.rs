@@ -7,7 +7,21 @@ pub(super) const VERSION: i32 = 1;
 
 /// Its name as the SQL has it.
 const PLACEHOLDER: &str = "{s}";
-const TEXT: &str = include_str!("schema.sql");
+
+const TEXT: &str = concat!(
+    // Whoever makes a schema of this library has this lock, so that processes do it one after the other.
+    "BEGIN;\nSET LOCAL lock_timeout = 0;\nSELECT pg_catalog.pg_advisory_xact_lock(6008204836279349809);\n\n",
+    include_str!("schema/tables.sql"),
+    "\n",
+    include_str!("schema/clock.sql"),
+    "\n",
+    include_str!("schema/log.sql"),
+    "\n",
+    include_str!("schema/decide.sql"),
+    "\n",
+    include_str!("schema/sweep.sql"),
+    "\nCOMMIT;\n"
+);
 
 /// Where the tables and functions are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +43,11 @@ impl Schema {
                 name.len(),
                 Self::LONGEST
             );
+            return Err(Error::new(ErrorKind::InvalidConfig, what));
+        }
+        // What the bodies of functions stand between has two of them.
+        if name.matches('$').count() > 1 {
+            let what = "the name of the schema has more than one '$' in it; name another";
             return Err(Error::new(ErrorKind::InvalidConfig, what));
         }
         Ok(Self { name: name.to_owned(), quoted: format!("\"{}\"", name.replace('"', "\"\"")) })
@@ -62,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_name_that_there_cannot_be_is_refused() {
-        for name in ["", "a\0b", &"n".repeat(64)] {
+        for name in ["", "a\0b", "$name$", &"n".repeat(64)] {
             assert_eq!(Schema::new(name).unwrap_err().kind(), ErrorKind::InvalidConfig);
         }
     }

@@ -81,7 +81,7 @@ impl PostgresStore {
     /// # Examples
     /// ```
     /// let sql = scupper::PostgresStore::schema_sql("limits")?;
-    /// assert!(sql.contains("CREATE SCHEMA IF NOT EXISTS \"limits\""));
+    /// assert!(sql.contains("CREATE TABLE IF NOT EXISTS \"limits\".bucket"));
     /// # Ok::<(), scupper::Error>(())
     /// ```
     pub fn schema_sql(schema: &str) -> Result<String> {

@@ -86,9 +86,7 @@ impl<'s> Transaction<'s> {
             }
             Ok(())
         };
-        let chunks = async {
-            if laid.written().is_empty() { Ok(()) } else { self.save_chunks(laid).await }
-        };
+        let chunks = async { if laid.written().is_empty() { Ok(()) } else { self.save_chunks(laid).await } };
         let bucket = self.save_bucket(key, head, &laid.log, idle_from);
         let (wiped, (chunks, bucket)) = in_turn(wipe, in_turn(chunks, bucket)).await;
         wiped.and(chunks).and(bucket)

@@ -33,7 +33,8 @@ pub(super) struct Tls {
     pub(super) client: Option<(PathBuf, PathBuf)>,
 }
 
-const RIGHT_SCHEME: &str = "a Postgres URL begins with postgres:// or postgresql://, like postgres://user:password@host:5432/database";
+const RIGHT_SCHEME: &str =
+    "a Postgres URL begins with postgres:// or postgresql://, like postgres://user:password@host:5432/database";
 const STRAY: &str = "the Postgres URL has a '@' or a '#' where none can be; in a user, a password, a database or an option, write '@' \
     as %40, '#' as %23, '/' as %2F, '?' as %3F and '%' as %25";
 const NO_HOST: &str = "the Postgres URL names no host; write postgres://host/database, or postgres:///database?host=/path for the \
