@@ -62,6 +62,9 @@ mod store;
 
 mod builder;
 
+#[cfg(test)]
+mod differential;
+
 pub use builder::PostgresStoreBuilder;
 pub use settings::Durability;
 pub use store::PostgresStore;

@@ -1,0 +1,21 @@
+//! The function in Postgres decides as the library does, bucket by bucket, on a server whose time is the test's.
+
+mod asked;
+
+mod layout;
+
+mod rows;
+
+mod server;
+
+mod model;
+
+mod comparison;
+
+mod lists;
+
+mod cases;
+
+mod play;
+
+mod random;
