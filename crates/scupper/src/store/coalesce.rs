@@ -95,7 +95,7 @@ impl<C: Carrier> Coalescer<C> {
         Self(Arc::new(Shared { carrier, bounds, queue }))
     }
 
-    #[cfg(feature = "redis")]
+    #[cfg(any(test, feature = "redis"))]
     pub(crate) fn carrier(&self) -> &Arc<C> {
         &self.0.carrier
     }

@@ -64,7 +64,7 @@ impl Runner {
     ///
     /// # Panics
     /// Outside of both.
-    #[cfg(feature = "redis")]
+    #[cfg(any(test, feature = "redis"))]
     pub(crate) fn here() -> Self {
         Self { handle: Handle::current(), is_closed: Arc::default() }
     }

@@ -54,7 +54,9 @@ impl Call {
                     return Some(job);
                 }
                 group.has_line |= has_line;
-                entries.into_iter().for_each(|entry| push(&mut group.entries, entry));
+                for entry in entries {
+                    push(&mut group.entries, entry);
+                }
                 group.jobs.push(job);
             }
         }

@@ -1,7 +1,7 @@
 use crate::error::Error;
 use crate::store::coalesce::{Carrier, Coalescer};
 use crate::store::io::Runner;
-use crate::store::outcome::Outcome;
+use crate::store::outcome::{Outcome, Reply};
 use crate::store::postgres::arguments::Arguments;
 use crate::store::postgres::call::{Call, Group};
 use crate::store::postgres::failure::{Failure, Fate};
@@ -10,7 +10,7 @@ use crate::store::postgres::job::Job;
 use crate::store::postgres::pool::{Lease, Pool};
 use crate::store::postgres::statement::Query;
 use crate::store::postgres::sweep::Sweeper;
-use crate::store::postgres::verdicts::{Decided, NUMBERS, outcome};
+use crate::store::postgres::verdicts::{Decided, NUMBERS};
 use crate::sync::Arc;
 
 /// Has the server decide on what gathers, in one call of its function.
@@ -64,8 +64,8 @@ impl Carried {
             match Decided::of(&group, said) {
                 Decided::Undecided => self.undecided.extend(group.jobs),
                 Decided::Unreadable => self.fail(group.jobs, &Failure::unreadable(place).error),
-                Decided::Decided(verdicts) => {
-                    let mut outcomes = verdicts.into_iter().map(outcome);
+                Decided::Verdicts(verdicts) => {
+                    let mut outcomes = verdicts.into_iter().map(|verdict| Ok(Reply::Acquired(verdict)));
                     for job in group.jobs {
                         let outcomes = outcomes.by_ref().take(job.asked.len()).collect();
                         self.decided.push((job, outcomes));

@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 
 use tokio_postgres::Error as PostgresError;
 use tokio_postgres::error::{DbError, Severity, SqlState};
+use tokio_rustls::rustls::Error as TlsError;
 
 use crate::error::{Error, ErrorKind};
 
@@ -118,7 +119,7 @@ pub(super) fn not_reached(error: PostgresError, place: &str) -> Error {
         },
         // A certificate or a password that is missing or of no use: time does not help.
         (None, Some(cause)) => match cause.downcast_ref::<std::io::Error>() {
-            Some(error) if error.get_ref().is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>()) => {
+            Some(error) if error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<TlsError>) => {
                 ErrorKind::InvalidConfig
             }
             Some(_) => ErrorKind::Unavailable,

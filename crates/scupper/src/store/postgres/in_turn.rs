@@ -1,10 +1,10 @@
 use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::task::Poll;
 
 /// Does both at once, the first begun before the second: what they send goes out in this order, and on one way.
 pub(super) async fn in_turn<F: Future, S: Future>(first: F, second: S) -> (F::Output, S::Output) {
-    let (mut first, mut second) = (pin!(first), pin!(second));
+    // They are large, and most are within one another.
+    let (mut first, mut second) = (Box::pin(first), Box::pin(second));
     let (mut of_first, mut of_second) = (None, None);
     poll_fn(|context| {
         if of_first.is_none()

@@ -38,16 +38,16 @@ async fn page(list: &List, pool: &Pool) -> Result<Page> {
     };
     let look_at = list.most.clamp(FEWEST, MOST);
     let rows = look(list, pool, from, look_at).await?;
-    let (mut keys, mut last) = (Vec::new(), None);
+    let (mut keys, mut seen) = (Vec::new(), None);
     for (id, found) in &rows {
         if keys.len() == list.most {
             break;
         }
-        last = Some(*id);
+        seen = Some(*id);
         keys.extend(found.as_ref().and_then(Found::owing));
     }
-    let is_end = rows.len() < look_at && last == rows.last().map(|(id, _)| *id);
-    let next = if is_end { None } else { last.and_then(Id::next).map(|id| Cursor::new(id.to_string())) };
+    let is_end = rows.len() < look_at && seen == rows.last().map(|(id, _)| *id);
+    let next = if is_end { None } else { seen.and_then(Id::next).map(|id| Cursor::new(id.to_string())) };
     Ok(Page { keys, next })
 }
 

@@ -142,20 +142,15 @@ impl Options {
 }
 
 fn host_and_port(text: &str) -> Result<(String, String)> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']').unwrap_or_default();
-            let _: Ipv6Addr = host.parse().map_err(|_| {
-                invalid(
-                    "a host in the Postgres URL begins with '[' and is no IPv6 address; one is written like [::1]:5432",
-                )
-            })?;
-            (host.to_owned(), port)
-        }
-        None => {
-            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            (percent::decode(host, "host in the Postgres URL")?, port)
-        }
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, port) = rest.split_once(']').unwrap_or_default();
+        let _: Ipv6Addr = host.parse().map_err(|_| {
+            invalid("a host in the Postgres URL begins with '[' and is no IPv6 address; one is written like [::1]:5432")
+        })?;
+        (host.to_owned(), port)
+    } else {
+        let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        (percent::decode(host, "host in the Postgres URL")?, port)
     };
     if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == ',') {
         return Err(invalid("a host in the Postgres URL is empty or has a blank in it; write a name or an address"));

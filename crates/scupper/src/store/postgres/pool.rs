@@ -94,7 +94,7 @@ impl managed::Manager for Manager {
             Some((_, failures, _)) => *failures,
             None => 0,
         };
-        let opened = self.entry.open(&self.runner).await;
+        let opened = Box::pin(self.entry.open(&self.runner)).await;
         *lock(&self.failure) = match &opened {
             Ok(_) => None,
             Err(error) => Some((error.again(), failures.saturating_add(1), Instant::now() + pause(failures))),

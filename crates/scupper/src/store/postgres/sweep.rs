@@ -3,6 +3,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::error::Result;
 use crate::store::io::Runner;
 use crate::store::postgres::failure::Failure;
 use crate::store::postgres::id::Id;
@@ -72,7 +73,7 @@ struct Swept {
     removed: u64,
 }
 
-async fn step(pool: &Pool, after: Id, most: u64) -> crate::Result<Swept> {
+async fn step(pool: &Pool, after: Id, most: u64) -> Result<Swept> {
     let lease = pool.lease().await?;
     let most = i32::try_from(most).unwrap_or(i32::MAX);
     let work = async {

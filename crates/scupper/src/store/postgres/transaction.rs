@@ -10,6 +10,7 @@ use crate::store::postgres::log::{Laid, Log};
 use crate::store::postgres::session::Session;
 use crate::store::postgres::statement::Query;
 use crate::store::postgres::stored::{Rows, Stored, flat};
+use crate::time::Timestamp;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
 
@@ -136,7 +137,7 @@ impl<'s> Transaction<'s> {
 
 impl Change {
     /// What this bucket is to be in place of what is stored.
-    pub(super) fn to(state: Option<BucketState>, before: Option<&Stored>, clock: crate::Timestamp) -> Self {
+    pub(super) fn to(state: Option<BucketState>, before: Option<&Stored>, clock: Timestamp) -> Self {
         let Some(mut state) = state else { return Self::Nothing };
         let idle_from = state.idle_from_at(clock);
         if idle_from <= clock {

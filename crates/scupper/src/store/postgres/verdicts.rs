@@ -1,5 +1,5 @@
 use crate::store::batch::Standing;
-use crate::store::outcome::{Admission, Cause, Denial, Outcome, Reply, Verdict};
+use crate::store::outcome::{Admission, Cause, Denial, Verdict};
 use crate::store::postgres::call::{Entries, Group};
 use crate::time::Timestamp;
 
@@ -24,7 +24,7 @@ pub(super) enum Decided {
     /// An answer that cannot be.
     Unreadable,
     /// Whether each operation was admitted, in the order of the jobs.
-    Decided(Vec<Verdict>),
+    Verdicts(Vec<Verdict>),
 }
 
 /// So many numbers are said of each entry.
@@ -90,11 +90,6 @@ impl Decided {
                 return Self::Unreadable;
             }
         }
-        Self::Decided(verdicts)
+        Self::Verdicts(verdicts)
     }
-}
-
-/// As the outcome of an operation.
-pub(super) const fn outcome(verdict: Verdict) -> Outcome {
-    Ok(Reply::Acquired(verdict))
 }

@@ -30,7 +30,8 @@ impl Layout {
         let events: Vec<(u64, u64)> = events.iter().map(|(tick, total)| (*tick, total + base)).collect();
         let older = events.len() - self.recent.min(events.len());
         let recent = events[older..].to_vec();
-        let mut rows = Rows { idle_from: bucket.idle_from().as_micros(), head, recent, base, spilled: base, ..Rows::default() };
+        let mut rows =
+            Rows { idle_from: bucket.idle_from().as_micros(), head, recent, base, spilled: base, ..Rows::default() };
         (rows.first, rows.last) = (self.first, self.first);
         for events in events[..older].chunks(self.chunk) {
             rows.chunks.push(Chunk { slot: 0, number: rows.last, starts: rows.spilled, events: events.to_vec() });

@@ -101,7 +101,9 @@ impl<'a> Walk<'a> {
         let action = match other {
             Other::Penalize(share) => Action::Penalize { quota, units: units(quota, share) },
             Other::Refund(which) => {
-                let Some((_, given)) = self.given.iter().rev().filter(|(given, _)| *given == key).nth(which) else { return };
+                let Some((_, given)) = self.given.iter().rev().filter(|(given, _)| *given == key).nth(which) else {
+                    return;
+                };
                 Action::Refund(*given)
             }
             Other::Hold(part) => {

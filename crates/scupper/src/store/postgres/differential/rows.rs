@@ -82,7 +82,10 @@ impl Rows {
             before = end;
         }
         let is_well = numbers.iter().copied().eq(self.first..self.last)
-            && self.chunks.iter().all(|chunk| chunk.slot == chunk.number & (self.slots - 1) && chunk.events.len() <= 64)
+            && self
+                .chunks
+                .iter()
+                .all(|chunk| chunk.slot == chunk.number & (self.slots - 1) && chunk.events.len() <= 64)
             && before == self.spilled
             && (self.chunks.is_empty() || self.chunks.last().unwrap().events.len() == self.in_last)
             && self.recent.len() <= 16
@@ -95,7 +98,11 @@ impl Rows {
 /// An array of numbers, of whatever sign.
 fn numbers(text: &str) -> Vec<u64> {
     let inner = text.trim_matches(['{', '}']);
-    inner.split(',').filter(|number| !number.is_empty()).map(|number| number.parse::<i64>().unwrap().cast_unsigned()).collect()
+    inner
+        .split(',')
+        .filter(|number| !number.is_empty())
+        .map(|number| number.parse::<i64>().unwrap().cast_unsigned())
+        .collect()
 }
 
 fn pairs(text: &str) -> Vec<(u64, u64)> {

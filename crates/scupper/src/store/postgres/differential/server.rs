@@ -49,8 +49,7 @@ impl Server {
         let answers = rows.nth(1).unwrap()[0].clone().unwrap();
         let mut answers = answers.trim_matches(['{', '}']).split(',').map(|number| number.parse::<i64>().unwrap());
         let mut answer = || std::array::from_fn(|_| answers.next().unwrap());
-        let decided: Vec<Vec<Answer>> =
-            runs.iter().map(|run| run.entries.iter().map(|_| answer()).collect()).collect();
+        let decided: Vec<Vec<Answer>> = runs.iter().map(|run| run.entries.iter().map(|_| answer()).collect()).collect();
         assert!(answers.next().is_none(), "eight numbers an entry: {answers:?}");
         decided.into_iter().zip(rows.map(|row| row[0].is_some().then(|| Rows::read(&row[..])))).collect()
     }
