@@ -5,7 +5,7 @@ use std::env;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Error, Parser, Subcommand};
 
-use crate::{run, throttle};
+use crate::{run, schema, throttle};
 
 /// Pace lines and commands with an exact rate limiter
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Throttle(throttle::Args),
     Run(run::Args),
+    Schema(schema::Args),
 }
 
 impl Cli {

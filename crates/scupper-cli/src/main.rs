@@ -18,6 +18,8 @@ mod stores;
 
 mod run;
 
+mod schema;
+
 mod throttle;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let done = match Cli::read().command {
         Command::Throttle(args) => throttle::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Schema(args) => schema::run(&args),
     };
     done.unwrap_or_else(Failure::report)
 }

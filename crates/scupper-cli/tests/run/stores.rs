@@ -210,7 +210,7 @@ fn a_store_can_be_a_file_or_memory_of_ones_own() {
 
 #[test]
 fn a_command_that_runs_on_is_in_nobodys_way() {
-    for place in [Place::of_state("runs-on"), Place::shared_memory("runs-on-shm"), Place::redis()] {
+    for place in [Place::of_state("runs-on"), Place::shared_memory("runs-on-shm"), Place::redis(), Place::postgres()] {
         let mut first = place.run("--rate 1000/h --key key");
         let script = "echo ready; read line; echo $line";
         let mut first = Running::new(first.stdin(Stdio::piped()).args(["--", "sh", "-c", script]));

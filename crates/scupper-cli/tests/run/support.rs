@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::process::Pid;
 use scupper::store::{self, Batch, Operation, Reply, Store, Verdict};
 use scupper::{Limiter, LimiterBuilder, Quota};
-use scupper_testbed::{SharedRedis, await_that};
+use scupper_testbed::{SharedPostgres, SharedRedis, await_that};
 
 pub(crate) use crate::common::{Ended, Folder, Running};
 
@@ -61,6 +61,11 @@ impl Place {
     pub(crate) fn redis() -> Self {
         let redis = SharedRedis::get();
         Self::named(format!("{}?prefix={}", redis.url(), redis.prefix()), None)
+    }
+
+    pub(crate) fn postgres() -> Self {
+        let postgres = SharedPostgres::get();
+        Self::named(format!("{}?schema={}", postgres.url(), postgres.schema()), None)
     }
 
     fn named(url: String, folder: Option<Folder>) -> Self {

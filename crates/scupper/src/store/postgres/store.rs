@@ -72,6 +72,9 @@ impl PostgresStore {
         Self(Arc::new(Inner { entry: Arc::new(entry), active: Mutex::new(None) }))
     }
 
+    /// Where the tables and functions are unless another schema is named.
+    pub const DEFAULT_SCHEMA: &'static str = Schema::DEFAULT;
+
     /// The SQL that makes this schema, with its tables and functions, for an owner of the database to run beforehand: where the
     /// role of the store may not. It can be run again, also while the store is in use.
     ///
