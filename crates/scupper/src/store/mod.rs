@@ -36,6 +36,9 @@ mod pause;
 mod tls;
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
+mod wire;
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod io;
 
 #[cfg(any(feature = "postgres", feature = "redis"))]

@@ -34,23 +34,26 @@ pub(super) struct Carried {
 }
 
 impl Decider {
-    async fn decide(&self, lease: &Lease, call: &Call) -> Result<Vec<i64>, Failure> {
+    /// What the function says of each entry of the call.
+    async fn decide(&self, call: &Call) -> Result<Vec<i64>, Failure> {
+        let arguments = Arguments::of(call);
         let mut tries = 1;
         loop {
-            let place = &self.pool.entry().place;
-            let arguments = Arguments::of(call);
-            let work = async {
-                let statement = lease.statement(Query::Decide).await?;
-                lease.client().query_one(&statement, &arguments.parameters()).await?.try_get(0)
-            };
-            let work = async { work.await.map_err(|error| Failure::of(error, place)) };
-            match self.pool.call(lease, work).await {
-                Err(failure) if failure.fate == Fate::Met && tries < General::TRIES && failure.keeps_connection => {
-                    tries += 1;
-                }
+            let lease = self.pool.lease().await.map_err(Failure::not_sent)?;
+            match self.ask(&lease, &arguments).await {
+                Err(failure) if failure.can_be_repeated() && tries < General::TRIES => tries += 1,
                 outcome => return outcome,
             }
         }
+    }
+
+    async fn ask(&self, lease: &Lease, arguments: &Arguments<'_>) -> Result<Vec<i64>, Failure> {
+        let place = &self.pool.entry().place;
+        let work = async {
+            let statement = lease.statement(Query::Decide).await?;
+            lease.client().query_one(&statement, &arguments.parameters()).await?.try_get(0)
+        };
+        self.pool.call(lease, async { work.await.map_err(|error| Failure::of(error, place)) }).await
     }
 }
 
@@ -80,7 +83,7 @@ impl Carried {
         let is_for_one = match failure.fate {
             Fate::Spoiled => true,
             Fate::Locked => call.0.len() > 1,
-            Fate::Met | Fate::NotDone | Fate::Unknown => false,
+            Fate::Met | Fate::NotSent | Fate::NotDone | Fate::Unknown => false,
         };
         let jobs = call.0.into_values().flat_map(|group: Group| group.jobs);
         if is_for_one {
@@ -104,14 +107,7 @@ impl Carrier for Decider {
         let (call, rest) = Call::of(jobs);
         carried.undecided = rest;
         carried.touched = call.0.len();
-        let lease = match self.pool.lease().await {
-            Ok(lease) => lease,
-            Err(error) => {
-                carried.failed(call, &Failure::not_sent(error));
-                return carried;
-            }
-        };
-        match self.decide(&lease, &call).await {
+        match self.decide(&call).await {
             Ok(numbers) => carried.answered(call, &numbers, &self.pool.entry().place),
             Err(failure) => carried.failed(call, &failure),
         }

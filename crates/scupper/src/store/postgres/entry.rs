@@ -1,12 +1,16 @@
 use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
 
 use tokio::time::timeout;
+use tokio_postgres::config::{LoadBalanceHosts, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error as PostgresError, SimpleQueryMessage};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::io::Runner;
-use crate::store::postgres::failure::{Failure, not_reached};
+use crate::store::postgres::dial::Target;
+use crate::store::postgres::failure::{Failure, not_dialled, not_reached};
 use crate::store::postgres::held::held_back;
 use crate::store::postgres::in_turn::in_turn;
 use crate::store::postgres::schema::{Schema, VERSION};
@@ -26,58 +30,103 @@ pub(super) struct Entry {
     pub(super) settings: Settings,
 }
 
+/// What a connection found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// There is no schema, or nothing of this library in it.
+    Missing,
+}
+
 impl Entry {
     /// A connection on which everything is ready.
     pub(super) async fn open(&self, runner: &Runner) -> Result<Session> {
         let opened = timeout(self.settings.connect_within, held_back(self.open_at_leisure(runner))).await;
-        opened.unwrap_or_else(|_| {
-            let what = format!(
-                "Postgres at {} could not be reached within {:?}: no connection was ready by then",
-                self.place, self.settings.connect_within
-            );
-            Err(Error::new(ErrorKind::Unavailable, what))
-        })
+        let (session, state) = opened.unwrap_or_else(|_| Err(self.late(self.settings.connect_within)))?;
+        if state == State::Missing {
+            // It comes once, and all who come at the same time make it one after the other.
+            let due = session.begin();
+            let made = timeout(self.settings.answer_within, held_back(self.make(&session))).await;
+            made.unwrap_or_else(|_| Err(self.late(self.settings.answer_within)))?;
+            due.done();
+        }
+        Ok(session)
     }
 
-    async fn open_at_leisure(&self, runner: &Runner) -> Result<Session> {
-        let connected = self.config.connect(self.connector.clone()).await;
+    #[cold]
+    fn late(&self, limit: Duration) -> Error {
+        let what = format!(
+            "Postgres at {} could not be reached within {limit:?}: no connection was ready by then",
+            self.place
+        );
+        Error::new(ErrorKind::Unavailable, what)
+    }
+
+    /// With the first of the servers that lets one in.
+    async fn open_at_leisure(&self, runner: &Runner) -> Result<(Session, State)> {
+        let mut targets = Target::of(&self.config);
+        if self.config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+            targets.sort_by_cached_key(|target| RandomState::new().hash_one(&target.name));
+        }
+        let mut last = None;
+        for target in targets {
+            match self.open_at(&target, runner).await {
+                Ok(opened) => return Ok(opened),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::new(ErrorKind::InvalidConfig, "no server is named")))
+    }
+
+    async fn open_at(&self, target: &Target, runner: &Runner) -> Result<(Session, State)> {
+        let dialled = target.dial(&self.config).await.map_err(|error| not_dialled(error, &self.place))?;
+        let connected = self.config.connect_raw(dialled.wire, self.connector.towards(&target.name)).await;
         let (client, connection) = connected.map_err(|error| not_reached(error, &self.place))?;
         let driver = runner.begin(async move {
             // What goes wrong is told to whoever waits for an answer.
             let _ = connection.await;
         });
-        let session = Session::new(client, driver, Arc::clone(&self.texts));
+        let session = Session::new(client, driver, (dialled.record, dialled.probe), Arc::clone(&self.texts));
         let due = session.begin();
-        self.make_ready(&session).await?;
+        self.check_role(session.client()).await?;
+        let state = self.prepare(&session).await?;
         due.done();
-        Ok(session)
+        Ok((session, state))
     }
 
-    async fn make_ready(&self, session: &Session) -> Result<()> {
-        let opening = self.opening();
-        let ready = in_turn(session.client().batch_execute(&opening), self.version(session.client()));
-        let ((set, version), prepared) = in_turn(ready, session.statement(Query::Decide)).await;
-        set.map_err(|error| self.not_ready(error))?;
-        let made = match version {
-            Ok(version) => Some(version),
-            Err(error) if is_missing(&error) => None,
-            Err(error) => return Err(self.not_ready(error)),
+    /// Whether it takes changes, or takes none, if the URL asks for that.
+    async fn check_role(&self, client: &Client) -> Result<()> {
+        let wanted = match self.config.get_target_session_attrs() {
+            TargetSessionAttrs::ReadWrite => "off",
+            TargetSessionAttrs::ReadOnly => "on",
+            _ => return Ok(()),
         };
-        if let Some(version) = made {
-            self.check(version)?;
-            prepared.map_err(|error| self.not_ready(error))?;
+        let rows = client.simple_query("SHOW transaction_read_only").await.map_err(|error| self.not_ready(error))?;
+        if first_value(&rows) == Some(wanted) {
             return Ok(());
         }
-        self.make(session.client()).await?;
-        self.check(self.version(session.client()).await.map_err(|error| self.not_ready(error))?)?;
-        session.statement(Query::Decide).await.map_err(|error| self.not_ready(error))?;
-        Ok(())
+        let what = format!("none of the servers at {} is what target_session_attrs asks for", self.place);
+        Err(Error::new(ErrorKind::Unavailable, what))
+    }
+
+    async fn prepare(&self, session: &Session) -> Result<State> {
+        let opening = self.opening();
+        let set = in_turn(session.client().batch_execute(&opening), self.version(session.client()));
+        let ((set, version), prepared) = in_turn(set, session.statement(Query::Decide)).await;
+        set.map_err(|error| self.not_ready(error))?;
+        match version {
+            Ok(version) => self.check(version)?,
+            Err(error) if is_missing(&error) => return Ok(State::Missing),
+            Err(error) => return Err(self.not_ready(error)),
+        }
+        prepared.map_err(|error| self.not_ready(error))?;
+        Ok(State::Ready)
     }
 
     /// The settings that what is decided depends on, whatever the role or the database has.
     fn opening(&self) -> String {
         let settings = &self.settings;
-        let millis = |limit: std::time::Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
+        let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
         let mut sql = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; \
                        SET search_path = pg_catalog; SET client_min_messages = error; "
             .to_owned();
@@ -103,11 +152,7 @@ impl Entry {
     /// The version that the schema says it is of.
     async fn version(&self, client: &Client) -> Result<Option<i32>, PostgresError> {
         let rows = client.simple_query(&self.schema.within("SELECT {s}.version()")).await?;
-        let row = rows.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0),
-            _ => None,
-        });
-        Ok(row.and_then(|text| text.parse().ok()))
+        Ok(first_value(&rows).and_then(|text| text.parse().ok()))
     }
 
     fn check(&self, version: Option<i32>) -> Result<()> {
@@ -123,22 +168,36 @@ impl Entry {
     }
 
     /// Makes what is missing, once among all who come for it.
-    async fn make(&self, client: &Client) -> Result<()> {
-        let Err(error) = client.batch_execute(&self.schema.sql()).await else { return Ok(()) };
+    async fn make(&self, session: &Session) -> Result<()> {
+        if let Err(error) = session.client().batch_execute(&self.schema.sql()).await {
+            return Err(self.not_made(error));
+        }
+        self.check(self.version(session.client()).await.map_err(|error| self.not_ready(error))?)?;
+        session.statement(Query::Decide).await.map(drop).map_err(|error| self.not_ready(error))
+    }
+
+    fn not_made(&self, error: PostgresError) -> Error {
         if error.code() != Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
-            return Err(self.not_ready(error));
+            return self.not_ready(error);
         }
         let what = format!(
             "the schema {0:?} is not there or not complete, and this role may not make it; have an owner of the database run \
              `scupper schema postgres --schema {0:?} | psql`",
             self.schema.name()
         );
-        Err(Error::new(ErrorKind::InvalidConfig, what).with_source(error))
+        Error::new(ErrorKind::InvalidConfig, what).with_source(error)
     }
 
     fn not_ready(&self, error: PostgresError) -> Error {
         Failure::of(error, &self.place).nothing_done().error
     }
+}
+
+fn first_value(rows: &[SimpleQueryMessage]) -> Option<&str> {
+    rows.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    })
 }
 
 fn is_missing(error: &PostgresError) -> bool {

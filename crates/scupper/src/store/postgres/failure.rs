@@ -25,6 +25,8 @@ pub(super) enum Fate {
     Locked,
     /// Nothing, and it may be for the sake of one bucket among several.
     Spoiled,
+    /// Nothing: not one byte has left.
+    NotSent,
     /// Nothing, and others would fare no better now.
     NotDone,
     /// Nobody knows.
@@ -61,6 +63,11 @@ impl Failure {
         Self { fate: Fate::Unknown, keeps_connection: false, error: Error::new(ErrorKind::Unknown, what) }
     }
 
+    /// Whether it can be asked for once more: nothing was done, and now something may be.
+    pub(super) const fn can_be_repeated(&self) -> bool {
+        matches!(self.fate, Fate::Met | Fate::NotSent)
+    }
+
     /// It was not sent.
     pub(super) fn not_sent(error: Error) -> Self {
         Self { fate: Fate::NotDone, keeps_connection: false, error }
@@ -71,6 +78,11 @@ impl Failure {
     pub(super) fn unreadable(place: &str) -> Self {
         let what = format!("Postgres at {place} answered something that is no answer of this store's function");
         Self { fate: Fate::Unknown, keeps_connection: false, error: Error::new(ErrorKind::Unknown, what) }
+    }
+
+    /// The same where not one byte has left.
+    pub(super) fn unsent(self) -> Self {
+        Self { fate: Fate::NotSent, ..self.nothing_done() }
     }
 
     /// The same where it is known that nothing had been changed yet, or that it was all undone.
@@ -108,6 +120,12 @@ const RIGHTS: &str = "; grant the role of the store USAGE on the schema, EXECUTE
     DELETE on its tables: docs/postgres.md has the lines";
 const OTHER_SCHEMA: &str = "; the schema is not what this library made: remove it, or have its owner run what \
     `scupper schema postgres` prints";
+
+/// Nobody is there.
+#[cold]
+pub(super) fn not_dialled(error: std::io::Error, place: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("Postgres at {place} could not be reached: {error}")).with_source(error)
+}
 
 /// No connection could be made.
 #[cold]

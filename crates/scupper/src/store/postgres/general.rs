@@ -4,7 +4,7 @@ use crate::store::bucket::BucketState;
 use crate::store::coalesce::Carrier;
 use crate::store::line::Line;
 use crate::store::outcome::Outcome;
-use crate::store::postgres::failure::{Failure, Fate};
+use crate::store::postgres::failure::Failure;
 use crate::store::postgres::job::Job;
 use crate::store::postgres::pool::{Lease, Pool};
 use crate::store::postgres::stored::Stored;
@@ -24,7 +24,7 @@ impl General {
         loop {
             let lease = self.0.lease().await.map_err(Failure::not_sent)?;
             match self.transact(&lease, job).await {
-                Err(failure) if failure.fate == Fate::Met && tries < Self::TRIES => tries += 1,
+                Err(failure) if failure.can_be_repeated() && tries < Self::TRIES => tries += 1,
                 outcome => return outcome,
             }
         }

@@ -22,6 +22,8 @@ mod schema;
 
 mod statement;
 
+mod dial;
+
 mod session;
 
 mod in_turn;

@@ -74,13 +74,17 @@ impl Pool {
         lease: &Lease,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
+        let sent = lease.sent();
         let due = lease.begin();
         let outcome = timeout(self.entry.settings.answer_within, held_back(work)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(Failure::late(&self.entry.place)));
         if outcome.as_ref().err().is_none_or(|failure| failure.keeps_connection) {
             due.done();
+            return outcome;
         }
-        outcome
+        // Nothing is written from here on, so what has not left stays.
+        drop(due);
+        outcome.map_err(|failure| if lease.sent() == sent { failure.unsent() } else { failure })
     }
 }
 

@@ -1,15 +1,23 @@
 use std::fmt;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
 
+use socket2::Socket;
 use tokio_postgres::{Client, Error as PostgresError, Statement};
 
 use crate::detached::Detached;
 use crate::store::postgres::statement::{Prepared, Query, Texts};
+use crate::store::wire::Record;
 use crate::sync::Arc;
 
 /// One connection to the server.
 pub(super) struct Session {
     client: Client,
     driver: Arc<Detached>,
+    record: Arc<Record>,
+    /// Tells what the driver has not been told yet.
+    probe: Socket,
     prepared: Prepared,
     texts: Arc<Texts>,
 }
@@ -23,8 +31,13 @@ pub(super) struct Due<'a> {
 }
 
 impl Session {
-    pub(super) fn new(client: Client, driver: Arc<Detached>, texts: Arc<Texts>) -> Self {
-        Self { client, driver, prepared: Prepared::default(), texts }
+    pub(super) fn new(
+        client: Client,
+        driver: Arc<Detached>,
+        (record, probe): (Arc<Record>, Socket),
+        texts: Arc<Texts>,
+    ) -> Self {
+        Self { client, driver, record, probe, prepared: Prepared::default(), texts }
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -35,13 +48,31 @@ impl Session {
         self.prepared.get(query, &self.client, &self.texts).await
     }
 
+    /// Whether calls can still be made, while none is under way; false as soon as the server closes the connection.
     pub(super) fn is_open(&self) -> bool {
-        !self.client.is_closed() && !self.driver.is_over()
+        !self.record.has_ended() && !self.driver.is_over() && !self.client.is_closed() && !self.was_closed()
     }
 
-    /// Nothing more is said on it.
+    /// Whether the system knows that the other end is closed, ahead of whoever waits for it to say so. What comes unasked is a
+    /// farewell: a server that sends its clients away says why.
+    fn was_closed(&self) -> bool {
+        match self.probe.peek(&mut [MaybeUninit::uninit()]) {
+            Ok(_) => true,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        }
+    }
+
+    /// How many bytes have left so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.record.written()
+    }
+
+    /// Nothing more is said on it, from now on.
     pub(super) fn cut(&self) {
+        self.record.seal();
         self.driver.end();
+        // The driver may have been its last holder but one.
+        let _ = self.probe.shutdown(Shutdown::Both);
     }
 
     /// From now on an answer is due.

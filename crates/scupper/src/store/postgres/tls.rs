@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::Socket;
-use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
@@ -21,6 +20,7 @@ use crate::store::postgres::tls_mode::TlsMode;
 use crate::store::postgres::url::Tls;
 use crate::store::postgres::verifier::AnyName;
 use crate::store::tls::{Named, invalid, roots_of_host};
+use crate::store::wire::Wire;
 use crate::sync::Arc;
 
 const URL: &str = "Postgres URL";
@@ -36,7 +36,7 @@ pub(super) struct Handshake {
 }
 
 /// A connection under TLS.
-pub(super) struct Stream(client::TlsStream<Socket>);
+pub(super) struct Stream(client::TlsStream<Wire>);
 
 impl Connector {
     /// Reads the files that are named.
@@ -59,6 +59,11 @@ impl Connector {
             }
         };
         Ok(Self(Arc::new(config)))
+    }
+
+    /// For a server of this name. Whether it is one that TLS knows matters only once there is TLS: a socket in a folder has none.
+    pub(super) fn towards(&self, name: &str) -> Handshake {
+        Handshake { connector: TlsConnector::from(Arc::clone(&self.0)), host: name.to_owned() }
     }
 }
 
@@ -83,26 +88,15 @@ fn named<'a>(option: &'static str, path: &'a Path) -> Named<'a> {
     Named { path, option, url: URL }
 }
 
-impl MakeTlsConnect<Socket> for Connector {
-    type Stream = Stream;
-    type TlsConnect = Handshake;
-    type Error = io::Error;
-
-    fn make_tls_connect(&mut self, domain: &str) -> io::Result<Handshake> {
-        // Whether it is a name that TLS knows matters only once there is TLS: a socket in a folder has none.
-        Ok(Handshake { connector: TlsConnector::from(Arc::clone(&self.0)), host: domain.to_owned() })
-    }
-}
-
-impl TlsConnect<Socket> for Handshake {
+impl TlsConnect<Wire> for Handshake {
     type Stream = Stream;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
-    fn connect(self, socket: Socket) -> Self::Future {
+    fn connect(self, wire: Wire) -> Self::Future {
         Box::pin(async move {
             let name = ServerName::try_from(self.host).map_err(io::Error::other)?;
-            self.connector.connect(name, socket).await.map(Stream)
+            self.connector.connect(name, wire).await.map(Stream)
         })
     }
 }

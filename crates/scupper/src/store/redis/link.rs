@@ -20,7 +20,7 @@ use crate::store::io::Runner;
 use crate::store::redis::endpoint::Endpoint;
 use crate::store::redis::login::Login;
 use crate::store::redis::refusal;
-use crate::store::redis::wire::{Record, Wire};
+use crate::store::wire::{Record, Wire};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 
 /// One connection to one server, for several calls at once. Nothing that was said on it is ever said again.

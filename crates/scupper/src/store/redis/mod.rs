@@ -24,8 +24,6 @@ mod login;
 
 mod refusal;
 
-mod wire;
-
 mod link;
 
 mod sentinel;

@@ -1,3 +1,5 @@
+//! How far a connection got.
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,12 +8,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A stream that keeps a record of how far it got.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: Box<dyn Stream>,
     record: Arc<Record>,
     may_fail_midway: bool,
@@ -24,7 +26,7 @@ const HEARD: usize = 256;
 
 /// How far a wire got.
 #[derive(Default)]
-pub(super) struct Record {
+pub(crate) struct Record {
     has_ended: AtomicBool,
     progress: Mutex<Progress>,
 }
@@ -39,50 +41,55 @@ struct Progress {
 }
 
 impl Wire {
-    pub(super) fn new(stream: impl Stream + 'static, record: Arc<Record>) -> Self {
+    pub(crate) fn new(stream: impl Stream + 'static, record: Arc<Record>) -> Self {
         Self { stream: Box::new(stream), record, may_fail_midway: false, listening: HEARD }
     }
 
     /// Of a stream that may have sent some of what a failing write was about. TLS does: it writes record after record.
-    pub(super) fn failing_midway(stream: impl Stream + 'static, record: Arc<Record>) -> Self {
+    #[cfg(any(test, feature = "redis"))]
+    pub(crate) fn failing_midway(stream: impl Stream + 'static, record: Arc<Record>) -> Self {
         Self { stream: Box::new(stream), record, may_fail_midway: true, listening: HEARD }
     }
 }
 
 impl Record {
     /// How many bytes, before any encryption, were taken for sending: of these each may have arrived, of others none.
-    pub(super) fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         lock(&self.progress).written
     }
 
     /// Lets nothing be written from now on, so that `written` is final.
-    pub(super) fn seal(&self) {
+    pub(crate) fn seal(&self) {
         lock(&self.progress).is_sealed = true;
         self.has_ended.store(true, Ordering::Release);
     }
 
     /// Whether nothing more can come of this wire: it was closed at either end, or it failed.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Acquire)
     }
 
     /// Whether the other end closed it in good order.
-    pub(super) fn was_closed(&self) -> bool {
+    #[cfg(any(test, feature = "redis"))]
+    pub(crate) fn was_closed(&self) -> bool {
         lock(&self.progress).was_closed
     }
 
     /// The beginning of what came in.
-    pub(super) fn heard(&self) -> Vec<u8> {
+    #[cfg(any(test, feature = "redis"))]
+    pub(crate) fn heard(&self) -> Vec<u8> {
         lock(&self.progress).heard.clone()
     }
 
     /// What the stream failed with, for the first who asks.
-    pub(super) fn take_failure(&self) -> Option<io::Error> {
+    #[cfg(any(test, feature = "redis"))]
+    pub(crate) fn take_failure(&self) -> Option<io::Error> {
         lock(&self.progress).failure.take()
     }
 
     /// What the stream failed with, in its words.
-    pub(super) fn failure(&self) -> Option<io::Error> {
+    #[cfg(any(test, feature = "redis"))]
+    pub(crate) fn failure(&self) -> Option<io::Error> {
         lock(&self.progress).failure.as_ref().map(again)
     }
 
