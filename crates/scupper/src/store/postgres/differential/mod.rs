@@ -19,3 +19,13 @@ mod cases;
 mod play;
 
 mod random;
+
+mod numbers;
+
+mod logs;
+
+mod strange;
+
+mod sweeping;
+
+mod together;

@@ -35,7 +35,9 @@ pub(super) const SELECT: &str = "SELECT b.idle_from, b.head, b.recent, b.base, b
      (SELECT count(*) FROM {s}.chunk AS c WHERE c.bucket = b.id) FROM {s}.bucket AS b";
 
 impl Rows {
-    pub(super) fn read(columns: &[Option<String>]) -> Self {
+    /// Nothing, where there is no bucket.
+    pub(super) fn read(columns: &[Option<String>]) -> Option<Self> {
+        columns[0].as_ref()?;
         let text = |at: usize| columns[at].as_deref().unwrap_or_default();
         let number = |at: usize| text(at).parse::<u64>().unwrap();
         let chunks = text(9).split_whitespace().map(|chunk| {
@@ -44,7 +46,7 @@ impl Rows {
             let (slot, number, starts) = (number(), number(), number());
             Chunk { slot, number, starts, events: pairs(parts.next().unwrap()) }
         });
-        Self {
+        Some(Self {
             idle_from: number(0),
             head: numbers(text(1)),
             recent: pairs(text(2)),
@@ -56,7 +58,7 @@ impl Rows {
             slots: number(8),
             chunks: chunks.collect(),
             rows_of_chunks: number(10),
-        }
+        })
     }
 
     /// The events of the log, counted from the first of them.

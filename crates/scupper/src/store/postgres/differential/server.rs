@@ -23,12 +23,26 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new() -> Self {
+        let server = Self::with_its_own_clock();
+        server.ask(CLOCK);
+        server
+    }
+
+    pub(super) fn with_its_own_clock() -> Self {
         let postgres = SharedPostgres::get();
-        let (session, schema) = (postgres.session(), Schema::new(&postgres.schema()).unwrap());
+        Self::of(postgres.session(), &postgres.schema())
+    }
+
+    pub(super) fn of(session: Session, schema: &str) -> Self {
+        let schema = Schema::new(schema).unwrap();
+        session.ask("SET synchronous_commit = off");
         session.ask(&schema.sql());
-        session.ask(&schema.within(CLOCK));
-        session.ask("SET synchronous_commit = off; SET client_min_messages = warning");
         Self { session, schema }
+    }
+
+    /// This, with its schema put in.
+    pub(super) fn within(&self, sql: &str) -> String {
+        self.schema.within(sql)
     }
 
     /// Leaves nothing of what was before.
@@ -38,26 +52,31 @@ impl Server {
 
     /// What it says to this, with its schema put in.
     pub(super) fn ask(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        self.session.ask(&self.schema.within(sql)).0
+        self.session.ask(&self.within(sql)).0
     }
 
     /// The answers to each run, and what is there of each bucket afterwards.
     pub(super) fn decide(&self, clock: u64, runs: &[Run<'_>]) -> Vec<(Vec<Answer>, Option<Rows>)> {
-        let call = format!("SELECT set_config('scupper_test.clock', '{clock}', false); SELECT {}; ", call(runs));
-        let call = runs.iter().fold(call, |call, run| format!("{call}{};", select(run.key)));
-        let mut rows = self.ask(&call).into_iter();
-        let answers = rows.nth(1).unwrap()[0].clone().unwrap();
-        let mut answers = answers.trim_matches(['{', '}']).split(',').map(|number| number.parse::<i64>().unwrap());
-        let mut answer = || std::array::from_fn(|_| answers.next().unwrap());
-        let decided: Vec<Vec<Answer>> = runs.iter().map(|run| run.entries.iter().map(|_| answer()).collect()).collect();
-        assert!(answers.next().is_none(), "eight numbers an entry: {answers:?}");
-        decided.into_iter().zip(rows.map(|row| row[0].is_some().then(|| Rows::read(&row[..])))).collect()
+        let answers = self.answers(clock, runs);
+        let looks = runs.iter().fold(String::new(), |looks, run| format!("{looks}{};", select(run.key)));
+        let rows = self.ask(&looks);
+        answers.into_iter().zip(rows.iter().map(|row| Rows::read(row))).collect()
+    }
+
+    /// The answers to each run.
+    pub(super) fn answers(&self, clock: u64, runs: &[Run<'_>]) -> Vec<Vec<Answer>> {
+        self.turn(clock);
+        answers(runs, &self.ask(&call(runs)))
+    }
+
+    /// From now on, it is so late.
+    pub(super) fn turn(&self, clock: u64) {
+        self.ask(&format!("SET scupper_test.clock = '{clock}'"));
     }
 
     /// What is there of a bucket.
     pub(super) fn rows(&self, key: &str) -> Option<Rows> {
-        let row = self.ask(&select(key)).remove(0);
-        row[0].is_some().then(|| Rows::read(&row))
+        Rows::read(&self.ask(&select(key))[0])
     }
 
     /// Writes these rows in place of those that are there.
@@ -90,7 +109,8 @@ fn select(key: &str) -> String {
     format!("SELECT b.* FROM (SELECT) AS one LEFT JOIN ({SELECT} WHERE b.id = '{}') AS b ON true", Id::of(key))
 }
 
-fn call(runs: &[Run<'_>]) -> String {
+/// The call for these runs.
+pub(super) fn call(runs: &[Run<'_>]) -> String {
     let ids = array(runs.iter().map(|run| Id::of(run.key)));
     let keys = array(runs.iter().map(|run| format!("\"\\{}\"", bytea(run.key))));
     let (mut quotas, mut quota_of) = (Vec::new(), Vec::new());
@@ -107,7 +127,7 @@ fn call(runs: &[Run<'_>]) -> String {
         Standing::Waiting => 2,
     });
     format!(
-        "{{s}}.decide('{ids}', '{keys}', '{}', '{}', '{}', '{}', '{}', '{}')",
+        "SELECT {{s}}.decide('{ids}', '{keys}', '{}', '{}', '{}', '{}', '{}', '{}')",
         array(quota_of),
         array(quotas),
         array(entries().map(|(of, _)| of)),
@@ -115,6 +135,16 @@ fn call(runs: &[Run<'_>]) -> String {
         array(entries().map(|(_, entry)| entry.count)),
         array(standings),
     )
+}
+
+/// What it answered.
+pub(super) fn answers(runs: &[Run<'_>], rows: &[Vec<Option<String>>]) -> Vec<Vec<Answer>> {
+    let numbers = rows[0][0].as_deref().unwrap().trim_matches(['{', '}']);
+    let mut numbers = numbers.split(',').map(|number| number.parse::<i64>().unwrap());
+    let mut answer = || std::array::from_fn(|_| numbers.next().unwrap());
+    let answers = runs.iter().map(|run| run.entries.iter().map(|_| answer()).collect()).collect();
+    assert!(numbers.next().is_none(), "eight numbers an entry, and no more");
+    answers
 }
 
 fn numbers(quota: &Quota) -> Vec<u64> {

@@ -105,7 +105,8 @@ BEGIN
       now := greatest(clock, head[5]);
       IF (
         head[1] = kind AND cardinality(head) = 10 + rates * CASE WHEN algorithm = 1 THEN 3 ELSE 5 END
-        AND least(head[2], held, head[5], head[6]) >= 0 AND greatest(keep, held, now, head[6]) < farthest
+        AND head[2] >= 0 AND held >= 0 AND head[5] >= 0 AND head[6] >= 0
+        AND keep < farthest AND held < farthest AND now < farthest AND head[6] < farthest
         AND head[5] - clock <= keep
       ) IS NOT TRUE THEN
         EXIT bucket;
@@ -132,7 +133,7 @@ BEGIN
           rate_limit := quotas[quota + 3 * r - 1];
           rate_interval := quotas[quota + 3 * r];
           IF (
-            least(whole, part) >= 0 AND greatest(whole, part) < farthest
+            whole >= 0 AND whole < farthest AND part >= 0 AND part < farthest
             AND CASE WHEN algorithm = 2 THEN whole % rate_interval = 0 ELSE part < rate_limit END
           ) IS NOT TRUE THEN
             EXIT bucket;
