@@ -22,20 +22,19 @@ DECLARE
   -- Sums of two numbers below it, or products below the other, are within a bigint.
   farthest CONSTANT bigint := 1::bigint << 61;
   widest CONSTANT bigint := 9000000000000000000;
-  operations int := cardinality(op_key);
-  answers bigint[] := array_fill(0::bigint, ARRAY[8 * operations]);
-  clock bigint;
+  answers bigint[] := '{}';  clock bigint;
   -- Of the quota.
-  quota int := 0;  kind bigint;  algorithm int;  rates int;  retention bigint;  capacity bigint;  tightest int;
+  quota int := 0;  kind bigint;  algorithm int;  rates int;  retention bigint;  capacity bigint;  tightest bigint;
   full_whole bigint[];  full_part bigint[];  rate_limit bigint;  rate_interval bigint;  rate_burst bigint;
   -- Of the bucket.
   head bigint[];  recent bigint[];  base bigint;  spilled bigint;  first bigint;  last bigint;  in_last int;  slots int;
-  is_new boolean;  decided boolean;  now bigint;  held bigint;  keep bigint;  idle bigint;  at int;  whole bigint;  part bigint;
+  is_new boolean;  is_decided boolean;  now bigint;  held bigint;  keep bigint;  idle bigint;
+  lanes int;  at int;  whole bigint;  part bigint;
   length int;  total bigint;  tick bigint;  unit bigint;  below int;  above int;
   -- Of its operations.
-  operation int := 1;  beyond int;  pending bigint;  weight bigint;  count int;  units bigint;
-  low int;  high int;  middle int;  until bigint;  latest bigint;  binding int;  place int;
-  line_retry bigint;  line_rate int;
+  operation int := 1;  begun int;  weight bigint;  count int;  standing int;  pending bigint;
+  most int;  low int;  high int;  middle int;  units bigint;  until bigint;  latest bigint;  binding bigint;
+  line_retry bigint;  line_rate bigint;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'the transaction is %, and must be read committed', current_setting('transaction_isolation')
@@ -50,40 +49,41 @@ BEGIN
       FROM (SELECT DISTINCT {s}.lock_of(id) AS number FROM unnest(ids) AS id ORDER BY number) AS numbers;
   END IF;
   clock := {s}.clock();
+
   FOR k IN 1..cardinality(ids) LOOP
     IF quota_of[k] <> quota THEN
       quota := quota_of[k];
       kind := quotas[quota + 1];
       algorithm := kind >> 8 & 255;
-      rates := (quotas[quota] - 1) / 3;
-      retention := 0;
-      capacity := NULL;
-      FOR r IN 1..rates LOOP
-        rate_limit := quotas[quota + 3 * r - 1];
-        rate_interval := quotas[quota + 3 * r];
-        rate_burst := quotas[quota + 3 * r + 1];
-        IF capacity IS NULL OR rate_burst < capacity THEN
-          capacity := rate_burst;
-          tightest := r - 1;
-        END IF;
-        -- How long the burst takes to drain, and a part of a microsecond in 1/limit.
-        IF rate_burst < widest / rate_interval THEN
-          full_whole[r] := rate_burst * rate_interval / rate_limit;
-          full_part[r] := rate_burst * rate_interval % rate_limit;
-        ELSE
-          full_whole[r] := div(rate_burst::numeric * rate_interval, rate_limit);
-          full_part[r] := rate_burst::numeric * rate_interval % rate_limit;
-        END IF;
-        retention := greatest(retention, rate_interval, full_whole[r] + sign(full_part[r])::bigint);
-      END LOOP;
+      rates := quotas[quota] / 3;
+      retention := quotas[quota + 3 * rates];
+      capacity := quotas[quota + 2];
+      tightest := 0;
+      lanes := 10 + 3 * rates;
+      IF algorithm = 3 THEN
+        FOR r IN 1..rates LOOP
+          rate_limit := quotas[quota + 3 * r - 1];
+          rate_interval := quotas[quota + 3 * r];
+          rate_burst := quotas[quota + 3 * r + 1];
+          IF r = 1 OR rate_burst < capacity THEN
+            capacity := rate_burst;
+            tightest := r - 1;
+          END IF;
+          -- How long the burst takes to drain, and a part of a microsecond in 1/limit.
+          IF rate_burst < widest / rate_interval THEN
+            full_whole[r] := rate_burst * rate_interval / rate_limit;
+            full_part[r] := rate_burst * rate_interval % rate_limit;
+          ELSE
+            full_whole[r] := div(rate_burst::numeric * rate_interval, rate_limit);
+            full_part[r] := rate_burst::numeric * rate_interval % rate_limit;
+          END IF;
+          retention := greatest(retention, full_whole[r] + sign(full_part[r])::bigint);
+        END LOOP;
+      END IF;
     END IF;
 
-    beyond := operation + 1;
-    WHILE op_key[beyond] = k LOOP
-      beyond := beyond + 1;
-    END LOOP;
-
-    decided := false;
+    begun := operation;
+    is_decided := false;
     <<bucket>>
     BEGIN
       SELECT b.head, b.recent, b.base, b.spilled, b.first, b.last, b.in_last, b.slots
@@ -95,129 +95,113 @@ BEGIN
         IF algorithm <> 1 THEN
           head := head || array_fill(0::bigint, ARRAY[2 * rates]);
         END IF;
-        recent := '{}';
-        base := 0;  spilled := 0;  first := 0;  last := 0;  in_last := 0;  slots := 0;
+        recent := '{}';  base := 0;  spilled := 0;  first := 0;  last := 0;  in_last := 0;  slots := 0;
       END IF;
 
       -- To be seen as a whole is what is under another quota, too, and what is not whole.
       held := head[4];
       keep := greatest(retention, head[2]);
       now := greatest(clock, head[5]);
-      IF (
-        head[1] = kind AND cardinality(head) = 10 + rates * CASE WHEN algorithm = 1 THEN 3 ELSE 5 END
+      EXIT bucket WHEN (
+        head[1] = kind AND cardinality(head) = CASE WHEN algorithm = 1 THEN lanes ELSE lanes + 2 * rates END
+        AND head[11:lanes] = quotas[quota + 2:quota + 1 + 3 * rates]
         AND head[2] >= 0 AND held >= 0 AND head[5] >= 0 AND head[6] >= 0
         AND keep < farthest AND held < farthest AND now < farthest AND head[6] < farthest
         AND head[5] - clock <= keep
-      ) IS NOT TRUE THEN
-        EXIT bucket;
-      END IF;
-      FOR r IN 1..3 * rates LOOP
-        IF (head[10 + r] = quotas[quota + 1 + r]) IS NOT TRUE THEN
-          EXIT bucket;
-        END IF;
-      END LOOP;
+      ) IS NOT TRUE;
       IF algorithm = 1 THEN
         length := cardinality(recent);
         total := CASE WHEN length = 0 THEN spilled ELSE recent[length] END;
-        IF (
+        EXIT bucket WHEN (
           length <= 32 AND length % 2 = 0 AND (length = 0 OR recent[length - 1] BETWEEN 0 AND head[5])
           AND base >= 0 AND base <= spilled AND spilled <= total AND total < farthest
-        ) IS NOT TRUE THEN
-          EXIT bucket;
-        END IF;
+        ) IS NOT TRUE;
       ELSE
         FOR r IN 1..rates LOOP
-          at := 9 + 3 * rates + 2 * r;
+          at := lanes + 2 * r - 1;
           whole := head[at];
           part := head[at + 1];
-          rate_limit := quotas[quota + 3 * r - 1];
-          rate_interval := quotas[quota + 3 * r];
-          IF (
+          EXIT bucket WHEN (
             whole >= 0 AND whole < farthest AND part >= 0 AND part < farthest
-            AND CASE WHEN algorithm = 2 THEN whole % rate_interval = 0 ELSE part < rate_limit END
-          ) IS NOT TRUE THEN
-            EXIT bucket;
-          END IF;
+            AND CASE WHEN algorithm = 2 THEN whole % quotas[quota + 3 * r] = 0 ELSE part < quotas[quota + 3 * r - 1] END
+          ) IS NOT TRUE;
           -- As it is when something is counted.
-          IF algorithm = 2 AND now - whole >= rate_interval THEN
-            head[at] := now - now % rate_interval;
-            head[at + 1] := 0;
-          ELSIF algorithm = 3 AND whole < now THEN
+          IF algorithm = 3 THEN
+            CONTINUE WHEN whole >= now;
             head[at] := now;
-            head[at + 1] := 0;
+          ELSE
+            CONTINUE WHEN now - whole < quotas[quota + 3 * r];
+            head[at] := now - now % quotas[quota + 3 * r];
           END IF;
+          head[at + 1] := 0;
         END LOOP;
       END IF;
 
       pending := 0;
       line_retry := NULL;
-      FOR o IN operation..beyond - 1 LOOP
-        place := 8 * o - 7;
-        weight := weights[o];
-        count := counts[o];
-        IF standings[o] > 0 AND line_retry IS NOT NULL THEN
-          answers[place] := 1;
-          answers[place + 4] := clock;
-          answers[place + 5] := line_retry;
-          answers[place + 6] := line_rate;
-          answers[place + 7] := 2;
+      WHILE op_key[operation] = k LOOP
+        weight := weights[operation];
+        count := counts[operation];
+        standing := standings[operation];
+        operation := operation + 1;
+        IF standing > 0 AND line_retry IS NOT NULL THEN
+          answers := answers || ARRAY[1, 0, 0, 0, clock, line_retry, line_rate, 2];
           CONTINUE;
         ELSIF weight > capacity THEN
-          answers[place] := 2;
-          answers[place + 6] := tightest;
+          answers := answers || ARRAY[2, 0, 0, 0, 0, 0, tightest, 0];
           CONTINUE;
         END IF;
 
         -- How many of them fit, by halving, until it is known why the next one does not: first all, then one.
+        most := least(count, capacity / weight);
         low := 0;
-        high := least(count, capacity / weight);
-        middle := CASE WHEN held > now THEN 1 ELSE high END;
+        high := most;
+        middle := CASE WHEN held > now THEN 1 ELSE most END;
         LOOP
           units := pending + middle * weight;
           latest := now;
           binding := -1;
           FOR r IN 1..rates LOOP
-            rate_limit := quotas[quota + 3 * r - 1];
-            rate_interval := quotas[quota + 3 * r];
-            until := 0;
             IF algorithm = 1 THEN
               -- So many of the oldest units must have left.
-              unit := total - base + units - rate_limit;
-              IF unit > 0 THEN
-                unit := base + unit;
+              unit := total - base + units - quotas[quota + 3 * r - 1];
+              CONTINUE WHEN unit <= 0;
+              unit := base + unit;
+              IF unit <= spilled THEN
+                tick := {s}.tick_of(ids[k], unit, base, spilled, first, last, slots);
+              ELSIF unit > total THEN
                 tick := now;
-                IF unit <= spilled THEN
-                  tick := {s}.tick_of(ids[k], unit, base, spilled, first, last, slots);
-                ELSIF unit <= total THEN
-                  below := 1;
-                  above := length / 2;
-                  IF total - spilled = above THEN
-                    below := unit - spilled;
-                  ELSE
-                    WHILE below < above LOOP
-                      at := (below + above) / 2;
-                      IF recent[2 * at] < unit THEN below := at + 1; ELSE above := at; END IF;
-                    END LOOP;
-                  END IF;
-                  tick := recent[2 * below - 1];
+              ELSE
+                above := length / 2;
+                below := 1;
+                -- Where each event is one unit, its place is known.
+                IF total - spilled = above THEN
+                  above := unit - spilled;
+                  below := above;
                 END IF;
-                EXIT bucket WHEN tick IS NULL;
-                until := tick + rate_interval + 1;
+                WHILE below < above LOOP
+                  at := (below + above) / 2;
+                  IF recent[2 * at] < unit THEN below := at + 1; ELSE above := at; END IF;
+                END LOOP;
+                tick := recent[2 * below - 1];
               END IF;
+              EXIT bucket WHEN tick IS NULL;
+              until := tick + quotas[quota + 3 * r] + 1;
             ELSE
-              at := 9 + 3 * rates + 2 * r;
-              whole := head[at];
-              part := head[at + 1];
+              at := lanes + 2 * r - 1;
+              rate_limit := quotas[quota + 3 * r - 1];
+              rate_interval := quotas[quota + 3 * r];
               IF algorithm = 2 THEN
-                IF part + units > rate_limit THEN until := whole + rate_interval; END IF;
+                CONTINUE WHEN head[at + 1] + units <= rate_limit;
+                until := head[at] + rate_interval;
               ELSE
                 -- From when on what drains is no more than the burst.
                 IF units < widest / rate_interval THEN
-                  whole := whole - full_whole[r] + units * rate_interval / rate_limit;
-                  part := part - full_part[r] + units * rate_interval % rate_limit;
+                  whole := head[at] - full_whole[r] + units * rate_interval / rate_limit;
+                  part := head[at + 1] - full_part[r] + units * rate_interval % rate_limit;
                 ELSE
-                  whole := whole - full_whole[r] + div(units::numeric * rate_interval, rate_limit);
-                  part := part - full_part[r] + units::numeric * rate_interval % rate_limit;
+                  whole := head[at] - full_whole[r] + div(units::numeric * rate_interval, rate_limit);
+                  part := head[at + 1] - full_part[r] + units::numeric * rate_interval % rate_limit;
                 END IF;
                 until := whole + CASE WHEN part > rate_limit THEN 2 WHEN part > 0 THEN 1 ELSE 0 END;
               END IF;
@@ -234,95 +218,91 @@ BEGIN
           ELSE
             EXIT WHEN middle = low + 1;
             high := middle - 1;
-            middle := CASE WHEN low = 0 AND high + 1 = least(count, capacity / weight) THEN 1 ELSE (low + high + 1) / 2 END;
+            middle := CASE WHEN middle = most THEN 1 ELSE (low + high + 1) / 2 END;
           END IF;
         END LOOP;
 
-        answers[place] := 1;
-        IF low > 0 THEN
-          pending := pending + low * weight;
-          answers[place + 1] := low;
-          answers[place + 2] := now;
-          answers[place + 3] := head[6] + pending;
+        pending := pending + low * weight;
+        IF low = count THEN
+          answers := answers || ARRAY[1, low, now, head[6] + pending, 0, 0, 0, 0];
+          CONTINUE;
+        ELSIF binding < 0 OR latest < held THEN
+          latest := held;
+          binding := -1;
         END IF;
-        IF low < count THEN
-          IF binding < 0 OR latest < held THEN
-            latest := held;
-            binding := -1;
-          END IF;
-          answers[place + 4] := clock;
-          answers[place + 5] := latest;
-          answers[place + 6] := binding;
-          answers[place + 7] := CASE WHEN binding < 0 THEN 3 ELSE 1 END;
-          IF standings[o] = 2 THEN
-            line_retry := latest;
-            line_rate := binding;
-          END IF;
+        answers := answers || CASE WHEN low = 0 THEN ARRAY[1, 0, 0, 0::bigint] ELSE ARRAY[1, low, now, head[6] + pending] END
+          || ARRAY[clock, latest, binding, CASE WHEN binding < 0 THEN 3 ELSE 1 END];
+        IF standing = 2 THEN
+          line_retry := latest;
+          line_rate := binding;
         END IF;
       END LOOP;
-      decided := true;
-      EXIT bucket WHEN pending = 0;
 
+      is_decided := true;
+      EXIT bucket WHEN pending = 0;
       head[5] := now;
       head[6] := head[6] + pending;
       IF algorithm = 1 THEN
-        idle := now + keep + 1;
         IF length > 0 AND recent[length - 1] = now THEN
           recent[length] := total + pending;
         ELSE
           IF length = 32 THEN
             SELECT * INTO recent, base, spilled, first, last, in_last, slots
               FROM {s}.make_room(ids[k], now - keep, recent, base, spilled, first, last, in_last, slots);
-            decided := cardinality(recent) < 32;
-            EXIT bucket WHEN NOT decided;
+            is_decided := cardinality(recent) < 32;
+            EXIT bucket WHEN NOT is_decided;
           END IF;
-          recent := recent || now || (total + pending);
+          recent := recent || ARRAY[now, total + pending];
         END IF;
+        idle := greatest(now + keep + 1, held);
       ELSE
-        idle := now + CASE WHEN head[7] = 0 THEN 0 ELSE keep END;
+        idle := CASE WHEN head[7] = 0 THEN held ELSE greatest(now + keep, held) END;
         FOR r IN 1..rates LOOP
-          at := 9 + 3 * rates + 2 * r;
+          at := lanes + 2 * r - 1;
+          rate_limit := quotas[quota + 3 * r - 1];
+          rate_interval := quotas[quota + 3 * r];
           IF algorithm = 2 THEN
             head[at + 1] := head[at + 1] + pending;
-            idle := greatest(idle, head[at] + quotas[quota + 3 * r]);
+            idle := greatest(idle, head[at] + rate_interval);
+            CONTINUE;
+          ELSIF pending < widest / rate_interval THEN
+            whole := head[at] + pending * rate_interval / rate_limit;
+            part := head[at + 1] + pending * rate_interval % rate_limit;
           ELSE
-            rate_limit := quotas[quota + 3 * r - 1];
-            rate_interval := quotas[quota + 3 * r];
-            IF pending < widest / rate_interval THEN
-              whole := head[at] + pending * rate_interval / rate_limit;
-              part := head[at + 1] + pending * rate_interval % rate_limit;
-            ELSE
-              whole := head[at] + div(pending::numeric * rate_interval, rate_limit);
-              part := head[at + 1] + pending::numeric * rate_interval % rate_limit;
-            END IF;
-            IF part >= rate_limit THEN
-              whole := whole + 1;
-              part := part - rate_limit;
-            END IF;
-            head[at] := whole;
-            head[at + 1] := part;
-            idle := greatest(idle, whole + sign(part)::bigint);
+            whole := head[at] + div(pending::numeric * rate_interval, rate_limit);
+            part := head[at + 1] + pending::numeric * rate_interval % rate_limit;
           END IF;
+          IF part >= rate_limit THEN
+            whole := whole + 1;
+            part := part - rate_limit;
+          END IF;
+          head[at] := whole;
+          head[at + 1] := part;
+          idle := greatest(idle, whole + sign(part)::bigint);
         END LOOP;
       END IF;
-      idle := greatest(idle, held);
 
       IF is_new THEN
         INSERT INTO {s}.bucket (id, key, idle_from, head, recent, base, spilled, first, last, in_last, slots)
           VALUES (ids[k], keys[k], idle, head, recent, base, spilled, first, last, in_last, slots);
-      ELSE
+      ELSIF algorithm = 1 THEN
         UPDATE {s}.bucket AS b
           SET idle_from = idle, head = head, recent = recent, base = base, spilled = spilled, first = first, last = last,
             in_last = in_last, slots = slots
           WHERE b.id = ids[k];
+      ELSE
+        UPDATE {s}.bucket AS b SET idle_from = idle, head = head WHERE b.id = ids[k];
       END IF;
     END;
-    IF NOT decided THEN
-      FOR place IN 8 * operation - 7..8 * (beyond - 1) LOOP
-        answers[place] := 0;
+
+    IF NOT is_decided THEN
+      operation := begun;
+      answers := answers[1:8 * (begun - 1)];
+      WHILE op_key[operation] = k LOOP
+        operation := operation + 1;
+        answers := answers || array_fill(0::bigint, ARRAY[8]);
       END LOOP;
     END IF;
-    operation := beyond;
   END LOOP;
   RETURN answers;
 END
