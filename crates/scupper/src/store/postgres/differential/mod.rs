@@ -29,3 +29,5 @@ mod strange;
 mod sweeping;
 
 mod together;
+
+mod size;

@@ -24,8 +24,13 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new() -> Self {
         let server = Self::with_its_own_clock();
-        server.ask(CLOCK);
+        server.stand_still();
         server
+    }
+
+    /// From now on its clock is put, and does not go by itself.
+    pub(super) fn stand_still(&self) {
+        self.ask(CLOCK);
     }
 
     pub(super) fn with_its_own_clock() -> Self {
