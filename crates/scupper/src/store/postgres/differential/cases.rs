@@ -74,7 +74,7 @@ pub(super) enum Other {
     /// At a time of the caller's.
     OwnTime,
     /// Under the rates of another list.
-    OtherQuota,
+    AnotherList,
 }
 
 fn clock(near: u32) -> impl Strategy<Value = Clock> {
@@ -109,7 +109,7 @@ fn other() -> impl Strategy<Value = What> {
         2 => (0_u64..200).prop_map(Other::Hold),
         1 => Just(Other::Reset),
         1 => Just(Other::OwnTime),
-        1 => Just(Other::OtherQuota),
+        1 => Just(Other::AnotherList),
     ];
     (0_usize..3, other).prop_map(|(key, other)| What::Other(key, other))
 }

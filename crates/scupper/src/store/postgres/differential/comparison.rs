@@ -136,7 +136,7 @@ fn comparable(bucket: &BucketState, now: Timestamp) -> (Vec<u64>, Vec<(u64, u64)
     let Numbers { head, events, .. } = bucket.to_numbers();
     let retention = bucket.quota().retention().max(head[1]);
     let gone = |tick: u64| tick.saturating_add(retention) < now.as_micros().max(head[4]);
-    let before = events.iter().filter(|(tick, _)| gone(*tick)).map(|(_, total)| *total).last().unwrap_or_default();
+    let before = events.iter().filter(|(tick, _)| gone(*tick)).map(|(_, total)| *total).next_back().unwrap_or_default();
     let mut kept: Vec<(u64, u64)> = Vec::new();
     for (tick, total) in events.into_iter().filter(|(tick, _)| !gone(*tick)) {
         match kept.last_mut() {

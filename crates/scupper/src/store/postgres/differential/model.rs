@@ -52,7 +52,7 @@ impl Model {
                 let outcome = line.pass(&operation, || self.apply(&operation, now));
                 // Another algorithm than the bucket's.
                 let Ok(reply) = outcome else { return vec![UNDECIDED; run.entries.len()] };
-                if take(&mut answer, reply) {
+                if take(&mut answer, &reply) {
                     // So it is for each of those that follow.
                     break;
                 }
@@ -82,7 +82,7 @@ impl Model {
 }
 
 /// Adds a verdict to those of the same entry; says whether it is the last that is told.
-fn take(answer: &mut Answer, reply: Reply) -> bool {
+fn take(answer: &mut Answer, reply: &Reply) -> bool {
     let Reply::Acquired(verdict) = reply else { panic!("an acquire is answered with {reply:?}") };
     match verdict {
         Verdict::Admitted(admission) => {
@@ -102,7 +102,7 @@ fn take(answer: &mut Answer, reply: Reply) -> bool {
                 Cause::Outage => panic!("no bucket says so"),
             };
         }
-        Verdict::NeverFits { rate } => *answer = [2, 0, 0, 0, 0, 0, i64::try_from(rate).unwrap(), 0],
+        Verdict::NeverFits { rate } => *answer = [2, 0, 0, 0, 0, 0, i64::try_from(*rate).unwrap(), 0],
     }
     true
 }

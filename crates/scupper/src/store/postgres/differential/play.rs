@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
             }
             Other::Reset => Action::Reset,
             Other::OwnTime => acquire(quota),
-            Other::OtherQuota => acquire(self.case.quotas.last().unwrap()),
+            Other::AnotherList => acquire(self.case.quotas.last().unwrap()),
         };
         let own_time = matches!(other, Other::OwnTime).then_some(now);
         // Another algorithm is an error, and changes nothing.

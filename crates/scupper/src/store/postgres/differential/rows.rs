@@ -16,8 +16,8 @@ pub(super) struct Rows {
     pub(super) slots: u64,
     /// Those in use, in order.
     pub(super) chunks: Vec<Chunk>,
-    /// All that there are.
-    pub(super) rows_of_chunks: u64,
+    /// How many rows of chunks there are, in use or not.
+    pub(super) chunks_ever: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Rows {
             in_last: text(7).parse().unwrap(),
             slots: number(8),
             chunks: chunks.collect(),
-            rows_of_chunks: number(10),
+            chunks_ever: number(10),
         })
     }
 
@@ -92,7 +92,7 @@ impl Rows {
             && (self.chunks.is_empty() || self.chunks.last().unwrap().events.len() == self.in_last)
             && self.recent.len() <= 16
             && self.last - self.first <= self.slots
-            && self.rows_of_chunks <= self.slots;
+            && self.chunks_ever <= self.slots;
         if is_well { Ok(()) } else { Err(format!("the log is not as it should be: {self:?}")) }
     }
 }

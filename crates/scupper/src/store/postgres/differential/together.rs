@@ -12,7 +12,7 @@ use crate::store::postgres::id::Id;
 
 const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
-fn sorted<'a>(mut runs: Vec<Run<'a>>) -> Vec<Run<'a>> {
+fn sorted(mut runs: Vec<Run<'_>>) -> Vec<Run<'_>> {
     runs.sort_by_key(|run| Id::of(run.key));
     runs
 }
