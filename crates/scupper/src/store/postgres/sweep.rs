@@ -24,9 +24,9 @@ struct Due {
 
 /// For each bucket that a call touches, so many rows are looked at.
 const ROWS_A_BUCKET: u64 = 2;
-/// So many are looked at in one go.
+/// So many are looked at in one go, of which no more than a hundred leave.
 const FEWEST: u64 = 64;
-const MOST: u64 = 1_000;
+const MOST: u64 = 400;
 /// So often some are looked at, whatever comes.
 const PAUSE: Duration = Duration::from_secs(1);
 

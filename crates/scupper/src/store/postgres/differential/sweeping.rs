@@ -56,6 +56,25 @@ fn promise_7_the_sweep_goes_on_where_it_was_to_the_end() {
     );
 }
 
+/// Locks are held to the end, and a server has some thousands for all.
+#[test]
+fn promise_7_no_sweep_takes_more_than_a_hundred_locks() {
+    let comparison = Comparison::new();
+    comparison.server.ask(
+        "INSERT INTO {s}.bucket SELECT md5(n::text)::uuid, '', n % 2, '{}', '{}', 0, 0, 0, 0, 0, 0 \
+         FROM generate_series(1, 500) AS n",
+    );
+    comparison.server.ask("BEGIN");
+    let (next, looked_at, removed) = sweep(&comparison, 0, FIRST, 1_000);
+    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+    assert_eq!(comparison.server.ask(locks)[0][0].as_deref(), Some("100"));
+    comparison.server.ask("COMMIT");
+    assert!((100..500).contains(&looked_at) && removed == 100, "{looked_at} {removed}");
+    let (next, further, removed) = sweep(&comparison, 0, &next.unwrap(), 1_000);
+    assert_eq!(removed, 100);
+    assert_eq!(sweep(&comparison, 0, &next.unwrap(), 1_000), (None, 500 - looked_at - further, 50));
+}
+
 /// Somebody may be about to write what is idle now.
 #[test]
 fn promise_7_the_sweep_passes_by_what_is_locked() {

@@ -1,5 +1,6 @@
 -- Looks at up to `most` buckets after `after`, in the order of their ids, and deletes those that are idle: each only if nobody
--- has it locked, and it is idle even then. `next` is where to go on, nothing at the end.
+-- has it locked, and it is idle even then. `next` is where to go on, nothing at the end. It stops when a hundred have gone:
+-- their locks last to the end of the transaction, and a server has not many.
 CREATE OR REPLACE FUNCTION {s}.sweep(after uuid, most int, OUT next uuid, OUT looked_at int, OUT removed int)
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $sweep$
@@ -20,10 +21,11 @@ BEGIN
       IF FOUND THEN
         removed := removed + 1;
         DELETE FROM {s}.chunk AS c WHERE c.bucket = place;
+        EXIT WHEN removed = 100;
       END IF;
     END IF;
   END LOOP;
-  IF looked_at < most THEN
+  IF looked_at < most AND removed < 100 THEN
     next := NULL;
   END IF;
 END
