@@ -1,8 +1,10 @@
 //! Rows that are no bucket's: the function does nothing with them, so that the library says what is wrong.
 
 use crate::quota::{Algorithm, Quota};
+use crate::store::batch::Operation;
 use crate::store::postgres::differential::asked::{Entry, Run, UNDECIDED};
 use crate::store::postgres::differential::comparison::{Comparison, KEY};
+use crate::time::Timestamp;
 
 const NOW: u64 = 1_790_000_000_000_000;
 
@@ -16,8 +18,10 @@ fn all(comparison: &Comparison) -> Vec<Vec<Option<String>>> {
 fn is_left_alone(comparison: &mut Comparison, quota: &Quota, damage: &str) {
     comparison.begin();
     for step in 0..100 {
-        comparison.acquire(NOW + step, quota, 1);
+        let acquire = Operation::acquire(KEY, quota, 1);
+        comparison.model.apply(&acquire, Timestamp::from_micros(NOW + step)).unwrap();
     }
+    comparison.save(KEY);
     comparison.server.ask(damage);
     let before = all(comparison);
     for (weight, clock) in [(1, NOW + 150), (2, NOW + 100)] {

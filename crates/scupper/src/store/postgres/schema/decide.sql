@@ -16,7 +16,9 @@
 CREATE OR REPLACE FUNCTION {s}.decide(
   ids uuid[], keys bytea[], quota_of int[], quotas bigint[],
   op_key int[], weights bigint[], counts int[], standings int[]
-) RETURNS bigint[] LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $decide$
+) RETURNS bigint[] LANGUAGE plpgsql
+SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+AS $decide$
 #variable_conflict use_variable
 DECLARE
   -- Sums of two numbers below it, or products below the other, are within a bigint.
