@@ -177,6 +177,10 @@ impl Entry {
     }
 
     fn not_made(&self, error: PostgresError) -> Error {
+        if error.code() == Some(&SqlState::SYNTAX_ERROR) {
+            let what = format!("Postgres at {} is too old for this store: it needs 14 or newer", self.place);
+            return Error::new(ErrorKind::InvalidConfig, what).with_source(error);
+        }
         if error.code() != Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
             return self.not_ready(error);
         }

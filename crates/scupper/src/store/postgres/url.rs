@@ -126,3 +126,6 @@ fn number<T: FromStr>(name: &str, text: &str) -> Result<T> {
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidConfig, message)
 }
+
+#[cfg(test)]
+mod tests;
