@@ -128,7 +128,7 @@ impl Entry {
         let settings = &self.settings;
         let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
         let mut sql = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; \
-                       SET search_path = pg_catalog; SET client_min_messages = error; "
+                       SET search_path = pg_catalog; SET client_min_messages = error; SET jit = off; "
             .to_owned();
         let limits = [
             ("statement_timeout", settings.statement_within()),
