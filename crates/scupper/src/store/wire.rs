@@ -88,7 +88,7 @@ impl Record {
     }
 
     /// What the stream failed with, in its words.
-    #[cfg(any(test, feature = "redis"))]
+    #[cfg(feature = "redis")]
     pub(crate) fn failure(&self) -> Option<io::Error> {
         lock(&self.progress).failure.as_ref().map(again)
     }

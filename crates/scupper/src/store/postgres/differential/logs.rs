@@ -85,7 +85,7 @@ fn a_log_goes_on_from_any_rows() {
                 comparison.layout = Layout { recent, chunk, base, gone, first, spare };
                 for step in 0..180 {
                     let penalize = Operation::new(KEY, Action::Penalize { quota: &quota, units: 1 + step % 3 / 2 });
-                    comparison.model.apply(&penalize, crate::Timestamp::from_micros(NOW + 2 * step)).unwrap();
+                    comparison.model.apply(&penalize, crate::time::Timestamp::from_micros(NOW + 2 * step)).unwrap();
                 }
                 comparison.save(KEY);
                 for step in 0..60 {

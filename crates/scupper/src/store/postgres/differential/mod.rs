@@ -2,9 +2,9 @@
 
 mod asked;
 
-mod layout;
-
 mod rows;
+
+mod layout;
 
 mod server;
 

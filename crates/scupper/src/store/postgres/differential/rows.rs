@@ -67,7 +67,7 @@ impl Rows {
         all.filter(|(_, total)| *total > self.base).map(|(tick, total)| (*tick, total - self.base)).collect()
     }
 
-    pub(super) fn state(&self) -> crate::Result<BucketState> {
+    pub(super) fn state(&self) -> crate::error::Result<BucketState> {
         BucketState::from_numbers(&self.head, self.events())
     }
 
