@@ -37,6 +37,8 @@
 
 mod sync;
 
+mod fork;
+
 mod turnstile;
 
 mod hold_back;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::fork::undivided;
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 use crate::time::Timestamp;
 
@@ -19,23 +20,18 @@ impl Breaker {
         if !self.is_out.load(Ordering::Acquire) {
             return true;
         }
-        let mut next_try = lock(&self.next_try);
         // Who tries reports, one way or the other; until then nobody else does.
-        let tries = next_try.is_some_and(|next_try| now >= next_try);
-        if tries {
-            *next_try = None;
-        }
-        tries
+        undivided(|| lock(&self.next_try).take_if(|next_try| now >= *next_try).is_some())
     }
 
     /// When the store is tried again.
     pub(super) fn next_try(&self, now: Timestamp) -> Timestamp {
         // While one tries, nobody knows.
-        lock(&self.next_try).filter(|next_try| *next_try > now).unwrap_or(now + Self::PAUSE)
+        undivided(|| *lock(&self.next_try)).filter(|next_try| *next_try > now).unwrap_or(now + Self::PAUSE)
     }
 
     pub(super) fn note_outage(&self, now: Timestamp) {
-        *lock(&self.next_try) = Some(now + Self::PAUSE);
+        undivided(|| *lock(&self.next_try) = Some(now + Self::PAUSE));
         self.is_out.store(true, Ordering::Release);
     }
 

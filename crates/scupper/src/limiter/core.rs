@@ -3,6 +3,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fork::undivided;
 use crate::guard::GuardedStore;
 use crate::limiter::shortcut::Shortcut;
 use crate::quota::Quota;
@@ -109,7 +110,7 @@ impl Core {
         if !self.is_changed() {
             return None;
         }
-        self.changed.read().unwrap_or_else(PoisonError::into_inner).clone()
+        undivided(|| self.changed.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Holds requests to other rates from now on, those that wait already included.
@@ -121,7 +122,7 @@ impl Core {
             ));
         };
         let quota = Quota::new(own.algorithm(), rates)?;
-        *self.changed.write().unwrap_or_else(PoisonError::into_inner) = Some(quota.clone());
+        undivided(|| *self.changed.write().unwrap_or_else(PoisonError::into_inner) = Some(quota.clone()));
         self.is_changed.store(true, Ordering::Release);
         self.gate.limiter_changed();
         // Whoever sets other rates meanwhile may have reached those who wait before this did.

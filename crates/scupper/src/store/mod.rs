@@ -20,9 +20,6 @@ mod asked;
 #[cfg(any(feature = "sqlite", feature = "shared-memory"))]
 mod host_clock;
 
-#[cfg(any(feature = "sqlite", feature = "shared-memory"))]
-mod gate;
-
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod percent;
 

@@ -40,6 +40,10 @@ pub(crate) fn start_thread(name: &'static std::ffi::CStr, work: impl FnOnce() + 
     thread::Builder::new().name(name.to_string_lossy().into_owned()).spawn(work).map(drop)
 }
 
+/// Changes at forks alone, which a model checker does not have.
+#[cfg(any(feature = "shared-memory", feature = "sqlite"))]
+pub(crate) use std::sync::atomic::AtomicU64 as AtomicGeneration;
+
 /// A word of a file that processes share, which is beyond what a model checker sees.
 #[cfg(feature = "shared-memory")]
 pub(crate) use std::sync::atomic::AtomicU64 as MappedWord;

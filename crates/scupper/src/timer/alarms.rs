@@ -5,14 +5,16 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fork::{OfProcess, Process, undivided};
 use crate::sync::{Arc, Condvar, Mutex, PoisonError, StaticMutex, Weak, lock, lock_static, start_thread};
 use crate::timer::contract::Alarm;
 use crate::timer::signal::wake;
 
-/// The helper thread as its users see it. It starts with the first alarm and stops when the last user drops this.
+/// The helper thread as its users see it. It starts with the first alarm and stops when the last user drops this. A child of a
+/// fork has one of its own.
 #[derive(Debug)]
 pub(super) struct AlarmThread {
-    shared: Arc<Shared>,
+    shared: OfProcess<Arc<Shared>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,18 +39,21 @@ static SHARED_BY_ALL: StaticMutex<Weak<AlarmThread>> = StaticMutex::new(Weak::ne
 impl AlarmThread {
     /// The thread of this process: the one that is in use, else a new one that has not started yet.
     pub(super) fn shared() -> Arc<Self> {
-        let mut current = lock_static(&SHARED_BY_ALL);
-        current.upgrade().unwrap_or_else(|| {
-            let fresh = Arc::new(Self { shared: Arc::default() });
-            *current = Arc::downgrade(&fresh);
-            fresh
+        let fresh = Arc::new(Self { shared: OfProcess::new(Arc::default()) });
+        undivided(|| {
+            let mut current = lock_static(&SHARED_BY_ALL);
+            current.upgrade().unwrap_or_else(|| {
+                *current = Arc::downgrade(&fresh);
+                Arc::clone(&fresh)
+            })
         })
     }
 
     pub(super) fn wake_at(&self, at: Instant, waker: Waker) -> Result<Alarm> {
-        let mut state = lock(&self.shared.state);
+        let own = self.shared.get(Arc::default);
+        let mut state = lock(&own.state);
         if !state.running {
-            let shared = Arc::clone(&self.shared);
+            let shared = Arc::clone(own);
             start_thread(c"scupper-timer", move || shared.run()).map_err(|error| {
                 Error::new(ErrorKind::Unavailable, "the system refused the thread that wakes waiting requests")
                     .with_source(error)
@@ -61,27 +66,33 @@ impl AlarmThread {
         let is_next = state.alarms.first_key_value().is_some_and(|(first, _)| *first == key);
         drop(state);
         if is_next {
-            self.shared.changed.notify_one();
+            own.changed.notify_one();
         }
-        Ok(Alarm::new(CallOff { shared: Arc::downgrade(&self.shared), key }))
+        Ok(Alarm::new(CallOff { made_in: Process::current(), shared: Arc::downgrade(own), key }))
     }
 }
 
 impl Drop for AlarmThread {
     fn drop(&mut self) {
-        lock(&self.shared.state).closed = true;
-        self.shared.changed.notify_one();
+        let own = self.shared.get(Arc::default);
+        lock(&own.state).closed = true;
+        own.changed.notify_one();
     }
 }
 
 #[derive(Debug)]
 struct CallOff {
+    made_in: Process,
     shared: Weak<Shared>,
     key: AlarmKey,
 }
 
 impl Drop for CallOff {
     fn drop(&mut self) {
+        // It goes off in the parent, if at all.
+        if !self.made_in.is_current() {
+            return;
+        }
         let called_off = self.shared.upgrade().and_then(|shared| lock(&shared.state).alarms.remove(&self.key));
         // A waker runs foreign code when it is dropped: not under the lock.
         drop(called_off);

@@ -3,6 +3,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::Result;
+use crate::fork::undivided;
 use crate::sync::{Arc, OnceLock, thread};
 use crate::time::Timestamp;
 use crate::timer::alarms::AlarmThread;
@@ -141,7 +142,7 @@ impl SystemTimer {
     /// A timer on the clock of this process.
     #[must_use]
     pub fn new() -> Self {
-        Self { origin: ORIGIN.get_or_init(Origin::new), alarms: AlarmThread::shared() }
+        Self { origin: undivided(|| ORIGIN.get_or_init(Origin::new)), alarms: AlarmThread::shared() }
     }
 
     /// The same as [`Timer::now`], known to the compiler.

@@ -1,4 +1,4 @@
-//! What happens to a line from outside: one leaves it, room is given back, its limiter changes or ends.
+//! What happens to a line from outside: one leaves it, room is given back, its limiter changes or ends, the process forks.
 
 use crate::guard::GuardedStore;
 use crate::quota::Quota;
@@ -11,6 +11,11 @@ use crate::waiting::server::Server;
 use crate::waiting::waiter::Waiter;
 
 impl Server {
+    /// Whether it is served in the parent of this process.
+    pub(super) fn is_the_parents(&self) -> bool {
+        !self.served_in.is_current()
+    }
+
     /// One who waited goes away.
     pub(super) fn leave(self: &Arc<Self>, number: Number, waiter: &Arc<Waiter>) {
         if let Some(ruling) = waiter.go() {

@@ -58,6 +58,11 @@ impl Gate {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// In a child of the process that had the lines: nobody stands there.
+    pub(super) fn lines_are_gone(&self) {
+        self.0.fetch_and(!Self::LINES, Ordering::AcqRel);
+    }
+
     /// A limiter changed: nobody goes by what it knew.
     pub(crate) fn limiter_changed(&self) {
         self.0.fetch_add(Self::CHANGE, Ordering::AcqRel);

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
+use crate::fork::{OfProcess, undivided};
 use crate::guard::GuardedStore;
 use crate::quota::Quota;
 use crate::ruling::Ruling;
@@ -20,8 +21,20 @@ use crate::waiting::waiter::Waiter;
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) gate: Arc<Gate>,
+    lines: OfProcess<Lines>,
+}
+
+/// Who serves the lines, and what is known without asking the store.
+#[derive(Debug)]
+struct Lines {
     directory: Arc<Directory<Server>>,
     denials: Arc<Denials>,
+}
+
+impl Lines {
+    fn new(gate: &Arc<Gate>) -> Self {
+        Self { directory: Arc::new(Directory::new(Arc::clone(gate))), denials: Arc::default() }
+    }
 }
 
 /// A request that has come to a line.
@@ -43,21 +56,32 @@ static ROOMS: OnceLock<Rooms> = OnceLock::new();
 impl Room {
     /// The room of this store, by what it says is its identity.
     pub(crate) fn of(store: &dyn Store) -> Arc<Self> {
-        let mut rooms = lock_static(ROOMS.get_or_init(Rooms::default));
-        if let Some(room) = rooms.get(&store.identity()).and_then(Weak::upgrade) {
-            return room;
-        }
-        rooms.retain(|_, room| room.strong_count() > 0);
-        let gate = Arc::<Gate>::default();
-        let directory = Arc::new(Directory::new(Arc::clone(&gate)));
-        let room = Arc::new(Self { gate, directory, denials: Arc::default() });
-        rooms.insert(store.identity(), Arc::downgrade(&room));
-        room
+        let (identity, gate) = (store.identity(), Arc::<Gate>::default());
+        let lines = OfProcess::new(Lines::new(&gate));
+        let fresh = Arc::new(Self { gate, lines });
+        undivided(|| {
+            let mut rooms = lock_static(ROOMS.get_or_init(Rooms::default));
+            if let Some(room) = rooms.get(&identity).and_then(Weak::upgrade) {
+                return room;
+            }
+            rooms.retain(|_, room| room.strong_count() > 0);
+            rooms.insert(identity, Arc::downgrade(&fresh));
+            fresh
+        })
+    }
+
+    /// Those of this process: in a child, nobody is left who would serve those of its parent.
+    #[inline]
+    fn lines(&self) -> &Lines {
+        self.lines.get(|| {
+            self.gate.lines_are_gone();
+            Lines::new(&self.gate)
+        })
     }
 
     /// Whether somebody stands in line on this key.
     pub(crate) fn has_line(&self, key: &str) -> bool {
-        self.directory.find(key).is_some()
+        self.lines().directory.find(key).is_some()
     }
 
     /// What is known of such a request without asking the store.
@@ -65,7 +89,7 @@ impl Room {
         if store.keep_denials.is_zero() {
             return None;
         }
-        self.denials.find(key, asked, store.timer.now(), store.keep_denials)
+        self.lines().denials.find(key, asked, store.timer.now(), store.keep_denials)
     }
 
     /// Puts a request in line, unless it can be answered as the line stands. No more than `most` may wait there, and nobody
@@ -82,7 +106,8 @@ impl Room {
         let waiter = Arc::new(Waiter::new(Arc::clone(store)));
         let waits = claim.waits;
         let mut entry = Entry::new(claim, now, Arc::clone(&waiter));
-        let mut part = self.directory.part(key);
+        let lines = self.lines();
+        let mut part = lines.directory.part(key);
         // Asked with the lock held: whoever closes, or sets other rates, comes through here afterwards.
         if is_closed() {
             return Err(closed());
@@ -92,7 +117,7 @@ impl Room {
         {
             entry.claim.quota = quota;
         }
-        let server = part.open(key, || Server::new(key, &self.directory, &self.denials, &store.timer));
+        let server = part.open(key, || Server::new(key, &lines.directory, &lines.denials, &store.timer));
         let mut line = lock(&server.line);
         let earliest = line.queue.earliest(now, &entry.claim.quota, entry.claim.weight);
         match earliest {
@@ -119,27 +144,29 @@ impl Room {
 
     /// The bucket of this key has changed by what was done in this process; it may have room.
     pub(crate) fn released(&self, key: &str) {
-        match self.directory.find(key) {
+        let lines = self.lines();
+        match lines.directory.find(key) {
             Some(server) => server.release(),
-            None => self.denials.forget(key),
+            None => lines.denials.forget(key),
         }
     }
 
     /// The bucket of this key has changed, and has no more room than before.
     pub(crate) fn changed(&self, key: &str) {
-        match self.directory.find(key) {
+        let lines = self.lines();
+        match lines.directory.find(key) {
             Some(server) => server.change(),
-            None => self.denials.forget(key),
+            None => lines.denials.forget(key),
         }
     }
 
     /// Sends all who wait for this store away.
     pub(crate) fn close(&self, store: &Arc<GuardedStore>) {
-        self.directory.each(|server| server.close(store));
+        self.lines().directory.each(|server| server.close(store));
     }
 
     /// Holds those who wait for this store, and follow its limiter, to another quota from now on.
     pub(crate) fn hold_to(&self, store: &Arc<GuardedStore>, quota: &Quota) {
-        self.directory.each(|server| server.hold_to(store, quota));
+        self.lines().directory.each(|server| server.hold_to(store, quota));
     }
 }

@@ -2,6 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fork::Process;
 use crate::guard::{Answered, Call, GuardedStore};
 use crate::ruling::Ruling;
 use crate::store::{Cause, Verdict};
@@ -22,6 +23,8 @@ use crate::waiting::waiter::Waiter;
 /// is needed for it, and no lock is held while foreign code runs.
 #[derive(Debug)]
 pub(super) struct Server {
+    /// Only there is it served: in a child, locks that others had are locked for ever.
+    pub(super) served_in: Process,
     pub(super) key: Box<str>,
     pub(super) directory: Weak<Directory<Self>>,
     pub(super) denials: Arc<Denials>,
@@ -47,6 +50,7 @@ impl Server {
         timer: &Arc<dyn Timer>,
     ) -> Self {
         Self {
+            served_in: Process::current(),
             key: key.into(),
             directory: Arc::downgrade(directory),
             denials: Arc::clone(denials),
@@ -265,7 +269,9 @@ impl Server {
 
 impl Wake for Server {
     fn wake(self: Arc<Self>) {
-        self.run();
+        if !self.is_the_parents() {
+            self.run();
+        }
     }
 }
 
@@ -275,8 +281,10 @@ struct Bell(Arc<Server>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        lock(&self.0.line).queue.ring();
-        self.0.run();
+        if !self.0.is_the_parents() {
+            lock(&self.0.line).queue.ring();
+            self.0.run();
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ruling::Ruling;
 use crate::sync::{Arc, thread};
 use crate::timer::{Timer, block_on};
@@ -52,6 +52,11 @@ impl Future for Ticket {
     type Output = Result<Ruling>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.server.is_the_parents() {
+            self.is_over = true;
+            let forked = "the process forked meanwhile, and only the parent hears what came of it";
+            return Poll::Ready(Err(Error::new(ErrorKind::Unknown, forked)));
+        }
         match self.waiter.poll(context.waker()) {
             Some(ruling) => {
                 self.is_over = true;
@@ -64,7 +69,7 @@ impl Future for Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.is_over {
+        if !self.is_over && !self.server.is_the_parents() {
             self.server.leave(self.number, &self.waiter);
         }
     }

@@ -7,7 +7,7 @@ use std::{mem, process};
 use scupper_shm::fork::{self, Hooks};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::gate::{self, Section};
+use crate::fork::{self as forks, Section};
 use crate::store::shared_memory::job::{Job, Promise};
 use crate::store::submission::Outcomes;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, StaticMutex, Weak, lock, lock_static, start_thread};
@@ -146,16 +146,16 @@ impl Helper {
 
 impl Hooks for Helpers {
     fn before(&self) {
-        gate::close();
+        forks::close();
     }
 
     fn after_in_parent(&self) {
-        gate::open();
+        forks::open();
     }
 
     fn after_in_child(&self) {
         lock_static(&self.0).iter().filter_map(Weak::upgrade).for_each(|helper| helper.begin_anew());
-        gate::open();
+        forks::open();
     }
 }
 

@@ -5,9 +5,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
+use crate::fork::Section;
 use crate::store::asked::Asked;
 use crate::store::batch::{Batch, Operation};
-use crate::store::gate::Section;
 use crate::store::shared_memory::progress::Progress;
 use crate::store::submission::Outcomes;
 use crate::sync::{Arc, Mutex, lock};

@@ -8,7 +8,7 @@ use scupper_shm::{LockError, OpenError, OpenErrorKind, Shared};
 use siphasher::sip::SipHasher13;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::gate::Section;
+use crate::fork::Section;
 use crate::store::host_clock::{Anchor, Host};
 use crate::store::shared_memory::geometry::Geometry;
 use crate::store::shared_memory::header::Header;

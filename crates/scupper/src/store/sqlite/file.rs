@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
+use crate::fork::Section;
 use crate::store::batch::{Batch, Operation};
-use crate::store::gate::Section;
 use crate::store::host_clock::Host;
 use crate::store::sqlite::bell::Bell;
 use crate::store::sqlite::failure::Failure;

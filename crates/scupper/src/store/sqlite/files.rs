@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use scupper_shm::fork::{self, Hooks};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::gate::{self, Section};
+use crate::fork::{self as forks, Section};
 use crate::store::host_clock::Host;
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::file::File;
@@ -113,17 +113,17 @@ impl Drop for File {
 
 impl Hooks for Files {
     fn before(&self) {
-        gate::close();
+        forks::close();
         self.close_each();
     }
 
     fn after_in_parent(&self) {
-        gate::open();
+        forks::open();
     }
 
     fn after_in_child(&self) {
         self.each(Queue::begin_anew);
-        gate::open();
+        forks::open();
     }
 }
 
@@ -174,13 +174,13 @@ mod tests {
         drop(shared);
         assert!(comes_about(|| Arc::strong_count(&file) == 1) && is_open());
         let left = Arc::downgrade(&file);
-        gate::close();
+        forks::close();
         let dropping = thread::spawn(move || drop(file));
         // Nothing is asserted while the gate is closed: others would wait there for ever.
         let was_dropped = comes_about(|| left.strong_count() == 0);
         FILES.close_each();
         let stayed_open = is_open();
-        gate::open();
+        forks::open();
         dropping.join().unwrap();
         for end in ["", "-wal", "-shm"] {
             let _ = fs::remove_file(format!("{}{end}", path.display()));

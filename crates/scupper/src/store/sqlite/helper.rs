@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
-use crate::store::gate::Section;
+use crate::fork::Section;
 use crate::store::sqlite::bell::Bell;
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::file::{Attempt, File, turn_away};

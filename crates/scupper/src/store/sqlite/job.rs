@@ -3,9 +3,9 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
+use crate::fork::Section;
 use crate::store::asked::Asked;
 use crate::store::batch::{Batch, Operation};
-use crate::store::gate::Section;
 use crate::store::submission::Outcomes;
 use crate::sync::{Arc, Mutex, lock};
 
