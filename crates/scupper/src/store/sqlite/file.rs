@@ -60,7 +60,7 @@ impl File {
     pub(super) fn open(self: &Arc<Self>) -> Result<Option<FileId>, Failure> {
         let section = Section::enter();
         let Some(opened) = lock(&self.queue).take() else { return Ok(None) };
-        let (opened, served) = self.serve(opened, &[]);
+        let (opened, served) = self.serve(opened, &[], |_| true);
         let id = opened.as_ref().map(|opened| opened.id());
         let mut queue = lock(&self.queue);
         queue.give_back(opened);
@@ -101,7 +101,7 @@ impl File {
             return Submitted::Waits(answer);
         };
         drop(queue);
-        let (opened, served) = self.serve(opened, &[batch.operations()]);
+        let (opened, served) = self.serve(opened, &[batch.operations()], |_| true);
         let mut queue = lock(&self.queue);
         queue.give_back(opened);
         queue.crowd.went(batch.operations().len());
@@ -152,7 +152,7 @@ impl File {
         drop(queue);
         let operations: Vec<_> = jobs.iter().map(Job::operations).collect();
         let batches: Vec<_> = operations.iter().map(Vec::as_slice).collect();
-        let (opened, served) = self.serve(opened, &batches);
+        let (opened, served) = self.serve(opened, &batches, |place| !jobs[place].is_abandoned());
         let mut queue = lock(&self.queue);
         queue.give_back(opened);
         queue.crowd.went(jobs.iter().map(Job::size).sum());
@@ -196,8 +196,13 @@ impl File {
 
     /// Carries out batches on the open file, or opens it first; says what is open afterwards. A panic is an outage like any
     /// other: it closes the file, which ends the transaction, and those who wait for the connection have it.
-    fn serve(&self, opened: Taken, batches: &[&[Operation<'_>]]) -> (Option<Box<Opened>>, Result<Done, Failure>) {
-        catch_unwind(AssertUnwindSafe(|| self.serve_on(opened, batches))).unwrap_or_else(|_| {
+    fn serve(
+        &self,
+        opened: Taken,
+        batches: &[&[Operation<'_>]],
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> (Option<Box<Opened>>, Result<Done, Failure>) {
+        catch_unwind(AssertUnwindSafe(|| self.serve_on(opened, batches, is_wanted))).unwrap_or_else(|_| {
             let what = "the store panicked; what was asked may or may not count";
             (None, Err(Failure::Unknown(Error::new(ErrorKind::Unknown, what))))
         })
@@ -207,6 +212,7 @@ impl File {
         &self,
         Taken(opened): Taken,
         batches: &[&[Operation<'_>]],
+        is_wanted: impl Fn(usize) -> bool,
     ) -> (Option<Box<Opened>>, Result<Done, Failure>) {
         let usable = opened.and_then(|mut opened| (!opened.is_gone()).then_some(opened));
         let mut opened = match usable {
@@ -216,7 +222,7 @@ impl File {
                 Err(failure) => return (None, Err(failure)),
             },
         };
-        let served = opened.serve(batches);
+        let served = opened.serve(batches, is_wanted);
         ((!opened.is_suspect).then_some(opened), served)
     }
 

@@ -30,16 +30,21 @@ impl Opened {
     /// For each row that is new, so many are looked at, so that the idle leave as fast as others come.
     const WALK_A_ROW: usize = 3;
 
-    /// Carries out these batches. All that comes of a failure is said of each operation.
+    /// Carries out these batches, but for those that are not wanted any more once no other process can have the file: those have
+    /// no outcomes. All that comes of a failure is said of each operation.
     ///
     /// # Errors
     /// [`Failure::Busy`] if another process has the file. Nothing was done, and nobody is told yet.
-    pub(super) fn serve(&mut self, batches: &[&[Operation<'_>]]) -> Result<Done, Failure> {
-        match self.transact(batches) {
+    pub(super) fn serve(
+        &mut self,
+        batches: &[&[Operation<'_>]],
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> Result<Done, Failure> {
+        match self.transact(batches, is_wanted) {
             Ok(done) => Ok(done),
             Err(Failure::Busy) => Err(Failure::Busy),
             Err(failure) if may_be_tried_again(batches, &failure) => {
-                Ok(one_by_one(batches, |run| self.transact(&[run])))
+                Ok(one_by_one(batches, |run| self.transact(&[run], |_| true)))
             }
             Err(failure) => {
                 let outcomes = batches.iter().map(|batch| errors(batch, &failure)).collect();
@@ -49,8 +54,8 @@ impl Opened {
     }
 
     /// All in one transaction.
-    fn transact(&mut self, batches: &[&[Operation<'_>]]) -> Result<Done, Failure> {
-        self.within(|this| this.carry_out(batches))
+    fn transact(&mut self, batches: &[&[Operation<'_>]], is_wanted: impl Fn(usize) -> bool) -> Result<Done, Failure> {
+        self.within(|this| this.carry_out(batches, is_wanted))
     }
 
     /// Has work done in a transaction, wholly or not at all.
@@ -64,12 +69,13 @@ impl Opened {
         done.inspect_err(|_| self.is_suspect = true)
     }
 
-    fn carry_out(&mut self, batches: &[&[Operation<'_>]]) -> Result<Done> {
+    fn carry_out(&mut self, batches: &[&[Operation<'_>]], is_wanted: impl Fn(usize) -> bool) -> Result<Done> {
         let now = self.now()?;
         let mut buckets = Buckets::new(&self.link, now);
         let mut outcomes = Vec::with_capacity(batches.len());
-        for batch in batches {
-            outcomes.push(apply(&mut buckets, batch));
+        for (place, batch) in batches.iter().enumerate() {
+            let is_wanted = is_wanted(place);
+            outcomes.push(if is_wanted { apply(&mut buckets, batch) } else { Outcomes::new() });
         }
         buckets.store()?;
         let written = buckets.written;
@@ -143,7 +149,10 @@ fn apply<'a>(buckets: &mut Buckets<'_, 'a>, batch: &[Operation<'a>]) -> Outcomes
 mod tests {
     use super::*;
     use crate::error::{Error, ErrorKind};
-    use crate::store::outcome::Reply;
+    use crate::quota::{Algorithm, Quota};
+    use crate::store::host_clock::{Host, ThisHost};
+    use crate::store::outcome::{Reply, Verdict};
+    use crate::sync::Arc;
 
     fn reset(key: &str) -> Operation<'_> {
         Operation::new(key, Action::Reset)
@@ -164,6 +173,22 @@ mod tests {
 
     fn sizes(done: &Done) -> Vec<usize> {
         done.outcomes.iter().map(Outcomes::len).collect()
+    }
+
+    #[test]
+    fn promise_5_what_nobody_wants_any_more_once_the_file_is_free_is_not_carried_out() {
+        let path = std::env::temp_dir().join(format!("scupper-unwanted-{}.db", std::process::id()));
+        let host: Arc<dyn Host> = Arc::new(ThisHost);
+        let mut opened = Opened::open(&path, &host).unwrap();
+        let quota = Quota::new(Algorithm::default(), "1/h").unwrap();
+        let acquire = [Operation::acquire("key", &quota, 1)];
+        let done = opened.serve(&[&acquire, &acquire], |place| place != 0).unwrap();
+        drop(opened);
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+        }
+        assert_eq!(sizes(&done), [0, 1]);
+        assert!(matches!(done.outcomes[1][0], Ok(Reply::Acquired(Verdict::Admitted(_)))));
     }
 
     #[test]
