@@ -177,7 +177,7 @@ pub(super) fn long_logs() -> impl Strategy<Value = Case> {
         2 => (1_usize..40, 0_u64..6, 1_u32..4).prop_map(|(count, share, alike)| Phase::Weights(count, share, alike)),
         3 => once.prop_map(Phase::Once),
     ];
-    let parts = (logs(), start(), layout(), vec(phase, 4..16));
+    let parts = (logs(), prop_oneof![0_u64..5_000, Just(1_790_000_000_123_457)], layout(), vec(phase, 4..16));
     parts.prop_map(|(quota, start, layout, phases)| Case {
         quotas: vec![quota],
         start,

@@ -93,6 +93,24 @@ fn logs_that_cannot_be_are_left_as_they_are() {
     is_left_alone(&mut comparison, &quota, "DELETE FROM {s}.chunk");
 }
 
+/// It is noticed when it is looked for.
+#[test]
+fn a_chunk_that_is_missing_is_not_taken_for_one_that_has_left() {
+    let mut comparison = Comparison::new();
+    let quota = Quota::new(Algorithm::SlidingWindowLog, "1000/s").unwrap();
+    comparison.begin();
+    for step in 0..100 {
+        let acquire = Operation::acquire(KEY, &quota, 1);
+        comparison.model.apply(&acquire, Timestamp::from_micros(NOW + step)).unwrap();
+    }
+    comparison.save(KEY);
+    comparison.server.ask("DELETE FROM {s}.chunk WHERE number = 0");
+    let runs = [Run { key: KEY, quota: &quota, entries: vec![Entry::one(1)] }];
+    assert_eq!(comparison.server.answers(NOW + 100, &runs)[0][0][..4], [1, 1, (NOW + 100).cast_signed(), 101]);
+    let row = comparison.server.ask("SELECT base, spilled, first, last, cardinality(recent) FROM {s}.bucket").remove(0);
+    assert_eq!(row.into_iter().flatten().collect::<Vec<_>>(), ["0", "100", "0", "2", "2"]);
+}
+
 /// What is wrong with one is no matter of the others.
 #[test]
 fn promise_3_others_in_the_call_are_decided() {
