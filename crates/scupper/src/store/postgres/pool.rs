@@ -78,13 +78,23 @@ impl Pool {
         let due = lease.begin();
         let outcome = timeout(self.entry.settings.answer_within, held_back(work)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(Failure::late(&self.entry.place)));
-        if outcome.as_ref().err().is_none_or(|failure| failure.keeps_connection) {
+        let is_at_rest = match &outcome {
+            Ok(_) => true,
+            Err(failure) => failure.keeps_connection && self.comes_to_rest(lease).await,
+        };
+        if is_at_rest {
             due.done();
             return outcome;
         }
         // Nothing is written from here on, so what has not left stays.
         drop(due);
         outcome.map_err(|failure| if lease.sent() == sent { failure.unsent() } else { failure })
+    }
+
+    /// Behind an error the server says that it is ready, and may say so later: what is heard then is no farewell.
+    async fn comes_to_rest(&self, lease: &Lease) -> bool {
+        let heard = timeout(self.entry.settings.answer_within, held_back(lease.client().check_connection())).await;
+        matches!(heard, Ok(Ok(())))
     }
 }
 
