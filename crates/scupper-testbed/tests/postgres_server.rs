@@ -159,6 +159,8 @@ fn a_port_that_is_taken_is_not_answered_for() {
 fn the_shared_server_is_one_and_has_room_for_schemas() {
     let shared = SharedPostgres::get();
     assert_eq!(shared.url(), SharedPostgres::get().url());
+    let address = shared.address();
+    Session::connect(&shared.url_at(address.port())).unwrap();
     let schema = shared.schema();
     assert_ne!(schema, shared.schema());
     shared.session().ask(&format!("CREATE SCHEMA {schema}; DROP SCHEMA {schema}"));

@@ -1,10 +1,14 @@
 //! One Postgres for all the tests of a process.
 
 use std::env;
+use std::net::SocketAddr;
 use std::process;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use postgres::Config;
+use postgres::config::Host;
 
 use crate::postgres::server::PostgresServer;
 use crate::postgres::session::Session;
@@ -51,6 +55,32 @@ impl SharedPostgres {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Panics
+    ///
+    /// When the URL that was given names no IP address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let config: Config = self.url.parse().unwrap_or_else(|error| panic!("{OVERRIDE}: {error}"));
+        let Some(Host::Tcp(host)) = config.get_hosts().first() else { panic!("{OVERRIDE} names no address") };
+        let host = host.parse().unwrap_or_else(|_| panic!("{OVERRIDE} must name an IP address, and not {host}"));
+        SocketAddr::new(host, config.get_ports().first().copied().unwrap_or(5432))
+    }
+
+    /// Its URL by way of another port of 127.0.0.1, as a proxy has it.
+    ///
+    /// # Panics
+    ///
+    /// When the URL that was given names no database.
+    #[must_use]
+    pub fn url_at(&self, port: u16) -> String {
+        let (start, database) = self.url.rsplit_once('/').expect("a URL has a slash");
+        let credentials = start.rsplit_once('@').map_or("postgres:/", |(credentials, _)| credentials);
+        let at = if credentials.ends_with(":/") { "/" } else { "@" };
+        format!("{credentials}{at}127.0.0.1:{port}/{database}")
     }
 
     /// A session of the same role in the same database.
