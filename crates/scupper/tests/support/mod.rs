@@ -13,8 +13,12 @@ pub(crate) mod damage;
 pub(crate) mod folder;
 mod operation;
 mod outages;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) mod remote;
 mod scripted;
 #[cfg(feature = "shared-memory")]
 pub(crate) mod shared_memory;
@@ -22,6 +26,8 @@ pub(crate) mod shared_memory;
 pub(crate) mod spread;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) mod taken;
 mod task;
 #[cfg(all(feature = "serde", unix))]
 mod wire;

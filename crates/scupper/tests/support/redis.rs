@@ -1,14 +1,12 @@
 //! A store in Redis with a fault in its way, and what is seen of its buckets past the fault.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use scupper::store::{Action, Batch, Operation, Store};
+use scupper::{Limiter, RedisStore, RedisStoreBuilder};
+use scupper_testbed::{Proxy, RedisServer};
 
-use scupper::store::{Action, Batch, Operation, Outcome, Store};
-use scupper::{
-    Algorithm, Decision, Error, ErrorKind, Limiter, LimiterBuilder, Quota, Rates, RedisStore, RedisStoreBuilder,
+pub(crate) use crate::support::remote::{
+    admits, limiting, list_all, quota, recovers, refused, submit, through_outages, used,
 };
-use scupper_testbed::{Ends, Proxy, RedisServer, await_that};
 
 /// What every key begins with, unless a test says otherwise.
 pub(crate) const PREFIX: &str = "scupper:";
@@ -55,98 +53,5 @@ impl Bed {
     #[track_caller]
     pub(crate) fn used(&self, key: &str, rates: &str) -> u64 {
         used(&self.direct, key, rates)
-    }
-}
-
-pub(crate) fn limiting(rates: &str, store: &RedisStore) -> LimiterBuilder {
-    let rates: Rates = rates.parse().unwrap();
-    Limiter::builder().rates(rates.iter().copied()).store(store.clone())
-}
-
-pub(crate) fn quota(rates: &str) -> Quota {
-    Quota::new(Algorithm::default(), rates.parse::<Rates>().unwrap()).unwrap()
-}
-
-/// Has a store carry out one operation.
-pub(crate) fn submit(store: &RedisStore, operation: &Operation<'_>) -> Outcome {
-    store.submit(Batch::from(operation)).wait().remove(0)
-}
-
-#[track_caller]
-pub(crate) fn used(store: &RedisStore, key: &str, rates: &str) -> u64 {
-    let quota = quota(rates);
-    match submit(store, &Operation::new(key, Action::Peek { quota: &quota })).unwrap() {
-        scupper::store::Reply::Peeked(snapshot) => snapshot.usage[0].used,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// The error of a request that could not be decided; a denial is none.
-#[track_caller]
-pub(crate) fn refused(decision: Result<Decision<'_>, Error>) -> Error {
-    match decision {
-        Err(error) => error,
-        Ok(decision) => panic!("decided: {decision:?}"),
-    }
-}
-
-#[track_caller]
-pub(crate) fn admits(limiter: &Limiter, key: &str) {
-    let decision = limiter.try_acquire(key).unwrap();
-    assert!(decision.is_admitted(), "{decision:?}");
-}
-
-/// Asks for each of these keys from a thread of its own until the work is done: no request may be denied, or fail in a way that
-/// does not pass.
-pub(crate) fn through_outages(limiter: &Limiter, keys: &[&str], work: impl FnOnce()) {
-    let is_over = AtomicBool::new(false);
-    thread::scope(|threads| {
-        let _end = Ends(&is_over);
-        for key in keys {
-            threads.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
-                    match limiter.try_acquire(key) {
-                        Ok(decision) => assert!(decision.is_admitted(), "{decision:?}"),
-                        Err(error) => assert!(passes(&error), "{error}"),
-                    }
-                }
-            });
-        }
-        work();
-    });
-}
-
-fn passes(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown)
-}
-
-/// Asks again and again for what fits, until it is admitted: says how long that took, and how many errors it was. A denial
-/// would be a lie, and so would an error that no later attempt can better.
-#[track_caller]
-pub(crate) fn recovers(limiter: &Limiter, key: &str) -> (Duration, u32) {
-    let (start, mut errors) = (Instant::now(), 0);
-    await_that("the request is admitted", || match limiter.try_acquire(key) {
-        Ok(decision) => {
-            assert!(decision.is_admitted(), "{decision:?}");
-            true
-        }
-        Err(error) => {
-            assert!(passes(&error), "{error}");
-            errors += 1;
-            false
-        }
-    });
-    (start.elapsed(), errors)
-}
-
-/// All keys of buckets that owe something, so many at a time.
-pub(crate) fn list_all(limiter: &Limiter, most: usize) -> Result<Vec<String>, Error> {
-    let mut keys = Vec::new();
-    let mut page = limiter.list("", None, most)?;
-    loop {
-        assert!(page.keys.len() <= most);
-        keys.append(&mut page.keys);
-        let Some(next) = page.next else { return Ok(keys) };
-        page = limiter.list("", Some(&next), most)?;
     }
 }

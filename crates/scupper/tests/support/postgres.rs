@@ -1,0 +1,125 @@
+//! A store in Postgres with a fault in its way, and what is seen of its buckets past the fault.
+
+use std::time::Duration;
+
+use scupper::{Limiter, PostgresStore, PostgresStoreBuilder};
+use scupper_testbed::{PostgresServer, Proxy, Rows, Session, SharedPostgres};
+
+pub(crate) use crate::support::remote::{
+    admits, limiting, list_all, quota, recovers, refused, submit, through_outages, used,
+};
+
+/// Far longer than anything takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A limiter that waits for its answers.
+pub(crate) fn patient(rates: &str, store: &PostgresStore) -> Limiter {
+    limiting(rates, store).call_timeout(PATIENCE).build().unwrap()
+}
+
+/// With none of the limits of time that a test on a busy machine might come to.
+pub(crate) fn without_hurry(builder: PostgresStoreBuilder) -> PostgresStoreBuilder {
+    builder.connect_within(PATIENCE).answer_within(2 * PATIENCE).lock_within(PATIENCE).wait_to_be_sent(PATIENCE)
+}
+
+/// A store on the server that all tests share, in a schema of its own.
+pub(crate) fn builder() -> PostgresStoreBuilder {
+    let shared = SharedPostgres::get();
+    without_hurry(PostgresStore::builder(shared.url()).schema(shared.schema()))
+}
+
+/// A schema of the test's own, and a proxy before its server.
+pub(crate) struct Bed {
+    pub(crate) proxy: Proxy,
+    pub(crate) schema: String,
+    url: String,
+    session: Session,
+    direct: PostgresStore,
+}
+
+impl Bed {
+    /// Before the server that all tests share.
+    pub(crate) fn new() -> Self {
+        let shared = SharedPostgres::get();
+        let proxy = Proxy::to(shared.address());
+        let url = shared.url_at(proxy.port());
+        Self::of(proxy, &url, shared.url(), shared.session())
+    }
+
+    /// Before a server of the test's own.
+    pub(crate) fn before(server: &PostgresServer) -> Self {
+        let proxy = Proxy::to(server.address());
+        let url = PostgresServer::url_at(proxy.port());
+        Self::of(proxy, &url, &server.url(), server.session().unwrap())
+    }
+
+    fn of(proxy: Proxy, url: &str, direct: &str, session: Session) -> Self {
+        let schema = SharedPostgres::get().schema();
+        let direct = without_hurry(PostgresStore::builder(direct)).schema(&schema);
+        let direct = direct.connect_blocking().unwrap();
+        let mark = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{mark}schema={schema}&application_name={schema}");
+        Self { proxy, schema, url, session, direct }
+    }
+
+    /// Of the schema, through the proxy.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How many connections the server has to those who came through the proxy.
+    pub(crate) fn sessions(&self) -> i64 {
+        self.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{s}'").number()
+    }
+
+    /// Of a store that reaches the server through the proxy, by one connection at a time.
+    pub(crate) fn builder(&self) -> PostgresStoreBuilder {
+        self.wide_builder().pool(1)
+    }
+
+    /// The same with as many connections as it has by default. Making one may take long on a busy machine.
+    pub(crate) fn wide_builder(&self) -> PostgresStoreBuilder {
+        PostgresStore::builder(&self.url).connect_within(PATIENCE)
+    }
+
+    pub(crate) fn store(&self) -> PostgresStore {
+        self.builder().open().unwrap()
+    }
+
+    /// One that waits for its answers, however busy the machine is.
+    pub(crate) fn limiter(&self, rates: &str) -> Limiter {
+        patient(rates, &self.store())
+    }
+
+    /// A store that no fault meets.
+    pub(crate) fn direct(&self) -> &PostgresStore {
+        &self.direct
+    }
+
+    /// Units in use under the first of these rates, as the server has it.
+    #[track_caller]
+    pub(crate) fn used(&self, key: &str, rates: &str) -> u64 {
+        used(&self.direct, key, rates)
+    }
+
+    /// Asks past the fault; `{s}` stands for the schema.
+    #[track_caller]
+    pub(crate) fn ask(&self, sql: &str) -> Rows {
+        self.session.ask(&self.within(sql))
+    }
+
+    /// The session past the fault.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) fn within(&self, sql: &str) -> String {
+        sql.replace("{s}", &self.schema)
+    }
+
+    /// How many rows there are for this key.
+    #[track_caller]
+    pub(crate) fn rows(&self, key: &str) -> i64 {
+        self.ask(&format!("SELECT count(*) FROM {{s}}.bucket WHERE key = '{key}'")).number()
+    }
+}
