@@ -1,0 +1,289 @@
+//! The schema is made once, by whoever comes first and may; under any name; and whatever a role or a database is set to.
+#![cfg(feature = "postgres")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
+
+mod support;
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::{env, thread};
+
+use scupper::{ErrorKind, Limiter, PostgresStore};
+use scupper_testbed::{PostgresServer, Session, SharedPostgres, await_that};
+use support::postgres::{admits, list_all, patient, refused, without_hurry};
+use support::{HOUR, MILLISECOND, denied};
+
+const MINUTE: std::time::Duration = std::time::Duration::from_mins(1);
+const URL: &str = "SCUPPER_TEST_SCHEMA_URL";
+const TOGETHER: &str = "processes_that_come_for_the_schema_at_once_all_find_it";
+
+/// A URL of the server that all tests share, for this schema.
+fn url(schema: &str) -> String {
+    let url = SharedPostgres::get().url();
+    let mark = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{mark}connect_timeout=10&schema={schema}")
+}
+
+#[test]
+fn processes_that_come_for_the_schema_at_once_all_find_it() {
+    if let Ok(url) = env::var(URL) {
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        let store = PostgresStore::connect_blocking(&url).unwrap();
+        return admits(&patient("8/h", &store), "user:42");
+    }
+    let start = |url: &str| -> Child {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", TOGETHER, "--nocapture"]).env(URL, url);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    };
+    for processes in [2, 8] {
+        let url = url(&SharedPostgres::get().schema());
+        let mut started: Vec<Child> = (0..processes).map(|_| start(&url)).collect();
+        for process in &mut started {
+            process.stdin.take().unwrap().write_all(b"\n").unwrap();
+        }
+        for mut process in started {
+            assert!(process.wait().unwrap().success(), "it says why");
+        }
+        let limiter = patient("8/h", &PostgresStore::open(&url).unwrap());
+        assert_eq!(limiter.peek("user:42").unwrap().usage[0].used, processes);
+    }
+}
+
+#[test]
+fn threads_that_come_for_the_schema_at_once_all_find_it() {
+    for _ in 0..3 {
+        let url = url(&SharedPostgres::get().schema());
+        thread::scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(|| {
+                    let store = PostgresStore::connect_blocking(&url).unwrap();
+                    admits(&patient("8/h", &store), "user:42");
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn the_sql_that_is_printed_can_be_run_again_while_the_schema_is_in_use() {
+    let schema = SharedPostgres::get().schema();
+    let limiter = patient("1000/h", &PostgresStore::open(&url(&schema)).unwrap());
+    let session = SharedPostgres::get().session();
+    for _ in 0..3 {
+        admits(&limiter, "user:42");
+        session.ask(&PostgresStore::schema_sql(&schema).unwrap());
+    }
+    admits(&limiter, "user:42");
+    assert_eq!(limiter.peek("user:42").unwrap().usage[0].used, 4);
+}
+
+/// Everything that a store does.
+fn works(limiter: &Limiter, key: &str) {
+    for _ in 0..40 {
+        admits(limiter, key);
+    }
+    assert_eq!(limiter.refund(limiter.acquire(key).unwrap()).unwrap(), 1);
+    limiter.penalize(key, 2).unwrap();
+    assert_eq!(limiter.peek(key).unwrap().usage[0].used, 42);
+    limiter.hold(key, HOUR).unwrap();
+    assert!(!limiter.try_acquire(key).unwrap().is_admitted());
+    assert_eq!(list_all(limiter, 10).unwrap(), [key]);
+    assert!(limiter.reset(key).unwrap());
+}
+
+/// A server with a role that may make nothing.
+fn with_guest() -> (PostgresServer, String) {
+    let server = PostgresServer::start();
+    server.ask("CREATE ROLE guest LOGIN");
+    let url = format!("{}?connect_timeout=10&schema=limits", server.url_as("guest"));
+    (server, url)
+}
+
+#[test]
+fn a_role_that_may_make_nothing_is_told_what_to_run_and_works_when_that_was_run() {
+    let (server, url) = with_guest();
+    let error = PostgresStore::connect_blocking(&url).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert!(error.message().contains("scupper schema postgres"), "{error}");
+    assert_eq!(server.ask("SELECT count(*) FROM pg_namespace WHERE nspname = 'limits'").number(), 0);
+
+    Session::connect(&server.url()).unwrap().ask(&PostgresStore::schema_sql("limits").unwrap());
+    server.ask("GRANT USAGE ON SCHEMA limits TO guest");
+    let limiter = patient("1000/200ms", &PostgresStore::open(&url).unwrap());
+    let error = refused(limiter.try_acquire("user:42"));
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert!(error.message().contains("SELECT, INSERT, UPDATE and DELETE"), "{error}");
+
+    server.ask("GRANT SELECT, INSERT, UPDATE, DELETE ON limits.bucket, limits.chunk TO guest");
+    let store = PostgresStore::connect_blocking(&url).unwrap();
+    works(&patient("1000/h", &store), "user:42");
+    let limiter = patient("1000/200ms", &store);
+    for number in 0..100 {
+        admits(&limiter, &format!("user:{number}"));
+    }
+    await_that("idle rows leave", || server.ask("SELECT count(*) FROM limits.bucket").number() <= 1);
+}
+
+#[test]
+fn a_role_without_the_right_to_use_the_schema_is_told_which_it_lacks() {
+    let (server, url) = with_guest();
+    Session::connect(&server.url()).unwrap().ask(&PostgresStore::schema_sql("limits").unwrap());
+    let error = PostgresStore::connect_blocking(&url).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert!(error.message().contains("USAGE"), "{error}");
+}
+
+#[test]
+fn a_schema_may_have_any_name() {
+    let long = "x".repeat(63);
+    let session = SharedPostgres::get().session();
+    let unique = SharedPostgres::get().schema();
+    let unique = &unique[unique.len() - 12..];
+    for name in ["a\"b", "a'b", "a b; DROP TABLE x; --", "Ümlaut", "UPPER", "select", "{s}", "a.b", "%s \\ /* x", &long]
+    {
+        let name = format!("{name}{unique}");
+        let name = if name.len() > 63 { long.clone() } else { name };
+        let store = without_hurry(PostgresStore::builder(SharedPostgres::get().url()))
+            .schema(&name)
+            .connect_blocking()
+            .unwrap();
+        works(&patient("1000/h", &store), "user:42");
+        let literal = name.replace('\'', "''");
+        let found = session.ask(&format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{literal}'"));
+        assert_eq!(found.number(), 1, "{name}");
+        session.ask(&format!("DROP SCHEMA \"{}\" CASCADE", name.replace('"', "\"\"")));
+    }
+}
+
+#[test]
+fn a_schema_is_named_in_a_url_with_whatever_is_special_there_written_as_elsewhere() {
+    let schema = SharedPostgres::get().schema();
+    let store = PostgresStore::connect_blocking(&url(&format!("{schema}%22%20%26%3D"))).unwrap();
+    admits(&patient("1/h", &store), "user:42");
+    let name = format!("{schema}\" &=");
+    let session = SharedPostgres::get().session();
+    assert_eq!(session.ask(&format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{name}'")).number(), 1);
+}
+
+#[test]
+fn a_name_that_no_schema_can_have_is_refused() {
+    for name in ["", "a\0b", &"x".repeat(64)] {
+        let error = PostgresStore::builder(SharedPostgres::get().url()).schema(name).open().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+        assert_eq!(PostgresStore::schema_sql(name).unwrap_err().kind(), ErrorKind::InvalidConfig);
+    }
+}
+
+#[test]
+fn schemas_beside_each_other_share_nothing() {
+    let limiters = [(); 2].map(|()| {
+        let url = url(&SharedPostgres::get().schema());
+        patient("1/h", &PostgresStore::open(&url).unwrap())
+    });
+    for limiter in &limiters {
+        admits(limiter, "user:42");
+    }
+    limiters[0].reset("user:42").unwrap();
+    assert!(!limiters[1].try_acquire("user:42").unwrap().is_admitted());
+}
+
+#[test]
+fn a_schema_of_another_version_is_left_alone_with_an_error() {
+    let schema = SharedPostgres::get().schema();
+    let session = SharedPostgres::get().session();
+    let store = PostgresStore::connect_blocking(&url(&schema)).unwrap();
+    admits(&patient("5/h", &store), "user:42");
+    session.ask(&format!("CREATE OR REPLACE FUNCTION {schema}.version() RETURNS int LANGUAGE sql AS 'SELECT 2'"));
+    let error = PostgresStore::connect_blocking(&url(&schema)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert!(error.message().contains('2') && error.message().contains('1'), "{error}");
+    assert_eq!(session.ask(&format!("SELECT {schema}.version()")).number(), 2);
+    assert_eq!(session.ask(&format!("SELECT count(*) FROM {schema}.bucket")).number(), 1);
+}
+
+#[test]
+fn tables_of_somebody_else_in_the_schema_are_left_alone_with_an_error() {
+    let schema = SharedPostgres::get().schema();
+    let session = SharedPostgres::get().session();
+    session.ask(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.bucket AS SELECT 'mine' AS what"));
+    let error = PostgresStore::connect_blocking(&url(&schema)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert_eq!(session.ask(&format!("SELECT what FROM {schema}.bucket")).column(), ["mine"]);
+}
+
+/// What a role or a database may be set to, and the store must not depend on.
+const SETTINGS: [&str; 14] = [
+    "TimeZone = 'Pacific/Chatham'",
+    "default_transaction_isolation = 'serializable'",
+    "default_transaction_isolation = 'repeatable read'",
+    "default_transaction_read_only = on",
+    "default_transaction_deferrable = on",
+    "search_path = public",
+    "standard_conforming_strings = off",
+    "DateStyle = 'German'",
+    "IntervalStyle = 'iso_8601'",
+    "synchronous_commit = off",
+    "lock_timeout = 1",
+    "plan_cache_mode = force_generic_plan",
+    "jit_above_cost = 0",
+    "client_min_messages = debug5",
+];
+
+#[test]
+fn whatever_a_role_or_a_database_is_set_to_decisions_are_the_same() {
+    let server = PostgresServer::start();
+    // Functions that would be found first where the search path said so.
+    server
+        .ask("CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'");
+    // From where no setting of the other database is in force.
+    let elsewhere = Session::connect(&server.url_as("postgres").replace("/scupper", "/postgres")).unwrap();
+    for (number, setting) in SETTINGS.iter().enumerate() {
+        for owner in ["ROLE scupper", "DATABASE scupper"] {
+            elsewhere.ask(&format!("ALTER {owner} SET {setting}"));
+            let url = format!("{}?connect_timeout=10&schema=for_{number}_{}", server.url(), &owner[..4]);
+            // Once it makes the schema, and once it finds it.
+            for taken in [0, 60] {
+                let store = PostgresStore::connect_blocking(&url).unwrap_or_else(|error| panic!("{setting}: {error}"));
+                let limiter = patient("40/h, 120/d", &store);
+                for _ in taken..taken.max(40) {
+                    admits(&limiter, "user:42");
+                }
+                limiter.penalize("user:42", 20).unwrap();
+                let denied = denied(&limiter.try_acquire("user:42").unwrap());
+                assert!((59 * MINUTE..=HOUR + MILLISECOND).contains(&denied.retry_after()), "{setting}: {denied:?}");
+                assert_eq!(limiter.peek("user:42").unwrap().usage[1].used, taken.max(40) + 20, "{setting}");
+            }
+            elsewhere.ask(&format!("ALTER {owner} RESET ALL"));
+        }
+    }
+}
+
+#[test]
+fn the_tables_of_the_reference_in_the_same_database_are_left_alone() {
+    let server = PostgresServer::start();
+    let theirs = Session::connect(&server.url()).unwrap();
+    server.ask("GRANT ALL ON SCHEMA public TO scupper");
+    // As it makes them, for buckets of these names.
+    for name in ["ratelimit___bucket", "ratelimit___chunk", "bucket", "chunk"] {
+        theirs.ask(&format!(
+            "CREATE TABLE {name} (name varchar, weight smallint, item_timestamp timestamp); \
+             CREATE INDEX timestampindex_{name} ON {name} (item_timestamp); \
+             INSERT INTO {name} SELECT 'key', 1, now() FROM generate_series(1, 7)"
+        ));
+    }
+    let state = || {
+        let tables = "SELECT c.relname, c.relfilenode, s.n_tup_ins, s.n_tup_upd, s.n_tup_del, s.n_live_tup FROM pg_class c \
+                      LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1";
+        server.ask(tables)
+    };
+    await_that("what was counted is seen", || {
+        server.ask("SELECT coalesce(sum(n_tup_ins), 0) FROM pg_stat_user_tables").number() == 28
+    });
+    let before = state();
+    let store = PostgresStore::connect_blocking(&format!("{}?connect_timeout=10", server.url())).unwrap();
+    works(&patient("1000/h", &store), "key");
+    assert_eq!(state(), before);
+    assert_eq!(theirs.ask("SELECT count(*) FROM ratelimit___bucket").number(), 7);
+    assert_eq!(server.ask("SELECT count(*) FROM scupper.bucket").number(), 1);
+}
