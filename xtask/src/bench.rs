@@ -30,6 +30,8 @@ enum Suite {
     Waiting,
     /// Decisions in Redis, beside `PING`: one caller and many tasks, on one key and on many; bytes
     Redis,
+    /// Decisions in Postgres, beside `SELECT 1` and a table lock: one caller and many tasks, on one key and on many; growth
+    Postgres,
     /// Decisions in a file, beside a bare transaction: one caller, threads, tasks; growth
     Sqlite,
     /// Decisions in shared memory, beside the memory of one process: by key, and two processes
@@ -42,6 +44,7 @@ impl Suite {
             Self::Memory => "memory",
             Self::Waiting => "waiting",
             Self::Redis => "redis",
+            Self::Postgres => "postgres",
             Self::Sqlite => "sqlite",
             Self::SharedMemory => "shared-memory",
         }
@@ -51,7 +54,7 @@ impl Suite {
     fn program(self) -> &'static str {
         match self {
             Self::Memory | Self::Waiting => "scupper-bench",
-            Self::Redis | Self::Sqlite | Self::SharedMemory => "scupper-bench-shared",
+            Self::Redis | Self::Postgres | Self::Sqlite | Self::SharedMemory => "scupper-bench-shared",
         }
     }
 }
@@ -65,7 +68,7 @@ impl Bench {
 
     /// Builds the benchmarks for release and runs the suite, with the servers that it needs.
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<(), Failure> {
-        if matches!(self.suite, Suite::Redis) {
+        if matches!(self.suite, Suite::Redis | Suite::Postgres) {
             servers::ensure(workspace)?;
         }
         let mut command = Command::cargo(workspace)

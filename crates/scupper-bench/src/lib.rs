@@ -10,7 +10,7 @@
 //! `scupper-bench waiting` has waiters wait: it holds the time to the ideal schedule, counts who
 //! got how much, and weighs and times the line of ten thousand.
 //!
-//! `scupper-bench-shared redis` asks a server, beside the least that the same client can ask of
+//! `scupper-bench-shared redis` and `postgres` ask a server, beside the least that the same client can ask of
 //! it; `sqlite` does so with a file, beside a bare transaction, and `shared-memory` with a mapping,
 //! beside the memory of one process. It is another program because what counts the bytes in the
 //! first one makes those wait for each other who allocate at the same time, as all do that talk to
@@ -20,7 +20,7 @@
 //! |---|---|
 //! | `memory`, `sizes` | the cases of that suite and their targets |
 //! | `waiting`, `crowds` | the same for the other |
-//! | `in_redis`, `in_sqlite`, `in_shared_memory` | the same for stores that several processes can share |
+//! | `in_redis`, `in_postgres`, `in_sqlite`, `in_shared_memory` | the same for stores that several processes can share |
 //! | `ours`, `peers` | the sides: each crate's API behind one closure, or a caller |
 //! | `harness`, `crew` | rounds, warm-up, threads |
 //! | `contest`, `caller`, `run` | the same for those who wait for each answer |
@@ -39,6 +39,7 @@ mod crowd;
 mod crowds;
 mod folder;
 mod harness;
+mod in_postgres;
 mod in_redis;
 mod in_shared_memory;
 mod in_sqlite;
@@ -89,6 +90,8 @@ enum InProcess {
 enum AcrossProcesses {
     /// Decisions in Redis, beside `PING`: one caller and many tasks, on one key and on many; bytes.
     Redis(Options),
+    /// Decisions in Postgres, beside `SELECT 1` and a table lock: one caller and many tasks, on one key and on many; growth.
+    Postgres(Options),
     /// Decisions in a file, beside a bare transaction: one caller, threads, tasks; growth.
     Sqlite(Options),
     /// Decisions in shared memory, beside the memory of one process: by key, and two processes.
@@ -141,6 +144,7 @@ pub fn in_process() -> anyhow::Result<()> {
 pub fn shared() -> anyhow::Result<()> {
     match Command::parse().suite {
         AcrossProcesses::Redis(options) => options.show(in_redis::run),
+        AcrossProcesses::Postgres(options) => options.show(in_postgres::run),
         AcrossProcesses::Sqlite(options) => options.show(in_sqlite::run),
         AcrossProcesses::SharedMemory(options) => options.show(in_shared_memory::run),
         AcrossProcesses::SharedMemoryWorker(share) => share.take(),

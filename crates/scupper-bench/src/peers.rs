@@ -6,4 +6,6 @@ pub(crate) mod leaky_bucket;
 pub(crate) mod ping;
 pub(crate) mod rate_net;
 pub(crate) mod ratelimit;
+pub(crate) mod select;
+pub(crate) mod table_lock;
 pub(crate) mod throttlecrab;

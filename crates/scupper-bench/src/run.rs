@@ -61,6 +61,16 @@ impl Run {
         self.latencies.len() as f64 / self.seconds
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "there are millions")]
+    pub(crate) fn admitted_per_second(&self) -> f64 {
+        self.admitted as f64 / self.seconds
+    }
+
+    /// Of a hundred requests.
+    pub(crate) fn admitted_percent(&self) -> f64 {
+        100.0 * self.admitted_per_second() / self.requests_per_second()
+    }
+
     /// The nanoseconds that so many of a thousand requests did not take longer than.
     pub(crate) fn nanos_of(&self, of_thousand: usize) -> u32 {
         let place = (self.latencies.len() * of_thousand).div_ceil(1_000).saturating_sub(1);

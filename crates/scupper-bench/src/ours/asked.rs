@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 use scupper::store::Store;
-use scupper::{Algorithm, Decision, Limiter, LimiterBuilder, Rate, RedisStore, RedisStoreBuilder};
+use scupper::{Algorithm, Decision, Limiter, LimiterBuilder, PostgresStore, PostgresStoreBuilder, Rate};
+use scupper::{RedisStore, RedisStoreBuilder};
 
 use crate::caller::{Caller, Laps, PATIENCE};
 use crate::limit::Limit;
@@ -17,6 +18,11 @@ pub(crate) struct Asked(Limiter);
 
 pub(crate) fn redis(url: &str) -> RedisStoreBuilder {
     RedisStore::builder(url).answer_within(PATIENCE).wait_to_be_sent(PATIENCE)
+}
+
+pub(crate) fn postgres(url: &str) -> PostgresStoreBuilder {
+    let store = PostgresStore::builder(url).connect_within(PATIENCE).answer_within(PATIENCE);
+    store.lock_within(PATIENCE).wait_to_be_sent(PATIENCE)
 }
 
 impl Asked {
