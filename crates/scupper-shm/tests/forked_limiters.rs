@@ -129,19 +129,19 @@ struct Full;
 impl Full {
     const FOR: Duration = MILLISECOND;
 
-    fn outcome(operation: &Operation<'_>) -> Outcome {
+    fn reply(operation: &Operation<'_>) -> Reply {
         let now = Timestamp::ZERO;
         let denial = Denial { now, retry_at: now + Self::FOR, rate: Some(0), cause: Cause::Full };
         match operation.action {
-            Action::Acquire { .. } => Ok(Reply::Acquired(Verdict::Denied(denial))),
-            _ => Ok(Reply::Reset(true)),
+            Action::Acquire { .. } => Reply::Acquired(Verdict::Denied(denial)),
+            _ => Reply::Reset(true),
         }
     }
 }
 
 impl Store for Full {
     fn submit(&self, batch: Batch<'_>) -> Submission {
-        let outcomes: Outcomes = batch.operations().iter().map(Self::outcome).collect();
+        let outcomes: Outcomes = batch.operations().iter().map(|operation| Ok(Self::reply(operation))).collect();
         Submission::Pending(Box::pin(ready(outcomes)))
     }
 

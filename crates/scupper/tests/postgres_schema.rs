@@ -198,6 +198,9 @@ fn a_schema_of_another_version_is_left_alone_with_an_error() {
     let error = PostgresStore::connect_blocking(&url(&schema)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
     assert!(error.message().contains('2') && error.message().contains('1'), "{error}");
+    let by_hand = session.try_ask(&PostgresStore::schema_sql(&schema).unwrap());
+    assert!(by_hand.is_err(), "it is not made over the other version");
+    session.ask("ROLLBACK");
     assert_eq!(session.ask(&format!("SELECT {schema}.version()")).number(), 2);
     assert_eq!(session.ask(&format!("SELECT count(*) FROM {schema}.bucket")).number(), 1);
 }

@@ -117,7 +117,8 @@ impl PostgresStoreBuilder {
         }
     }
 
-    /// The schema that the tables and functions are in, in place of what the URL says: 1 to 63 bytes, any but NUL.
+    /// The schema that the tables and functions are in, in place of what the URL says: 1 to 63 bytes, any but `$` and control
+    /// characters.
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = Some(schema.into());
         self

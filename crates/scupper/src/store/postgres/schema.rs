@@ -37,10 +37,10 @@ impl Schema {
     const LONGEST: usize = 63;
 
     pub(super) fn new(name: &str) -> Result<Self> {
-        if !(1..=Self::LONGEST).contains(&name.len()) || name.contains(['\0', '$']) {
-            // Around the bodies of functions, dollars are what quotes are elsewhere.
+        if !(1..=Self::LONGEST).contains(&name.len()) || name.contains(|c: char| c == '$' || c.is_control()) {
+            // Around the bodies of functions, dollars are what quotes are elsewhere; and a new line ends a comment.
             let what = format!(
-                "the name of the schema has {} bytes; it must have 1 to {}, and neither NUL nor $ among them",
+                "the name of the schema has {} bytes; it must have 1 to {}, and neither $ nor control characters among them",
                 name.len(),
                 Self::LONGEST
             );
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_name_that_there_cannot_be_is_refused() {
-        for name in ["", "a\0b", "a$b", &"n".repeat(64)] {
+        for name in ["", "a\0b", "a$b", "s\nDROP TABLE victim;--", "a\rb", "a\u{85}b", &"n".repeat(64)] {
             assert_eq!(Schema::new(name).unwrap_err().kind(), ErrorKind::InvalidConfig);
         }
     }

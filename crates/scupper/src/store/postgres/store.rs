@@ -12,7 +12,7 @@ use crate::store::postgres::intake::Intake;
 use crate::store::postgres::schema::Schema;
 use crate::store::postgres::way::Way;
 use crate::store::submission::{Outcomes, Submission};
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::{Arc, Mutex, PoisonError, lock};
 
 /// Buckets in a Postgres database: one limit for many machines, where the data already is.
 ///
@@ -65,6 +65,18 @@ struct Inner {
 struct Active {
     way: Arc<Way>,
     io: Io,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let active = self.active.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((owner, active)) = active
+            && owner != process::id()
+        {
+            // The connections are the parent's: to end them here would end them there.
+            std::mem::forget(active);
+        }
+    }
 }
 
 impl PostgresStore {

@@ -60,8 +60,8 @@ async fn sweep(pool: Weak<Pool>, due: Arc<Due>) {
             let Ok(swept) = step(&pool, next.unwrap_or(Id::FIRST), most).await else { break };
             next = swept.next;
             due.rows.fetch_add(rows.saturating_sub(most), Ordering::Relaxed);
-            // Where many are idle, there are more.
-            if swept.removed * 4 < most {
+            // Where many are idle, there are more; and what is left to look at is not told of again.
+            if swept.removed * 4 < most && due.rows.load(Ordering::Relaxed) < FEWEST {
                 break;
             }
         }

@@ -14,7 +14,7 @@ use crate::store::redis::settings::Settings;
 use crate::store::redis::url::Address;
 use crate::store::redis::way::{Guide, Way};
 use crate::store::submission::{Outcomes, Submission};
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::{Arc, Mutex, PoisonError, lock};
 
 /// Buckets in Redis or Valkey: one limit for many machines.
 ///
@@ -63,6 +63,18 @@ struct Inner {
 struct Active {
     way: Arc<Way>,
     io: Io,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let active = self.active.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((owner, active)) = active
+            && owner != process::id()
+        {
+            // The connections are the parent's: to end them here would end them there.
+            std::mem::forget(active);
+        }
+    }
 }
 
 impl RedisStore {

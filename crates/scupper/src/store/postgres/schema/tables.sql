@@ -5,11 +5,15 @@
 --
 -- Functions run with the rights of who calls them, and may be called by all who may use the schema.
 
--- Nobody needs the right to make schemas where there is this one already.
+-- Nobody needs the right to make schemas where there is this one already, and one of another version is left alone.
 DO $make$
 BEGIN
   IF to_regnamespace($name${s}$name$) IS NULL THEN
     CREATE SCHEMA {s};
+  ELSIF to_regprocedure($name${s}.version()$name$) IS NOT NULL THEN
+    IF {s}.version() <> 1 THEN
+      RAISE EXCEPTION 'the schema is of version %, and this makes version 1', {s}.version();
+    END IF;
   END IF;
 END
 $make$;
