@@ -14,9 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use scupper::store::{
-    Action, Batch, Denial, MemoryStore, Operation, Outcome, Outcomes, Reply, Store, Submission, Verdict,
-};
+use scupper::store::{Action, Batch, Denial, MemoryStore, Operation, Outcomes, Reply, Store, Submission, Verdict};
 use scupper::{Cause, Decision, ErrorKind, Limiter, Rate, SharedMemoryStore, SqliteStore, Timestamp};
 use scupper_testbed::Ends;
 use support::child::Child;
