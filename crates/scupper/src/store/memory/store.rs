@@ -22,6 +22,9 @@ use crate::timer::{SystemTimer, Timer};
 /// when [`max_keys`](MemoryStoreBuilder::max_keys) of them do, a request on a new key gets
 /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity).
 ///
+/// It is of one process alone. A child after a fork has a copy, in which a bucket that another thread was deciding on stays
+/// locked, and which nobody looks through for idle buckets: make another there.
+///
 /// Memory: about 130 bytes and the key for each bucket; under the sliding window log 8 bytes more for each admission in
 /// the longest window, 16 where weights other than 1 are used.
 ///
