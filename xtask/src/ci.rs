@@ -23,12 +23,12 @@ struct Step {
 const STEPS: &[Step] = &[
     step("format", 15, |workspace, _| format(workspace)),
     step("licences", 200, |workspace, _| licences::check(workspace)),
-    step("clippy", 240, |workspace, _| clippy(workspace)),
-    step("docs", 90, |workspace, _| docs(workspace)),
-    step("features", 150, |workspace, _| features::check(workspace)),
-    step("examples", 200, |workspace, _| examples::check(workspace)),
-    step("bench", 350, |workspace, _| Bench::smoke(workspace)),
-    step("test", 1150, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
+    step("clippy", 190, |workspace, _| clippy(workspace)),
+    step("docs", 80, |workspace, _| docs(workspace)),
+    step("features", 110, |workspace, _| features::check(workspace)),
+    step("examples", 140, |workspace, _| examples::check(workspace)),
+    step("bench", 280, |workspace, _| Bench::smoke(workspace)),
+    step("test", 1380, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
 ];
 
 const fn step(
