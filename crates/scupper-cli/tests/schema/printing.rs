@@ -42,7 +42,7 @@ fn without_a_name_it_is_that_of_a_store_without_one() {
 fn what_makes_no_sense_is_said() {
     for (args, says) in [
         (&["postgres", "--schema", ""][..], "--schema: the name of the schema has 0 bytes"),
-        (&["postgres", "--schema", "a$b"], "neither NUL nor $"),
+        (&["postgres", "--schema", "a$b"], "neither $ nor control characters"),
         (&["mysql"], "possible values: postgres"),
         (&[], "<STORE>"),
     ] {
