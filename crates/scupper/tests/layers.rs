@@ -84,6 +84,7 @@ const LAYERS: &[&str] = &[
     "store::redis::link",
     "store::redis::sentinel",
     "store::io",
+    "store::started",
     "store::coalesce",
     "store::redis::secret",
     "store::redis::endpoint",

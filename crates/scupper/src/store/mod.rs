@@ -39,6 +39,9 @@ mod wire;
 mod io;
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
+mod started;
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod coalesce;
 
 #[cfg(feature = "postgres")]

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::process;
 
 use tokio::task::unconstrained;
 
@@ -11,8 +10,9 @@ use crate::store::postgres::entry::Entry;
 use crate::store::postgres::intake::Intake;
 use crate::store::postgres::schema::Schema;
 use crate::store::postgres::way::Way;
+use crate::store::started::Started;
 use crate::store::submission::{Outcomes, Submission};
-use crate::sync::{Arc, Mutex, PoisonError, lock};
+use crate::sync::Arc;
 
 /// Buckets in a Postgres database: one limit for many machines, where the data already is.
 ///
@@ -58,8 +58,7 @@ pub struct PostgresStore(Arc<Inner>);
 
 struct Inner {
     entry: Arc<Entry>,
-    /// Who talks to the server, and in which process: a fork has the memory, and not the thread.
-    active: Mutex<Option<(u32, Arc<Active>)>>,
+    active: Started<Active>,
 }
 
 struct Active {
@@ -67,21 +66,9 @@ struct Active {
     io: Io,
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let active = self.active.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((owner, active)) = active
-            && owner != process::id()
-        {
-            // The connections are the parent's: to end them here would end them there.
-            std::mem::forget(active);
-        }
-    }
-}
-
 impl PostgresStore {
     pub(super) fn at(entry: Entry) -> Self {
-        Self(Arc::new(Inner { entry: Arc::new(entry), active: Mutex::new(None) }))
+        Self(Arc::new(Inner { entry: Arc::new(entry), active: Started::nothing() }))
     }
 
     /// Where the tables and functions are unless another schema is named.
@@ -116,17 +103,11 @@ impl PostgresStore {
 
 impl Inner {
     fn active(&self) -> Result<Arc<Active>> {
-        let mut active = lock(&self.active);
-        let process = process::id();
-        if let Some((_, active)) = active.as_ref().filter(|(of, _)| *of == process) {
-            return Ok(Arc::clone(active));
-        }
-        let io = Io::start("scupper-postgres")?;
-        let way = Arc::new(Way::new(&self.entry, io.runner().clone())?);
-        let started = Arc::new(Active { way, io });
-        // What another process left here is not ours to end.
-        std::mem::forget(active.replace((process, Arc::clone(&started))));
-        Ok(started)
+        self.active.get(|| {
+            let io = Io::start("scupper-postgres")?;
+            let way = Arc::new(Way::new(&self.entry, io.runner().clone())?);
+            Ok(Active { way, io })
+        })
     }
 }
 

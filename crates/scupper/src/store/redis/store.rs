@@ -1,5 +1,4 @@
 use std::fmt;
-use std::process;
 
 use tokio::task::unconstrained;
 
@@ -13,8 +12,9 @@ use crate::store::redis::list::list;
 use crate::store::redis::settings::Settings;
 use crate::store::redis::url::Address;
 use crate::store::redis::way::{Guide, Way};
+use crate::store::started::Started;
 use crate::store::submission::{Outcomes, Submission};
-use crate::sync::{Arc, Mutex, PoisonError, lock};
+use crate::sync::Arc;
 
 /// Buckets in Redis or Valkey: one limit for many machines.
 ///
@@ -56,8 +56,7 @@ struct Inner {
     address: Address,
     guide: Guide,
     settings: Settings,
-    /// Who talks to the servers, and in which process: a fork has the memory, and not the thread.
-    active: Mutex<Option<(u32, Arc<Active>)>>,
+    active: Started<Active>,
 }
 
 struct Active {
@@ -65,22 +64,10 @@ struct Active {
     io: Io,
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let active = self.active.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((owner, active)) = active
-            && owner != process::id()
-        {
-            // The connections are the parent's: to end them here would end them there.
-            std::mem::forget(active);
-        }
-    }
-}
-
 impl RedisStore {
     pub(super) fn at(address: Address, settings: Settings) -> Result<Self> {
         let guide = Guide::new(&address)?;
-        Ok(Self(Arc::new(Inner { address, guide, settings, active: Mutex::new(None) })))
+        Ok(Self(Arc::new(Inner { address, guide, settings, active: Started::nothing() })))
     }
 
     /// Whether the servers can be reached.
@@ -114,17 +101,11 @@ async fn may_look(way: &Way, key: String) -> Result<()> {
 
 impl Inner {
     fn active(&self) -> Result<Arc<Active>> {
-        let mut active = lock(&self.active);
-        let process = process::id();
-        if let Some((_, active)) = active.as_ref().filter(|(of, _)| *of == process) {
-            return Ok(Arc::clone(active));
-        }
-        let io = Io::start("scupper-redis")?;
-        let way = Way::new(&self.guide, self.settings, io.runner().clone());
-        let started = Arc::new(Active { way: Arc::new(way), io });
-        // What another process left here is not ours to end.
-        std::mem::forget(active.replace((process, Arc::clone(&started))));
-        Ok(started)
+        self.active.get(|| {
+            let io = Io::start("scupper-redis")?;
+            let way = Arc::new(Way::new(&self.guide, self.settings, io.runner().clone()));
+            Ok(Active { way, io })
+        })
     }
 }
 
