@@ -72,6 +72,7 @@ impl Runner<'_> {
                 }
             }
         }
+        self.interrupt.hold_for_what_is_on_its_way();
         ExitCode::from(&self.verdict)
     }
 
@@ -111,6 +112,8 @@ impl Runner<'_> {
         match ended {
             Ok(status) => {
                 if let Some(why) = self.verdict.note(status) {
+                    // Few are told, so it may take a while.
+                    self.interrupt.hold_for_what_is_on_its_way();
                     let more = if self.free.take().is_some() { "; starting no more" } else { "" };
                     complain(&format!("{program}: {why}{more}"));
                 }
