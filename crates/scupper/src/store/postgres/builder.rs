@@ -24,6 +24,8 @@ use crate::timer::block_on;
 /// | [`wait_to_be_sent`](Self::wait_to_be_sent) | 500 ms |
 /// | [`operations_a_call`](Self::operations_a_call) | 512 |
 ///
+/// Times are from [`SHORTEST`](Self::SHORTEST) to [`LONGEST`](Self::LONGEST).
+///
 /// At most 65,536 requests wait to be sent to the server; one more is an error of kind
 /// [`Unavailable`](ErrorKind::Unavailable).
 ///
@@ -140,13 +142,20 @@ impl PostgresStoreBuilder {
     /// The most connections of a store; a server has 100 in all unless it is told otherwise.
     pub const MOST_CONNECTIONS: usize = 1024;
 
+    /// No time limit is shorter: servers count in milliseconds.
+    pub const SHORTEST: Duration = Duration::from_millis(1);
+
+    /// No time limit is longer.
+    pub const LONGEST: Duration = Duration::from_hours(1);
+
     /// How long making a connection may take, with TLS, passwords and all. Requests that come meanwhile wait for it.
     pub fn connect_within(mut self, limit: Duration) -> Self {
         self.connect_within = Some(limit);
         self
     }
 
-    /// How long the server waits for a bucket that another transaction has. Then the request fails, and nothing was taken.
+    /// How long the server waits for a bucket that another transaction has. Then the request fails, and nothing was taken. With four
+    /// fifths of [`answer_within`](Self::answer_within) or more, it is the call that is ended, with all requests in it.
     pub fn lock_within(mut self, limit: Duration) -> Self {
         self.settings.lock_within = limit;
         self
@@ -220,6 +229,17 @@ impl PostgresStoreBuilder {
 }
 
 fn check(settings: &Settings) -> Result<()> {
+    let limits = [
+        ("connect_within", settings.connect_within),
+        ("lock_within", settings.lock_within),
+        ("answer_within", settings.answer_within),
+        ("wait_to_be_sent", settings.patience),
+    ];
+    let times = PostgresStoreBuilder::SHORTEST..=PostgresStoreBuilder::LONGEST;
+    if let Some((name, limit)) = limits.into_iter().find(|(_, limit)| !times.contains(limit)) {
+        let wrong = format!("{name} is {limit:?}; it must be from {:?} to {:?}", times.start(), times.end());
+        return Err(Error::new(ErrorKind::InvalidConfig, wrong));
+    }
     let (connections, operations) =
         (1..=PostgresStoreBuilder::MOST_CONNECTIONS, 1..=PostgresStoreBuilder::MOST_OPERATIONS);
     if connections.contains(&settings.pool) && operations.contains(&settings.operations) {
@@ -244,5 +264,26 @@ impl std::fmt::Debug for PostgresStoreBuilder {
             .field("pool", &self.pool)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_cannot_be_are_refused() {
+        let builder = || PostgresStore::builder("postgres://localhost/app");
+        let (none, endless) = (Duration::ZERO, Duration::MAX);
+        for (builder, names) in [
+            (builder().connect_within(none), "connect_within"),
+            (builder().answer_within(endless), "answer_within"),
+            (builder().wait_to_be_sent(endless), "wait_to_be_sent"),
+            (builder().lock_within(endless), "lock_within"),
+        ] {
+            let error = builder.open().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            assert!(error.message().contains(names), "{error}");
+        }
     }
 }

@@ -83,7 +83,7 @@ impl Carried {
         let is_for_one = match failure.fate {
             Fate::Spoiled => true,
             Fate::Locked => call.0.len() > 1,
-            Fate::Met | Fate::NotSent | Fate::NotDone | Fate::Unknown => false,
+            Fate::Met | Fate::NotSent | Fate::Lost | Fate::NotDone | Fate::Unknown => false,
         };
         let jobs = call.0.into_values().flat_map(|group: Group| group.jobs);
         if is_for_one {

@@ -13,7 +13,7 @@ use crate::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     way: Way,
-    /// Its name, for TLS; empty if it has none.
+    /// Its name or address, for TLS; empty if its socket lies in a folder.
     pub(super) name: String,
 }
 
@@ -41,8 +41,9 @@ impl Target {
         let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
         let target = |nth: usize| {
             let port = ports.get(nth).or(ports.first()).copied().unwrap_or(PORT);
-            let name = match hosts.get(nth) {
-                Some(Host::Tcp(name)) => name.clone(),
+            let name = match (hosts.get(nth), addresses.get(nth)) {
+                (Some(Host::Tcp(name)), _) => name.clone(),
+                (_, Some(address)) => address.to_string(),
                 _ => String::new(),
             };
             let way = match (addresses.get(nth), hosts.get(nth)) {
@@ -102,7 +103,10 @@ mod tests {
         let config: Config = "host=db1,db2,/run/pg port=1,2,3 hostaddr=127.0.0.1,127.0.0.2,127.0.0.3".parse().unwrap();
         let names: Vec<_> = Target::of(&config).into_iter().map(|target| (target.way, target.name)).collect();
         let at = |last, port| Way::Network(format!("127.0.0.{last}"), port);
-        assert_eq!(names, [(at(1, 1), "db1".into()), (at(2, 2), "db2".into()), (at(3, 3), String::new())]);
+        assert_eq!(names, [(at(1, 1), "db1".into()), (at(2, 2), "db2".into()), (at(3, 3), "127.0.0.3".into())]);
+        let config: Config = "hostaddr=127.0.0.1 port=1".parse().unwrap();
+        let alone: Vec<_> = Target::of(&config).into_iter().map(|target| (target.way, target.name)).collect();
+        assert_eq!(alone, [(at(1, 1), "127.0.0.1".into())], "a certificate may be for an address");
         let config: Config = "host=/run/pg,db port=7".parse().unwrap();
         let ways: Vec<_> = Target::of(&config).into_iter().map(|target| target.way).collect();
         assert_eq!(ways, [Way::Local("/run/pg/.s.PGSQL.7".into()), Way::Network("db".into(), 7)]);

@@ -27,6 +27,8 @@ pub(super) enum Fate {
     Spoiled,
     /// Nothing: not one byte has left.
     NotSent,
+    /// Nothing: what the connection had prepared is gone.
+    Lost,
     /// Nothing, and others would fare no better now.
     NotDone,
     /// Nobody knows.
@@ -43,7 +45,8 @@ impl Failure {
         let outcome =
             if fate == Fate::Unknown { "what was asked may or may not have been done" } else { "nothing was taken" };
         let what = format!("Postgres at {place} says {}; {outcome}{advice}", shown(said));
-        let keeps_connection = !is_over && fate != Fate::Unknown && kind != ErrorKind::InvalidConfig;
+        let is_of_use = !matches!(fate, Fate::Unknown | Fate::Lost);
+        let keeps_connection = !is_over && is_of_use && kind != ErrorKind::InvalidConfig;
         Self { fate, keeps_connection, error: Error::new(kind, what).with_source(error) }
     }
 
@@ -65,7 +68,7 @@ impl Failure {
 
     /// Whether it can be asked for once more: nothing was done, and now something may be.
     pub(super) const fn can_be_repeated(&self) -> bool {
-        matches!(self.fate, Fate::Met | Fate::NotSent)
+        matches!(self.fate, Fate::Met | Fate::NotSent | Fate::Lost)
     }
 
     /// It was not sent.
@@ -108,9 +111,10 @@ fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
         "25006" => (Fate::NotDone, ErrorKind::Unavailable, "; it is a standby that takes no changes: name its primary"),
         code if code.starts_with("53") => unavailable(Fate::NotDone),
         "42501" => (Fate::NotDone, ErrorKind::InvalidConfig, RIGHTS),
-        "3F000" | "42883" | "42P01" | "42703" | "42704" | "42809" | "42P02" | "42P13" | "42804" => {
-            (Fate::NotDone, ErrorKind::InvalidConfig, OTHER_SCHEMA)
-        }
+        "42602" | "42622" | "42939" => (Fate::NotDone, ErrorKind::InvalidConfig, "; name another schema"),
+        code if code == "3F000" || code.starts_with("42") => (Fate::NotDone, ErrorKind::InvalidConfig, OTHER_SCHEMA),
+        // It is prepared again on another connection.
+        "26000" => (Fate::Lost, ErrorKind::Unavailable, POOLER),
         "XX001" | "XX002" => (Fate::Spoiled, ErrorKind::Corrupt, "; have its tables and indexes checked"),
         _ => unavailable(Fate::Spoiled),
     }
@@ -118,6 +122,7 @@ fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
 
 const RIGHTS: &str = "; grant the role of the store USAGE on the schema, EXECUTE on its functions, and SELECT, INSERT, UPDATE and \
     DELETE on its tables: docs/postgres.md has the lines";
+const POOLER: &str = "; a pooler between must leave a connection to its client for the whole session";
 const OTHER_SCHEMA: &str = "; the schema is not what this library made: remove it, or have its owner run what \
     `scupper schema postgres` prints";
 

@@ -44,7 +44,7 @@ impl Log {
     const CHUNK: usize = 64;
     /// So many stay beside the head when others have moved to chunks.
     const STAY: usize = 8;
-    /// The function counts below 2^53: before that, all is counted anew.
+    /// The function counts below 2^61; long before that, all is counted anew.
     const HIGHEST: u64 = 1 << 52;
 
     fn known(&self) -> impl Iterator<Item = (u64, u64)> {
