@@ -78,6 +78,28 @@ fn the_sql_that_is_printed_can_be_run_again_while_the_schema_is_in_use() {
     assert_eq!(limiter.peek("user:42").unwrap().usage[0].used, 4);
 }
 
+#[test]
+fn the_sql_waits_for_nobody_who_reads_the_tables_when_it_is_run_again() {
+    let schema = SharedPostgres::get().schema();
+    PostgresStore::connect_blocking(&url(&schema)).unwrap();
+    let (reader, owner) = (SharedPostgres::get().session(), SharedPostgres::get().session());
+    reader.ask(&format!("BEGIN; SELECT * FROM {schema}.bucket; SELECT * FROM {schema}.chunk"));
+    owner.ask(&PostgresStore::schema_sql(&schema).unwrap());
+    reader.ask("COMMIT");
+}
+
+#[test]
+fn the_sql_means_the_functions_of_postgres_whatever_the_search_path_of_who_runs_it() {
+    let schema = SharedPostgres::get().schema();
+    let (others, session) = (SharedPostgres::get().schema(), SharedPostgres::get().session());
+    session.ask(&format!(
+        "CREATE SCHEMA {others}; CREATE FUNCTION {others}.clock_timestamp() RETURNS timestamptz LANGUAGE sql \
+         AS $$ SELECT 'epoch'::timestamptz $$; SET search_path = {others}, pg_catalog"
+    ));
+    session.ask(&PostgresStore::schema_sql(&schema).unwrap());
+    assert!(session.ask(&format!("SELECT {schema}.clock()")).number() > 1_000_000_000_000_000);
+}
+
 /// Everything that a store does.
 fn works(limiter: &Limiter, key: &str) {
     for _ in 0..40 {

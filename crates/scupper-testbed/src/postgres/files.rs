@@ -28,6 +28,18 @@ impl Files {
         Account::instead_of_root("postgres")
     }
 
+    /// Those that are in this folder.
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        Self { data: folder.join("data"), account: Self::account() }
+    }
+
+    /// From its next start on, the server takes no changes.
+    pub(super) fn mark_as_standby(&self) {
+        let mark = self.data.join("standby.signal");
+        fs::write(&mark, "").expect("the folder is our own");
+        self.account.inspect(|account| account.owns(&mark));
+    }
+
     /// Puts new ones into this folder, which is that account's: the superuser `postgres`, and the role and database `scupper`.
     pub(super) fn make_in(folder: &Path) -> Self {
         static MADE: OnceLock<(Keeper, Files)> = OnceLock::new();
@@ -40,7 +52,7 @@ impl Files {
             files.make();
             (keeper, files)
         });
-        let files = Self { data: folder.join("data"), account: model.account };
+        let files = Self::in_folder(folder);
         succeeds("cp", &Command::new("cp").arg("-a").args([&model.data, &files.data]).output().expect("cp must run"));
         files
     }

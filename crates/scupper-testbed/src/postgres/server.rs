@@ -132,6 +132,17 @@ impl PostgresServer {
         }
     }
 
+    /// Has it shut down, and starts it again as a standby: it answers what it is asked, and takes no changes.
+    ///
+    /// # Panics
+    ///
+    /// When it does not shut down or does not answer within 15 seconds.
+    pub fn become_standby(&self) {
+        self.stop();
+        Files::in_folder(self.process.folder()).mark_as_standby();
+        self.restart();
+    }
+
     /// Stops all of its processes from running, without closing a connection: who asks waits.
     pub fn stall(&self) {
         self.process.signal(Signal::STOP);
@@ -187,7 +198,8 @@ impl PostgresServer {
     fn is_ready_as(&self, id: u32) -> bool {
         let notes = fs::read_to_string(self.process.folder().join("data/postmaster.pid")).unwrap_or_default();
         let mut lines = notes.lines().map(str::trim);
-        lines.next() == Some(id.to_string().as_str()) && lines.next_back() == Some("ready")
+        let is_ready = |state| ["ready", "standby"].contains(&state);
+        lines.next() == Some(id.to_string().as_str()) && lines.next_back().is_some_and(is_ready)
     }
 
     fn failure(&self, what: &str) -> Failure {

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 use tokio_postgres::config::{LoadBalanceHosts, TargetSessionAttrs};
@@ -38,6 +38,13 @@ enum State {
     Missing,
 }
 
+/// What the schema on a server says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found {
+    version: Option<i32>,
+    is_standby: bool,
+}
+
 impl Entry {
     /// A connection on which everything is ready.
     pub(super) async fn open(&self, runner: &Runner) -> Result<Session> {
@@ -68,9 +75,13 @@ impl Entry {
         if self.config.get_load_balance_hosts() == LoadBalanceHosts::Random {
             targets.sort_by_cached_key(|target| RandomState::new().hash_one(&target.name));
         }
-        let mut last = None;
-        for target in targets {
-            match self.open_at(&target, runner).await {
+        let (mut last, end) = (None, Instant::now() + self.settings.connect_within);
+        for (nth, target) in targets.iter().enumerate() {
+            // One that does not answer leaves the others their time.
+            let others = u32::try_from(targets.len() - nth).unwrap_or(u32::MAX);
+            let share = end.saturating_duration_since(Instant::now()) / others;
+            let opened = timeout(share, self.open_at(target, runner)).await;
+            match opened.unwrap_or_else(|_| Err(self.late(share))) {
                 Ok(opened) => return Ok(opened),
                 Err(error) => last = Some(error),
             }
@@ -102,7 +113,7 @@ impl Entry {
             _ => return Ok(()),
         };
         let rows = client.simple_query("SHOW transaction_read_only").await.map_err(|error| self.not_ready(error))?;
-        if first_value(&rows) == Some(wanted) {
+        if value(&rows, 0) == Some(wanted) {
             return Ok(());
         }
         let what = format!("none of the servers at {} is what target_session_attrs asks for", self.place);
@@ -115,7 +126,7 @@ impl Entry {
         let ((set, version), prepared) = in_turn(set, session.statement(Query::Decide)).await;
         set.map_err(|error| self.not_ready(error))?;
         match version {
-            Ok(version) => self.check(version)?,
+            Ok(found) => self.check(found)?,
             Err(error) if is_missing(&error) => return Ok(State::Missing),
             Err(error) => return Err(self.not_ready(error)),
         }
@@ -149,17 +160,24 @@ impl Entry {
         sql
     }
 
-    /// The version that the schema says it is of.
-    async fn version(&self, client: &Client) -> Result<Option<i32>, PostgresError> {
-        let rows = client.simple_query(&self.schema.within("SELECT {s}.version()")).await?;
-        Ok(first_value(&rows).and_then(|text| text.parse().ok()))
+    /// What the schema says of itself.
+    async fn version(&self, client: &Client) -> Result<Found, PostgresError> {
+        let sql = self.schema.within("SELECT {s}.version(), pg_catalog.pg_is_in_recovery()");
+        let rows = client.simple_query(&sql).await?;
+        let version = value(&rows, 0).and_then(|text| text.parse().ok());
+        Ok(Found { version, is_standby: value(&rows, 1) == Some("t") })
     }
 
-    fn check(&self, version: Option<i32>) -> Result<()> {
-        if version == Some(VERSION) {
+    fn check(&self, found: Found) -> Result<()> {
+        if found.is_standby {
+            // It would deny by what it knows, which may be old.
+            let what = format!("Postgres at {} is a standby that takes no changes; name its primary", self.place);
+            return Err(Error::new(ErrorKind::Unavailable, what));
+        }
+        if found.version == Some(VERSION) {
             return Ok(());
         }
-        let found = version.map_or_else(|| "none that is a number".to_owned(), |version| version.to_string());
+        let found = found.version.map_or_else(|| "none that is a number".to_owned(), |version| version.to_string());
         let what = format!(
             "the schema {:?} is of version {found}, and this library knows {VERSION}; update the library, or name another schema",
             self.schema.name()
@@ -197,9 +215,10 @@ impl Entry {
     }
 }
 
-fn first_value(rows: &[SimpleQueryMessage]) -> Option<&str> {
+/// What the first row has in this column.
+fn value(rows: &[SimpleQueryMessage], column: usize) -> Option<&str> {
     rows.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
+        SimpleQueryMessage::Row(row) => row.get(column),
         _ => None,
     })
 }

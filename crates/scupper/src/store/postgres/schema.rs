@@ -10,7 +10,7 @@ const PLACEHOLDER: &str = "{s}";
 
 const TEXT: &str = concat!(
     // Whoever makes a schema of this library has this lock, so that processes do it one after the other.
-    "BEGIN;\nSET LOCAL lock_timeout = 0;\nDO $$ BEGIN PERFORM pg_catalog.pg_advisory_xact_lock(6008775453624857137); END $$;\n\n",
+    "BEGIN;\nSET LOCAL lock_timeout = 0;\nSET LOCAL search_path = pg_catalog;\nDO $$ BEGIN PERFORM pg_catalog.pg_advisory_xact_lock(6008775453624857137); END $$;\n\n",
     include_str!("schema/tables.sql"),
     "\n",
     include_str!("schema/clock.sql"),

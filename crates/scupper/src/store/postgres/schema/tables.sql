@@ -53,8 +53,19 @@ CREATE TABLE IF NOT EXISTS {s}.chunk (
   PRIMARY KEY (bucket, slot)
 ) WITH (fillfactor = 50);
 
--- A change writes no long key anew, and nothing is packed or unpacked for it.
-ALTER TABLE {s}.bucket
-  ALTER key SET STORAGE EXTERNAL, ALTER head SET STORAGE PLAIN, ALTER recent SET STORAGE PLAIN;
-ALTER TABLE {s}.chunk ALTER events SET STORAGE PLAIN;
+-- A change writes no long key anew, and nothing is packed or unpacked for it. Where that is so already, nobody is to wait for it
+-- who uses the tables.
+DO $store$
+BEGIN
+  IF EXISTS (
+    SELECT FROM pg_attribute
+    WHERE attrelid IN (to_regclass($name${s}.bucket$name$), to_regclass($name${s}.chunk$name$))
+      AND (attname, attstorage) IN (('key', 'x'), ('head', 'x'), ('recent', 'x'), ('events', 'x'))
+  ) THEN
+    ALTER TABLE {s}.bucket
+      ALTER key SET STORAGE EXTERNAL, ALTER head SET STORAGE PLAIN, ALTER recent SET STORAGE PLAIN;
+    ALTER TABLE {s}.chunk ALTER events SET STORAGE PLAIN;
+  END IF;
+END
+$store$;
 

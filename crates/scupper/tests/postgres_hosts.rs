@@ -1,0 +1,53 @@
+//! Which server is asked where several are named, or where the one that is named is a standby.
+#![cfg(feature = "postgres")]
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+mod support;
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use scupper::{ErrorKind, PostgresStore};
+use scupper_testbed::{PostgresServer, SharedPostgres};
+use support::SECOND;
+use support::postgres::{admits, patient, refused, without_hurry};
+
+const RATES: &str = "1/h";
+
+/// The shared server, behind one at this port.
+fn url_behind(port: u16) -> String {
+    let (shared, schema) = (SharedPostgres::get(), SharedPostgres::get().schema());
+    let url = shared.url();
+    let (before, host) = url.split_at(url.find("127.0.0.1").unwrap());
+    let mark = if url.contains('?') { '&' } else { '?' };
+    format!("{before}127.0.0.1:{port},{host}{mark}schema={schema}")
+}
+
+#[test]
+fn a_server_that_says_nothing_leaves_the_next_one_its_time() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = url_behind(silent.local_addr().unwrap().port());
+    let builder = without_hurry(PostgresStore::builder(&url)).connect_within(4 * SECOND);
+    admits(&patient(RATES, &builder.connect_blocking().unwrap()), "user:42");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_passed_over() {
+    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = url_behind(gone.local_addr().unwrap().port());
+    drop(gone);
+    admits(&patient(RATES, &without_hurry(PostgresStore::builder(&url)).connect_blocking().unwrap()), "user:42");
+}
+
+#[test]
+fn promise_2_a_standby_decides_nothing_as_what_it_knows_may_be_old() {
+    let server = PostgresServer::start();
+    let store = without_hurry(PostgresStore::builder(&server.url())).connect_blocking().unwrap();
+    let limiter = patient(RATES, &store);
+    admits(&limiter, "user:42");
+    server.become_standby();
+    let error = refused(limiter.try_acquire("user:42"));
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.message().contains("standby"), "{error}");
+    let error = without_hurry(PostgresStore::builder(&server.url())).connect_blocking().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+}
