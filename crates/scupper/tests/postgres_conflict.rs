@@ -6,8 +6,9 @@
 mod support;
 
 use scupper::store::{Action, Batch, Operation, Store};
-use scupper::{Error, ErrorKind};
-use support::postgres::{Bed, admits, patient, quota, refused, submit};
+use scupper::{Error, ErrorKind, PostgresStore};
+use scupper_testbed::{PostgresServer, PostgresServerBuilder};
+use support::postgres::{Bed, admits, patient, quota, refused, submit, without_hurry};
 
 const RATES: &str = "1000/h";
 const KEY: &str = "user:42";
@@ -112,4 +113,18 @@ fn a_transaction_that_begins_in_another_isolation_is_refused_by_the_function_tha
     ));
     assert!(refusal.unwrap_err().message.contains("read committed"));
     bed.ask("ROLLBACK");
+}
+
+/// The locks of a server are a table that all who use it share.
+#[test]
+fn a_call_for_many_buckets_takes_few_of_the_locks_that_a_server_has() {
+    let few =
+        ["max_locks_per_transaction = 10", "max_connections = 9", "max_worker_processes = 0", "max_wal_senders = 0"];
+    let server = few.into_iter().fold(PostgresServer::builder(), PostgresServerBuilder::line).start();
+    let store = without_hurry(PostgresStore::builder(&server.url())).pool(1).connect_blocking().unwrap();
+    let (quota, keys) = (quota(RATES), (0..2_000).map(|key| format!("user:{key}")).collect::<Vec<_>>());
+    let operations: Vec<_> = keys.iter().map(|key| Operation::acquire(key, &quota, 1)).collect();
+    let refused = store.submit(Batch::new(&operations)).wait().into_iter().find_map(Result::err);
+    assert!(refused.is_none(), "{refused:?}");
+    assert_eq!(server.ask("SELECT count(*) FROM scupper.bucket").number(), 2_000);
 }

@@ -40,6 +40,19 @@ impl Call {
         (call, rest)
     }
 
+    /// The same in calls of no more than so many buckets each.
+    pub(super) fn parts(mut self, most: usize) -> Vec<Self> {
+        let mut parts = Vec::new();
+        while let Some(next) = self.0.keys().nth(most).copied() {
+            let rest = self.0.split_off(&next);
+            parts.push(Self(std::mem::replace(&mut self.0, rest)));
+        }
+        if !self.0.is_empty() {
+            parts.push(self);
+        }
+        parts
+    }
+
     fn take(&mut self, job: Job) -> Option<Job> {
         let Some(quota) = job.plain_quota() else { return Some(job) };
         let entries = entries(&job);

@@ -34,6 +34,10 @@ pub(super) struct Carried {
 }
 
 impl Decider {
+    /// A call takes a lock for each bucket, of which a server has 64 a connection unless it is told otherwise, and which it
+    /// shares with whoever else uses it.
+    const MOST_BUCKETS: usize = 64;
+
     /// What the function says of each entry of the call.
     async fn decide(&self, call: &Call) -> Result<Vec<i64>, Failure> {
         let arguments = Arguments::of(call);
@@ -107,9 +111,11 @@ impl Carrier for Decider {
         let (call, rest) = Call::of(jobs);
         carried.undecided = rest;
         carried.touched = call.0.len();
-        match self.decide(&call).await {
-            Ok(numbers) => carried.answered(call, &numbers, &self.pool.entry().place),
-            Err(failure) => carried.failed(call, &failure),
+        for call in call.parts(Self::MOST_BUCKETS) {
+            match self.decide(&call).await {
+                Ok(numbers) => carried.answered(call, &numbers, &self.pool.entry().place),
+                Err(failure) => carried.failed(call, &failure),
+            }
         }
         carried
     }

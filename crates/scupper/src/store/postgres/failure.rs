@@ -109,6 +109,8 @@ fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
         code if code.starts_with("08") => (Fate::Unknown, ErrorKind::Unknown, ""),
         "57014" | "57P03" | "25P03" => unavailable(Fate::NotDone),
         "25006" => (Fate::NotDone, ErrorKind::Unavailable, "; it is a standby that takes no changes: name its primary"),
+        // Fewer locks at once may be there to be had.
+        "53200" => unavailable(Fate::Spoiled),
         code if code.starts_with("53") => unavailable(Fate::NotDone),
         "42501" => (Fate::NotDone, ErrorKind::InvalidConfig, RIGHTS),
         "42602" | "42622" | "42939" => (Fate::NotDone, ErrorKind::InvalidConfig, "; name another schema"),
