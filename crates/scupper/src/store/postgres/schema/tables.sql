@@ -40,7 +40,9 @@ CREATE TABLE IF NOT EXISTS {s}.bucket (
   -- Events in the last of them.
   in_last int NOT NULL,
   slots int NOT NULL
-) WITH (fillfactor = 50);
+-- A page is cleared of dead rows when it is fuller than this: with half of it, rows that a burst has spread, one on a page, kept
+-- three dead ones each.
+) WITH (fillfactor = 25);
 
 -- Older events of a log, 64 a row. Rows are written anew, and go with their bucket only.
 CREATE TABLE IF NOT EXISTS {s}.chunk (
