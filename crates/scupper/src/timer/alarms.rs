@@ -30,6 +30,29 @@ struct State {
     asked: u64,
     running: bool,
     closed: bool,
+    rest: Rest,
+}
+
+/// What the thread does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rest {
+    /// It is about to look at the alarms.
+    #[default]
+    Awake,
+    /// It sleeps, for as long as nothing comes that is due earlier: that an alarm was called off is not worth a visit.
+    Until(Instant),
+    /// It sleeps, as there is nothing to wait for.
+    Endless,
+}
+
+impl Rest {
+    fn is_too_long_for(self, at: Instant) -> bool {
+        match self {
+            Self::Awake => false,
+            Self::Until(end) => at < end,
+            Self::Endless => true,
+        }
+    }
 }
 
 type AlarmKey = (Instant, u64);
@@ -63,9 +86,13 @@ impl AlarmThread {
         let key = (at, state.asked);
         state.asked += 1;
         state.alarms.insert(key, waker);
-        let is_next = state.alarms.first_key_value().is_some_and(|(first, _)| *first == key);
+        let oversleeps = state.rest.is_too_long_for(at);
+        if oversleeps {
+            // Whoever asks next need not wake it again.
+            state.rest = Rest::Awake;
+        }
         drop(state);
-        if is_next {
+        if oversleeps {
             own.changed.notify_one();
         }
         Ok(Alarm::new(CallOff { made_in: Process::current(), shared: Arc::downgrade(own), key }))
@@ -117,11 +144,53 @@ impl Shared {
             state = match state.alarms.first_entry() {
                 Some(first) if first.key().0 <= now => return Some(first.remove()),
                 Some(first) => {
-                    let pause = first.key().0 - now;
-                    self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
+                    let end = first.key().0;
+                    state.rest = Rest::Until(end);
+                    self.changed.wait_timeout(state, end - now).unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    state.rest = Rest::Endless;
+                    self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+                }
             };
+            state.rest = Rest::Awake;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at_rest(thread: &AlarmThread) -> Rest {
+        let end = Instant::now() + Duration::from_mins(1);
+        loop {
+            let rest = lock(&thread.shared.get(Arc::default).state).rest;
+            if rest != Rest::Awake {
+                return rest;
+            }
+            assert!(Instant::now() < end, "the thread never goes to rest");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_thread_is_woken_for_what_is_due_earlier_than_it_sleeps_and_for_nothing_else() {
+        let thread = AlarmThread { shared: OfProcess::new(Arc::default()) };
+        let hour = Instant::now() + Duration::from_hours(1);
+        let minute = hour - Duration::from_mins(59);
+        let wake_at = |at| thread.wake_at(at, Waker::noop().clone()).unwrap();
+        let last = wake_at(hour);
+        assert_eq!(at_rest(&thread), Rest::Until(hour));
+        let first = wake_at(minute);
+        assert_eq!(at_rest(&thread), Rest::Until(minute));
+        // Each call to a server sets such an alarm and calls it off; the next one is due later.
+        drop(first);
+        let next = minute + Duration::from_secs(1);
+        let _next = wake_at(next);
+        assert_eq!(lock(&thread.shared.get(Arc::default).state).rest, Rest::Until(minute));
+        drop(last);
     }
 }
