@@ -146,6 +146,7 @@ const LAYERS: &[&str] = &[
     "store::postgres::dial",
     "store::postgres::session",
     "store::postgres::in_turn",
+    "store::postgres::rights",
     "store::postgres::held",
     "store::postgres::entry",
     "store::postgres::pool",

@@ -135,7 +135,7 @@ fn a_role_that_may_make_nothing_is_told_what_to_run_and_works_when_that_was_run(
     let limiter = patient("1000/200ms", &PostgresStore::open(&url).unwrap());
     let error = refused(limiter.try_acquire("user:42"));
     assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
-    assert!(error.message().contains("SELECT, INSERT, UPDATE and DELETE"), "{error}");
+    assert!(error.message().contains("GRANT SELECT, INSERT, UPDATE, DELETE ON"), "{error}");
 
     server.ask("GRANT SELECT, INSERT, UPDATE, DELETE ON limits.bucket, limits.chunk TO guest");
     let store = PostgresStore::connect_blocking(&url).unwrap();

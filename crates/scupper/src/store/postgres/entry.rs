@@ -13,6 +13,7 @@ use crate::store::postgres::dial::Target;
 use crate::store::postgres::failure::{Failure, not_dialled, not_reached};
 use crate::store::postgres::held::held_back;
 use crate::store::postgres::in_turn::in_turn;
+use crate::store::postgres::rights::Lacking;
 use crate::store::postgres::schema::{Schema, VERSION};
 use crate::store::postgres::session::Session;
 use crate::store::postgres::settings::{Durability, Settings};
@@ -122,13 +123,11 @@ impl Entry {
 
     async fn prepare(&self, session: &Session) -> Result<State> {
         let opening = self.opening();
-        let set = in_turn(session.client().batch_execute(&opening), self.version(session.client()));
-        let ((set, version), prepared) = in_turn(set, session.statement(Query::Decide)).await;
+        let set = in_turn(session.client().batch_execute(&opening), self.look(session.client()));
+        let ((set, state), prepared) = in_turn(set, session.statement(Query::Decide)).await;
         set.map_err(|error| self.not_ready(error))?;
-        match version {
-            Ok(found) => self.check(found)?,
-            Err(error) if is_missing(&error) => return Ok(State::Missing),
-            Err(error) => return Err(self.not_ready(error)),
+        if state? == State::Missing {
+            return Ok(State::Missing);
         }
         prepared.map_err(|error| self.not_ready(error))?;
         Ok(State::Ready)
@@ -158,6 +157,22 @@ impl Entry {
             Durability::Relaxed => "SET synchronous_commit = off",
         });
         sql
+    }
+
+    /// Whether the schema is there, is one that this library knows, and may be used as the store uses it.
+    async fn look(&self, client: &Client) -> Result<State> {
+        let (version, lacking) = in_turn(self.version(client), Lacking::look(client, &self.schema)).await;
+        match version {
+            Ok(found) => self.check(found)?,
+            Err(error) if is_missing(&error) => return Ok(State::Missing),
+            Err(error) => {
+                // Who may not even ask is told what it lacks.
+                let lacks = lacking.map_or(Ok(()), |lacking| lacking.check(&self.schema));
+                return Err(lacks.err().unwrap_or_else(|| self.not_ready(error)));
+            }
+        }
+        lacking.map_err(|error| self.not_ready(error))?.check(&self.schema)?;
+        Ok(State::Ready)
     }
 
     /// What the schema says of itself.
@@ -190,7 +205,10 @@ impl Entry {
         if let Err(error) = session.client().batch_execute(&self.schema.sql()).await {
             return Err(self.not_made(error));
         }
-        self.check(self.version(session.client()).await.map_err(|error| self.not_ready(error))?)?;
+        if self.look(session.client()).await? == State::Missing {
+            let what = format!("the schema {:?} was removed as soon as it was made", self.schema.name());
+            return Err(Error::new(ErrorKind::Unavailable, what));
+        }
         session.statement(Query::Decide).await.map(drop).map_err(|error| self.not_ready(error))
     }
 

@@ -28,6 +28,8 @@ mod session;
 
 mod in_turn;
 
+mod rights;
+
 mod held;
 
 mod entry;

@@ -90,6 +90,26 @@ impl PostgresStore {
         Ok(Schema::new(schema)?.sql())
     }
 
+    /// How this process's last sweep of idle rows ended: `Ok` also before the first one. Rows are swept in passing, a second apart
+    /// at the most, and one sweep that fails is made up for by the next; no decision hears of it. Where they go on failing, rows
+    /// stay, so that this is what a health check is to look at.
+    ///
+    /// # Errors
+    /// That of the sweep: [`ErrorKind::InvalidConfig`] if the role may not delete, [`ErrorKind::Unavailable`] if the server could not
+    /// be reached or somebody else had the table for too long, [`ErrorKind::Corrupt`] for a damaged table, and others.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// let store = scupper::PostgresStore::connect_blocking("postgres://app:secret@10.0.0.1/app")?;
+    /// if let Err(error) = store.last_sweep() {
+    ///     eprintln!("idle rows stay: {error}");
+    /// }
+    /// # Ok::<(), scupper::Error>(())
+    /// ```
+    pub fn last_sweep(&self) -> Result<()> {
+        self.0.active()?.way.last_sweep()
+    }
+
     /// Whether the server can be reached, and is ready.
     pub(super) async fn check(&self) -> Result<()> {
         let active = self.0.active()?;

@@ -3,13 +3,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::io::Runner;
 use crate::store::postgres::failure::Failure;
 use crate::store::postgres::id::Id;
 use crate::store::postgres::pool::Pool;
 use crate::store::postgres::statement::Query;
-use crate::sync::{Arc, AtomicU64, Ordering, Weak};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, Weak, lock};
 
 /// Has idle rows leave: some after calls, as many as keep up with what calls can have made, and some now and then.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ struct Due {
     /// So many rows are to be looked at for what calls have touched.
     rows: AtomicU64,
     come: Notify,
+    /// How the last sweep failed, if it did.
+    failure: Mutex<Option<Error>>,
 }
 
 /// For each bucket that a call touches, so many rows are looked at.
@@ -46,6 +48,11 @@ impl Sweeper {
             self.0.come.notify_one();
         }
     }
+
+    /// How the last sweep ended.
+    pub(super) fn last(&self) -> Result<()> {
+        lock(&self.0.failure).as_ref().map_or(Ok(()), |failure| Err(failure.again()))
+    }
 }
 
 async fn sweep(pool: Weak<Pool>, due: Arc<Due>) {
@@ -56,8 +63,9 @@ async fn sweep(pool: Weak<Pool>, due: Arc<Due>) {
         loop {
             let rows = due.rows.swap(0, Ordering::Relaxed);
             let most = if is_called { rows.clamp(FEWEST, MOST) } else { MOST };
-            // What goes wrong here goes wrong for those who ask, too, and they are told.
-            let Ok(swept) = step(&pool, next.unwrap_or(Id::FIRST), most).await else { break };
+            let swept = step(&pool, next.unwrap_or(Id::FIRST), most).await;
+            *lock(&due.failure) = swept.as_ref().err().map(Error::again);
+            let Ok(swept) = swept else { break };
             next = swept.next;
             due.rows.fetch_add(rows.saturating_sub(most), Ordering::Relaxed);
             // Where many are idle, there are more; and what is left to look at is not told of again.

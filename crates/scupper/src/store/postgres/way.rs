@@ -16,6 +16,7 @@ pub(super) struct Way {
     pool: Arc<Pool>,
     decider: Coalescer<Decider>,
     general: Arc<Coalescer<General>>,
+    sweeper: Sweeper,
     runner: Runner,
 }
 
@@ -25,13 +26,14 @@ impl Way {
         let pool = Arc::new(Pool::new(Arc::clone(entry), runner.clone())?);
         let general = General(Arc::clone(&pool));
         let general = Arc::new(Coalescer::new(Arc::new(general), settings.bounds_one_by_one()));
+        let sweeper = Sweeper::start(&pool, &runner);
         let decider = Decider {
             pool: Arc::clone(&pool),
             general: Arc::clone(&general),
-            sweeper: Sweeper::start(&pool, &runner),
+            sweeper: sweeper.clone(),
             runner: runner.clone(),
         };
-        Ok(Self { pool, decider: Coalescer::new(Arc::new(decider), settings.bounds()), general, runner })
+        Ok(Self { pool, decider: Coalescer::new(Arc::new(decider), settings.bounds()), general, sweeper, runner })
     }
 
     /// Has a job done; its answer comes by itself.
@@ -46,6 +48,11 @@ impl Way {
     /// Has a page looked for; it comes by itself.
     pub(super) fn list(&self, asked: List) {
         self.runner.spawn(list(asked, Arc::clone(&self.pool)));
+    }
+
+    /// How the last sweep of idle rows ended.
+    pub(super) fn last_sweep(&self) -> Result<()> {
+        self.sweeper.last()
     }
 
     /// Whether the server can be reached, and lets this role do what the store does.

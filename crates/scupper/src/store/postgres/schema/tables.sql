@@ -8,6 +8,8 @@
 -- Nobody needs the right to make schemas where there is this one already, and one of another version is left alone.
 DO $make$
 BEGIN
+  -- A session that has found no schema remembers that until it opens a table, and somebody may have made it before this had the lock.
+  PERFORM FROM pg_namespace LIMIT 1;
   IF to_regnamespace($name${s}$name$) IS NULL THEN
     CREATE SCHEMA {s};
   ELSIF to_regprocedure($name${s}.version()$name$) IS NOT NULL THEN

@@ -1,0 +1,82 @@
+use tokio_postgres::{Client, Error as PostgresError, SimpleQueryMessage};
+
+use crate::error::{Error, ErrorKind};
+use crate::store::postgres::schema::Schema;
+
+/// What a role lacks of what the store does: nobody decides who may only read, and whoever may not delete leaves rows behind
+/// for good.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Lacking {
+    role: String,
+    /// Rights, and what they are on.
+    rights: Vec<(String, String)>,
+}
+
+/// Asks by what the catalogue says, which anybody may read.
+const LOOK: &str = "WITH here AS (SELECT to_regnamespace($name${s}$name$) AS schema) \
+    SELECT quote_ident(current_user), lacks.rights, lacks.place FROM here, LATERAL ( \
+      SELECT 1 AS nth, 'USAGE' AS rights, $name$SCHEMA {s}$name$ AS place \
+      WHERE NOT has_schema_privilege(here.schema, 'USAGE') \
+      UNION ALL SELECT 2, 'EXECUTE', $name$ALL FUNCTIONS IN SCHEMA {s}$name$ \
+      WHERE EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = here.schema AND p.proname IN ({functions}) \
+        AND NOT has_function_privilege(p.oid, 'EXECUTE')) \
+      UNION ALL SELECT 3, string_agg(privilege, ', ' ORDER BY place), $name${s}$name$ || '.' || c.relname \
+      FROM pg_class AS c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) WITH ORDINALITY AS needed (privilege, place) \
+      WHERE c.relnamespace = here.schema AND c.relname IN ('bucket', 'chunk') AND NOT has_table_privilege(c.oid, privilege) \
+      GROUP BY c.relname \
+    ) AS lacks ORDER BY lacks.nth, lacks.place";
+
+/// The functions that the store calls, or that call one another.
+const FUNCTIONS: [&str; 7] = ["version", "clock", "lock_of", "tick_of", "make_room", "decide", "sweep"];
+
+impl Lacking {
+    pub(super) async fn look(client: &Client, schema: &Schema) -> Result<Self, PostgresError> {
+        let functions = FUNCTIONS.map(|name| format!("'{name}'")).join(", ");
+        let rows = client.simple_query(&schema.within(&LOOK.replace("{functions}", &functions))).await?;
+        let mut lacking = Self::default();
+        for message in rows {
+            if let SimpleQueryMessage::Row(row) = message {
+                let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
+                lacking.role = text(0);
+                lacking.rights.push((text(1), text(2)));
+            }
+        }
+        Ok(lacking)
+    }
+
+    /// What to do about it, if anything is lacking.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] with the statements that give the role what it lacks.
+    pub(super) fn check(&self, schema: &Schema) -> Result<(), Error> {
+        if self.rights.is_empty() {
+            return Ok(());
+        }
+        let grant = |(rights, place): &(String, String)| format!("GRANT {rights} ON {place} TO {};", self.role);
+        let grants: Vec<String> = self.rights.iter().map(grant).collect();
+        let what = format!(
+            "the role {} lacks rights on the schema {:?}, without which buckets cannot be kept; have its owner run: {}",
+            self.role,
+            schema.name(),
+            grants.join(" ")
+        );
+        Err(Error::new(ErrorKind::InvalidConfig, what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_right_to_each_function_that_is_made_is_asked_for() {
+        let schema = Schema::new("s").unwrap();
+        let sql = schema.sql();
+        let made = sql.split("CREATE OR REPLACE FUNCTION \"s\".").skip(1);
+        let mut made: Vec<&str> = made.filter_map(|text| text.split('(').next()).collect();
+        made.sort_unstable();
+        let mut known = FUNCTIONS;
+        known.sort_unstable();
+        assert_eq!(made, known);
+    }
+}
