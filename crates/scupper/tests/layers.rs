@@ -179,6 +179,7 @@ const LAYERS: &[&str] = &[
     "store::postgres::differential::logs",
     "store::postgres::differential::strange",
     "store::postgres::differential::sweeping",
+    "store::postgres::differential::swept_in_parts",
     "store::postgres::differential::together",
     "store::postgres::differential::size",
     "store::postgres::differential",

@@ -1,5 +1,6 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 
 use bytes::{BufMut as _, BytesMut};
 use sha2::{Digest as _, Sha256};
@@ -12,6 +13,12 @@ pub(super) struct Id(u128);
 impl Id {
     /// Not after any other.
     pub(super) const FIRST: Self = Self(0);
+
+    /// Whichever.
+    pub(super) fn any() -> Self {
+        let half = || u128::from(RandomState::new().hash_one(()));
+        Self(half() << 64 | half())
+    }
 
     pub(super) fn of(key: &str) -> Self {
         let digest = Sha256::digest(key);

@@ -26,7 +26,7 @@ struct Due {
 
 /// For each bucket that a call touches, so many rows are looked at.
 const ROWS_A_BUCKET: u64 = 2;
-/// So many are looked at in one go, of which no more than a hundred leave.
+/// So many are looked at in one go, of which no more than a hundred leave, and no more than a thousand chunks of theirs.
 const FEWEST: u64 = 64;
 const MOST: u64 = 400;
 /// So often some are looked at, whatever comes.
@@ -56,7 +56,8 @@ impl Sweeper {
 }
 
 async fn sweep(pool: Weak<Pool>, due: Arc<Due>) {
-    let mut next = Some(Id::FIRST);
+    // Those of other processes are elsewhere.
+    let mut next = Some(Id::any());
     loop {
         let is_called = timeout(PAUSE, due.come.notified()).await.is_ok();
         let Some(pool) = pool.upgrade() else { return };
@@ -69,7 +70,7 @@ async fn sweep(pool: Weak<Pool>, due: Arc<Due>) {
             next = swept.next;
             due.rows.fetch_add(rows.saturating_sub(most), Ordering::Relaxed);
             // Where many are idle, there are more; and what is left to look at is not told of again.
-            if swept.removed * 4 < most && due.rows.load(Ordering::Relaxed) < FEWEST {
+            if !swept.is_cut_short(most) && swept.removed * 4 < most && due.rows.load(Ordering::Relaxed) < FEWEST {
                 break;
             }
         }
@@ -78,7 +79,15 @@ async fn sweep(pool: Weak<Pool>, due: Arc<Due>) {
 
 struct Swept {
     next: Option<Id>,
+    looked_at: u64,
     removed: u64,
+}
+
+impl Swept {
+    /// Whether as much has gone as goes at once, so that the rest of what was to be looked at is still to be.
+    const fn is_cut_short(&self, most: u64) -> bool {
+        self.looked_at < most && self.next.is_some()
+    }
 }
 
 async fn step(pool: &Pool, after: Id, most: u64) -> Result<Swept> {
@@ -87,8 +96,8 @@ async fn step(pool: &Pool, after: Id, most: u64) -> Result<Swept> {
     let work = async {
         let statement = lease.statement(Query::Sweep).await?;
         let row = lease.client().query_one(&statement, &[&after, &most]).await?;
-        let removed = u64::try_from(row.try_get::<_, i32>(2)?).unwrap_or_default();
-        Ok(Swept { next: row.try_get(0)?, removed })
+        let count = |column: usize| Ok(u64::try_from(row.try_get::<_, i32>(column)?).unwrap_or_default());
+        Ok(Swept { next: row.try_get(0)?, looked_at: count(1)?, removed: count(2)? })
     };
     let work = async { work.await.map_err(|error| Failure::of(error, &pool.entry().place)) };
     pool.call(&lease, work).await.map_err(|failure| failure.error)

@@ -28,6 +28,8 @@ mod strange;
 
 mod sweeping;
 
+mod swept_in_parts;
+
 mod together;
 
 mod size;

@@ -7,10 +7,10 @@ use crate::store::postgres::differential::asked::{Entry, Run};
 use crate::store::postgres::differential::comparison::{Comparison, KEY};
 
 const NOW: u64 = 1_790_000_000_000_000;
-const FIRST: &str = "00000000-0000-0000-0000-000000000000";
+pub(super) const FIRST: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Where to go on, how many were looked at, how many have left.
-fn sweep(comparison: &Comparison, clock: u64, after: &str, most: u64) -> (Option<String>, u64, u64) {
+pub(super) fn sweep(comparison: &Comparison, clock: u64, after: &str, most: u64) -> (Option<String>, u64, u64) {
     comparison.server.turn(clock);
     let row = comparison.server.ask(&format!("SELECT * FROM {{s}}.sweep('{after}', {most})")).remove(0);
     let number = |at: usize| row[at].as_deref().unwrap().parse().unwrap();
