@@ -176,6 +176,7 @@ const LAYERS: &[&str] = &[
     "store::postgres::differential::play",
     "store::postgres::differential::random",
     "store::postgres::differential::numbers",
+    "store::postgres::differential::many",
     "store::postgres::differential::logs",
     "store::postgres::differential::strange",
     "store::postgres::differential::sweeping",

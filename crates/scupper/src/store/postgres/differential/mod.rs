@@ -22,6 +22,8 @@ mod random;
 
 mod numbers;
 
+mod many;
+
 mod logs;
 
 mod strange;

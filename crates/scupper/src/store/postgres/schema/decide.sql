@@ -24,7 +24,8 @@ DECLARE
   -- Sums of two numbers below it, or products below the other, are within a bigint.
   farthest CONSTANT bigint := 1::bigint << 61;
   widest CONSTANT bigint := 9000000000000000000;
-  answers bigint[] := '{}';  clock bigint;
+  -- Each number is written where it belongs: what is appended is copied, with all before it.
+  answers bigint[] := array_fill(0::bigint, ARRAY[8 * cardinality(op_key)]);  place int;  clock bigint;
   -- Of the quota.
   quota int := 0;  kind bigint;  algorithm int;  rates int;  retention bigint;  capacity bigint;  tightest bigint;
   full_whole bigint[];  full_part bigint[];  rate_limit bigint;  rate_interval bigint;  rate_burst bigint;
@@ -145,12 +146,18 @@ BEGIN
         weight := weights[operation];
         count := counts[operation];
         standing := standings[operation];
+        place := 8 * operation - 7;
         operation := operation + 1;
         IF standing > 0 AND line_retry IS NOT NULL THEN
-          answers := answers || ARRAY[1, 0, 0, 0, clock, line_retry, line_rate, 2];
+          answers[place] := 1;
+          answers[place + 4] := clock;
+          answers[place + 5] := line_retry;
+          answers[place + 6] := line_rate;
+          answers[place + 7] := 2;
           CONTINUE;
         ELSIF weight > capacity THEN
-          answers := answers || ARRAY[2, 0, 0, 0, 0, 0, tightest, 0];
+          answers[place] := 2;
+          answers[place + 6] := tightest;
           CONTINUE;
         END IF;
 
@@ -224,16 +231,22 @@ BEGIN
           END IF;
         END LOOP;
 
-        pending := pending + low * weight;
-        IF low = count THEN
-          answers := answers || ARRAY[1, low, now, head[6] + pending, 0, 0, 0, 0];
-          CONTINUE;
-        ELSIF binding < 0 OR latest < held THEN
+        answers[place] := 1;
+        IF low > 0 THEN
+          pending := pending + low * weight;
+          answers[place + 1] := low;
+          answers[place + 2] := now;
+          answers[place + 3] := head[6] + pending;
+          CONTINUE WHEN low = count;
+        END IF;
+        IF binding < 0 OR latest < held THEN
           latest := held;
           binding := -1;
         END IF;
-        answers := answers || CASE WHEN low = 0 THEN ARRAY[1, 0, 0, 0::bigint] ELSE ARRAY[1, low, now, head[6] + pending] END
-          || ARRAY[clock, latest, binding, CASE WHEN binding < 0 THEN 3 ELSE 1 END];
+        answers[place + 4] := clock;
+        answers[place + 5] := latest;
+        answers[place + 6] := binding;
+        answers[place + 7] := CASE WHEN binding < 0 THEN 3 ELSE 1 END;
         IF standing = 2 THEN
           line_retry := latest;
           line_rate := binding;
@@ -299,10 +312,11 @@ BEGIN
 
     IF NOT is_decided THEN
       operation := begun;
-      answers := answers[1:8 * (begun - 1)];
       WHILE op_key[operation] = k LOOP
+        FOR number IN 8 * operation - 7..8 * operation LOOP
+          answers[number] := 0;
+        END LOOP;
         operation := operation + 1;
-        answers := answers || array_fill(0::bigint, ARRAY[8]);
       END LOOP;
     END IF;
   END LOOP;
