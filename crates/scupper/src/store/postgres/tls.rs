@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::store::postgres::certificate::end_point;
 use crate::store::postgres::tls_mode::TlsMode;
 use crate::store::postgres::url::Tls;
-use crate::store::postgres::verifier::AnyName;
+use crate::store::postgres::verifier::{Authorities, Verifier};
 use crate::store::tls::{Named, invalid, roots_of_host};
 use crate::store::wire::Wire;
 use crate::sync::Arc;
@@ -69,19 +69,17 @@ impl Connector {
 
 fn verifier(tls: &Tls, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
     if tls.mode < TlsMode::VerifyCa {
-        return Ok(Arc::new(AnyName { provider, authorities: None }));
+        return Ok(Arc::new(Verifier { provider, authorities: None }));
     }
-    let roots: RootCertStore = match &tls.authority {
-        Some(path) => named("sslrootcert", path).roots()?,
-        None => roots_of_host("sslrootcert", URL)?,
+    let (roots, named): (RootCertStore, _) = match &tls.authority {
+        Some(path) => (named("sslrootcert", path).roots()?, named("sslrootcert", path).certificates()?),
+        None => (roots_of_host("sslrootcert", URL)?, Vec::new()),
     };
     let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
-    let authorities =
+    let verifier =
         built.map_err(|error| invalid("the certificate authorities for TLS cannot be used".to_owned(), error))?;
-    Ok(match tls.mode {
-        TlsMode::VerifyFull => authorities,
-        _ => Arc::new(AnyName { provider, authorities: Some(authorities) }),
-    })
+    let authorities = Authorities { verifier, named, asks_for_name: tls.mode == TlsMode::VerifyFull };
+    Ok(Arc::new(Verifier { provider, authorities: Some(authorities) }))
 }
 
 fn named<'a>(option: &'static str, path: &'a Path) -> Named<'a> {
