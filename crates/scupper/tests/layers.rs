@@ -144,6 +144,7 @@ const LAYERS: &[&str] = &[
     "store::postgres::schema",
     "store::postgres::statement",
     "store::postgres::dial",
+    "store::postgres::notices",
     "store::postgres::session",
     "store::postgres::in_turn",
     "store::postgres::rights",

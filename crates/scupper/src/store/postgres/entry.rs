@@ -13,6 +13,7 @@ use crate::store::postgres::dial::Target;
 use crate::store::postgres::failure::{Failure, not_dialled, not_reached};
 use crate::store::postgres::held::held_back;
 use crate::store::postgres::in_turn::in_turn;
+use crate::store::postgres::notices::Notices;
 use crate::store::postgres::rights::Lacking;
 use crate::store::postgres::schema::{Schema, VERSION};
 use crate::store::postgres::session::Session;
@@ -94,11 +95,11 @@ impl Entry {
         let dialled = target.dial(&self.config).await.map_err(|error| not_dialled(error, &self.place))?;
         let connected = self.config.connect_raw(dialled.wire, self.connector.towards(&target.name)).await;
         let (client, connection) = connected.map_err(|error| not_reached(error, &self.place))?;
-        let driver = runner.begin(async move {
-            // What goes wrong is told to whoever waits for an answer.
-            let _ = connection.await;
-        });
-        let session = Session::new(client, driver, (dialled.record, dialled.probe), Arc::clone(&self.texts));
+        let notices = Arc::<Notices>::default();
+        let listening = Arc::clone(&notices);
+        let driver = runner.begin(async move { listening.listen(connection).await });
+        let wire = (dialled.record, dialled.probe);
+        let session = Session::new(client, driver, wire, notices, Arc::clone(&self.texts));
         let due = session.begin();
         self.check_role(session.client()).await?;
         let state = self.prepare(&session).await?;
@@ -138,7 +139,7 @@ impl Entry {
         let settings = &self.settings;
         let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
         let mut sql = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; \
-                       SET search_path = pg_catalog; SET client_min_messages = error; SET jit = off; "
+                       SET search_path = pg_catalog; SET client_min_messages = warning; SET jit = off; "
             .to_owned();
         let limits = [
             ("statement_timeout", settings.statement_within()),

@@ -66,6 +66,16 @@ impl Failure {
         Self { fate: Fate::Unknown, keeps_connection: false, error: Error::new(ErrorKind::Unknown, what) }
     }
 
+    /// It was done on this server, and there alone.
+    #[cold]
+    pub(super) fn on_its_own(place: &str) -> Self {
+        let what = format!(
+            "Postgres at {place} was told not to wait for its synchronous standby; what was asked was done, and may be forgotten \
+             if that standby takes over"
+        );
+        Self { fate: Fate::Unknown, keeps_connection: true, error: Error::new(ErrorKind::Unknown, what) }
+    }
+
     /// Whether it can be asked for once more: nothing was done, and now something may be.
     pub(super) const fn can_be_repeated(&self) -> bool {
         matches!(self.fate, Fate::Met | Fate::NotSent | Fate::Lost)

@@ -24,6 +24,8 @@ mod statement;
 
 mod dial;
 
+mod notices;
+
 mod session;
 
 mod in_turn;

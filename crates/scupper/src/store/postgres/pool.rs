@@ -78,6 +78,9 @@ impl Pool {
         let due = lease.begin();
         let outcome = timeout(self.entry.settings.answer_within, held_back(work)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(Failure::late(&self.entry.place)));
+        let outcome = outcome.and_then(|answer| {
+            if lease.was_on_its_own() { Err(Failure::on_its_own(&self.entry.place)) } else { Ok(answer) }
+        });
         let is_at_rest = match &outcome {
             Ok(_) => true,
             Err(failure) => failure.keeps_connection && self.comes_to_rest(lease).await,

@@ -7,6 +7,7 @@ use socket2::Socket;
 use tokio_postgres::{Client, Error as PostgresError, Statement};
 
 use crate::detached::Detached;
+use crate::store::postgres::notices::Notices;
 use crate::store::postgres::statement::{Prepared, Query, Texts};
 use crate::store::wire::Record;
 use crate::sync::Arc;
@@ -18,6 +19,7 @@ pub(super) struct Session {
     record: Arc<Record>,
     /// Tells what the driver has not been told yet.
     probe: Socket,
+    notices: Arc<Notices>,
     prepared: Prepared,
     texts: Arc<Texts>,
 }
@@ -35,9 +37,10 @@ impl Session {
         client: Client,
         driver: Arc<Detached>,
         (record, probe): (Arc<Record>, Socket),
+        notices: Arc<Notices>,
         texts: Arc<Texts>,
     ) -> Self {
-        Self { client, driver, record, probe, prepared: Prepared::default(), texts }
+        Self { client, driver, record, probe, notices, prepared: Prepared::default(), texts }
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -65,6 +68,11 @@ impl Session {
     /// How many bytes have left so far.
     pub(super) fn sent(&self) -> u64 {
         self.record.written()
+    }
+
+    /// Whether the server has answered something since the last time that a synchronous standby may not have.
+    pub(super) fn was_on_its_own(&self) -> bool {
+        self.notices.was_on_its_own()
     }
 
     /// Nothing more is said on it, from now on.
