@@ -3,7 +3,7 @@ use crate::quota::Quota;
 /// What becomes of requests when the store cannot tell: it is away, or did not answer in time.
 ///
 /// An outage is an error of kind [`Unavailable`](crate::ErrorKind::Unavailable) or [`Unknown`](crate::ErrorKind::Unknown)
-/// to an acquire. Other errors, such as a full table or a mismatch of algorithms, are always reported, and so are those of
+/// to an acquire. Other errors, such as a full table, a full queue or a mismatch of algorithms, are always reported, and so are those of
 /// looking, giving back, penalizing, holding, resetting and listing.
 ///
 /// A request that waits, whose call was sent and not answered, and which the policy would not admit, is told

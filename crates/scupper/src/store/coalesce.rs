@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use crate::error::{Error, ErrorKind};
 use crate::store::io::Runner;
 use crate::sync::{Arc, Mutex, Weak, lock};
 
@@ -46,6 +47,23 @@ pub(crate) enum TurnedAway {
     Full,
     /// Those before it take too long.
     Late,
+}
+
+impl TurnedAway {
+    /// What whoever asked this server is told. A full queue is not an outage: it is as full as it may be.
+    #[cold]
+    pub(crate) fn error(self, server: &str) -> Error {
+        match self {
+            Self::Full => Error::new(
+                ErrorKind::Capacity,
+                format!("as many requests as may wait for their turn to be sent to {server}; this one was not sent"),
+            ),
+            Self::Late => Error::new(
+                ErrorKind::Unavailable,
+                format!("{server} does not answer earlier requests, and this one was not sent"),
+            ),
+        }
+    }
 }
 
 /// How much goes together, and how long it may wait for that.

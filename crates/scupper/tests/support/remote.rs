@@ -1,12 +1,15 @@
 //! Asking a store that a server is behind, and what may come of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scupper::store::{Action, Batch, Operation, Outcome, Store};
-use scupper::{Algorithm, Decision, Error, ErrorKind, Limiter, LimiterBuilder, Quota, Rates};
+use scupper::store::{Action, Batch, Operation, Outcome, Standing, Store, Submission};
+use scupper::{Algorithm, Decision, Error, ErrorKind, Limiter, LimiterBuilder, OutagePolicy, Quota, Rates};
 use scupper_testbed::{Ends, await_that};
+
+use crate::support::local;
 
 pub(crate) fn limiting<S: Store + Clone + 'static>(rates: &str, store: &S) -> LimiterBuilder {
     let rates: Rates = rates.parse().unwrap();
@@ -20,6 +23,33 @@ pub(crate) fn quota(rates: &str) -> Quota {
 /// Has a store carry out one operation.
 pub(crate) fn submit(store: &impl Store, operation: &Operation<'_>) -> Outcome {
     store.submit(Batch::from(operation)).wait().remove(0)
+}
+
+/// Asks a store whose server does not answer until it takes in no more: what it has taken in, and what it says then.
+pub(crate) fn fill(store: &impl Store) -> (Vec<Submission>, Error) {
+    let quota = quota("1000000/h");
+    let acquire = Operation::new("user:42", Action::Acquire { quota: &quota, weight: 1, standing: Standing::Alone });
+    let mut waiting = Vec::new();
+    // More than may wait, and than are under way.
+    for _ in 0..100_000 {
+        let mut submission = store.submit(Batch::from(&acquire));
+        if let Submission::Pending(pending) = &mut submission
+            && let Poll::Ready(mut outcomes) = pending.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        {
+            return (waiting, outcomes.remove(0).unwrap_err());
+        }
+        waiting.push(submission);
+    }
+    panic!("it takes in whatever comes");
+}
+
+/// What a limiter says under each policy for outages while the store takes in no more.
+pub(crate) fn refuses_under_every_policy<S: Store + Clone + 'static>(store: &S) {
+    for policy in [OutagePolicy::Error, OutagePolicy::FailOpen, OutagePolicy::FailClosed, local("1/h")] {
+        let limiter = limiting("1000000/h", store).on_outage(policy.clone()).call_timeout(None).build().unwrap();
+        let error = refused(limiter.try_acquire("user:42"));
+        assert_eq!(error.kind(), ErrorKind::Capacity, "{policy:?}: {error}");
+    }
 }
 
 #[track_caller]

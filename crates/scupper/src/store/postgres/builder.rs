@@ -27,7 +27,7 @@ use crate::timer::block_on;
 /// Times are from [`SHORTEST`](Self::SHORTEST) to [`LONGEST`](Self::LONGEST).
 ///
 /// At most 65,536 requests wait to be sent to the server; one more is an error of kind
-/// [`Unavailable`](ErrorKind::Unavailable).
+/// [`Capacity`](ErrorKind::Capacity), under every [policy for outages](crate::OutagePolicy).
 ///
 /// # Examples
 /// ```

@@ -70,10 +70,6 @@ impl Gathered for Job {
     }
 
     fn turn_away(self, reason: TurnedAway) {
-        let what = match reason {
-            TurnedAway::Full => "too many requests wait for their turn to be sent to Postgres",
-            TurnedAway::Late => "Postgres does not answer earlier requests, and this one was not sent",
-        };
-        self.fail(&Error::new(ErrorKind::Unavailable, what));
+        self.fail(&reason.error("Postgres"));
     }
 }

@@ -18,7 +18,7 @@ use crate::timer::block_on;
 /// | [`operations_a_call`](Self::operations_a_call) | 512 |
 ///
 /// At most 65,536 requests wait to be sent to a server; one more is an error of kind
-/// [`Unavailable`](ErrorKind::Unavailable).
+/// [`Capacity`](ErrorKind::Capacity), under every [policy for outages](crate::OutagePolicy).
 ///
 /// # Examples
 /// ```

@@ -138,11 +138,7 @@ impl Gathered for Job {
     }
 
     fn turn_away(self, reason: TurnedAway) {
-        let what = match reason {
-            TurnedAway::Full => "too many requests wait for their turn to be sent to Redis",
-            TurnedAway::Late => "Redis does not answer earlier requests, and this one was not sent",
-        };
-        self.fail(&Error::new(ErrorKind::Unavailable, what));
+        self.fail(&reason.error("Redis"));
     }
 }
 
