@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_postgres::config::{LoadBalanceHosts, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, Error as PostgresError, SimpleQueryMessage};
+use tokio_postgres::{CancelToken, Client, Config, Error as PostgresError, SimpleQueryMessage};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::io::Runner;
@@ -99,12 +99,23 @@ impl Entry {
         let listening = Arc::clone(&notices);
         let driver = runner.begin(async move { listening.listen(connection).await });
         let wire = (dialled.record, dialled.probe);
-        let session = Session::new(client, driver, wire, notices, Arc::clone(&self.texts));
+        let session = Session::new((client, target.clone()), driver, wire, notices, Arc::clone(&self.texts));
         let due = session.begin();
         self.check_role(session.client()).await?;
         let state = self.prepare(&session).await?;
         due.done();
         Ok((session, state))
+    }
+
+    /// Has a server end what a session of it is at, if it still is; where it cannot be told so, it goes on.
+    pub(super) async fn call_off(&self, session: CancelToken, target: &Target) {
+        let told = async {
+            if let Ok(dialled) = target.dial(&self.config).await {
+                // Whether it has heard is not said.
+                let _ = session.cancel_query_raw(dialled.wire, self.connector.towards(&target.name)).await;
+            }
+        };
+        let _ = timeout(self.settings.connect_within, told).await;
     }
 
     /// Whether it takes changes, or takes none, if the URL asks for that.

@@ -77,7 +77,10 @@ impl Pool {
         let sent = lease.sent();
         let due = lease.begin();
         let outcome = timeout(self.entry.settings.answer_within, held_back(work)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(Failure::late(&self.entry.place)));
+        let outcome = outcome.unwrap_or_else(|_| {
+            self.call_off(lease);
+            Err(Failure::late(&self.entry.place))
+        });
         let outcome = outcome.and_then(|answer| {
             if lease.was_on_its_own() { Err(Failure::on_its_own(&self.entry.place)) } else { Ok(answer) }
         });
@@ -92,6 +95,13 @@ impl Pool {
         // Nothing is written from here on, so what has not left stays.
         drop(due);
         outcome.map_err(|failure| if lease.sent() == sent { failure.unsent() } else { failure })
+    }
+
+    /// A server ends a call in time by itself, but where it waits for a synchronous standby: for that it knows no limit, and its
+    /// connections would add up until there were none left.
+    fn call_off(&self, lease: &Lease) {
+        let (entry, session, target) = (Arc::clone(&self.entry), lease.client().cancel_token(), lease.target().clone());
+        self.pool.manager().runner.spawn(async move { entry.call_off(session, &target).await });
     }
 
     /// Behind an error the server says that it is ready, and may say so later: what is heard then is no farewell.

@@ -7,6 +7,7 @@ use socket2::Socket;
 use tokio_postgres::{Client, Error as PostgresError, Statement};
 
 use crate::detached::Detached;
+use crate::store::postgres::dial::Target;
 use crate::store::postgres::notices::Notices;
 use crate::store::postgres::statement::{Prepared, Query, Texts};
 use crate::store::wire::Record;
@@ -15,6 +16,7 @@ use crate::sync::Arc;
 /// One connection to the server.
 pub(super) struct Session {
     client: Client,
+    target: Target,
     driver: Arc<Detached>,
     record: Arc<Record>,
     /// Tells what the driver has not been told yet.
@@ -34,17 +36,22 @@ pub(super) struct Due<'a> {
 
 impl Session {
     pub(super) fn new(
-        client: Client,
+        (client, target): (Client, Target),
         driver: Arc<Detached>,
         (record, probe): (Arc<Record>, Socket),
         notices: Arc<Notices>,
         texts: Arc<Texts>,
     ) -> Self {
-        Self { client, driver, record, probe, notices, prepared: Prepared::default(), texts }
+        Self { client, target, driver, record, probe, notices, prepared: Prepared::default(), texts }
     }
 
     pub(super) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The server that it is with.
+    pub(super) const fn target(&self) -> &Target {
+        &self.target
     }
 
     pub(super) async fn statement(&self, query: Query) -> Result<Statement, PostgresError> {
