@@ -25,15 +25,17 @@ DECLARE
   farthest CONSTANT bigint := 1::bigint << 61;
   widest CONSTANT bigint := 9000000000000000000;
   -- Each number is written where it belongs: what is appended is copied, with all before it.
-  answers bigint[] := array_fill(0::bigint, ARRAY[8 * cardinality(op_key)]);  place int;  clock bigint;
+  answers bigint[] := array_fill(0::bigint, ARRAY[8 * cardinality(op_key)]);  place int;  clock bigint;  ignored text;
   -- Of the quota.
   quota int := 0;  kind bigint;  algorithm int;  rates int;  retention bigint;  capacity bigint;  tightest bigint;
+  plain bigint[];
   full_whole bigint[];  full_part bigint[];  rate_limit bigint;  rate_interval bigint;  rate_burst bigint;
   -- Of the bucket.
   head bigint[];  recent bigint[];  base bigint;  spilled bigint;  first bigint;  last bigint;  in_last int;  slots int;
-  is_new boolean;  is_decided boolean;  now bigint;  held bigint;  keep bigint;  idle bigint;
+  is_new boolean;  is_decided boolean;
+  stretch bigint;  held bigint;  high_water bigint;  sequence bigint;  keep bigint;  now bigint;  idle bigint;
   lanes int;  at int;  whole bigint;  part bigint;
-  length int;  total bigint;  tick bigint;  unit bigint;  below int;  above int;
+  length int;  total bigint;  newest bigint;  tick bigint;  unit bigint;  below int;  above int;
   -- Of its operations.
   operation int := 1;  begun int;  weight bigint;  count int;  standing int;  pending bigint;
   most int;  low int;  high int;  middle int;  units bigint;  until bigint;  latest bigint;  binding bigint;
@@ -46,7 +48,8 @@ BEGIN
   -- In the order of their numbers, so that nobody waits for each other in a circle. What the locks guard is read by later
   -- statements, which see what was written under them before.
   IF cardinality(ids) = 1 THEN
-    PERFORM pg_advisory_xact_lock({s}.lock_of(ids[1]));
+    -- PERFORM would take twice the time of an expression.
+    ignored := pg_advisory_xact_lock({s}.lock_of(ids[1]));
   ELSE
     PERFORM pg_advisory_xact_lock(number)
       FROM (SELECT DISTINCT {s}.lock_of(id) AS number FROM unnest(ids) AS id ORDER BY number) AS numbers;
@@ -58,16 +61,17 @@ BEGIN
       quota := quota_of[k];
       kind := quotas[quota + 1];
       algorithm := kind >> 8 & 255;
-      rates := quotas[quota] / 3;
-      retention := quotas[quota + 3 * rates];
-      capacity := quotas[quota + 2];
+      lanes := quotas[quota] + 9;
+      rates := (lanes - 10) / 3;
+      plain := quotas[quota + 2:quota + lanes - 9];
+      retention := plain[lanes - 11];
+      capacity := plain[1];
       tightest := 0;
-      lanes := 10 + 3 * rates;
       IF algorithm = 3 THEN
         FOR r IN 1..rates LOOP
-          rate_limit := quotas[quota + 3 * r - 1];
-          rate_interval := quotas[quota + 3 * r];
-          rate_burst := quotas[quota + 3 * r + 1];
+          rate_limit := plain[3 * r - 2];
+          rate_interval := plain[3 * r - 1];
+          rate_burst := plain[3 * r];
           IF r = 1 OR rate_burst < capacity THEN
             capacity := rate_burst;
             tightest := r - 1;
@@ -94,7 +98,7 @@ BEGIN
         FROM {s}.bucket AS b WHERE b.id = ids[k];
       is_new := NOT FOUND;
       IF is_new THEN
-        head := ARRAY[kind, 0, 0, 0, 0, 0, 0, clock, 0, 0] || quotas[quota + 2:quota + 1 + 3 * rates];
+        head := ARRAY[kind, 0, 0, 0, 0, 0, 0, clock, 0, 0] || plain;
         IF algorithm <> 1 THEN
           head := head || array_fill(0::bigint, ARRAY[2 * rates]);
         END IF;
@@ -102,22 +106,26 @@ BEGIN
       END IF;
 
       -- To be seen as a whole is what is under another quota, too, and what is not whole.
+      stretch := head[2];
       held := head[4];
-      keep := greatest(retention, head[2]);
-      now := greatest(clock, head[5]);
+      high_water := head[5];
+      sequence := head[6];
+      keep := greatest(retention, stretch);
+      now := greatest(clock, high_water);
+      -- No number is negative, or too large for sums.
       EXIT bucket WHEN (
-        head[1] = kind AND cardinality(head) = CASE WHEN algorithm = 1 THEN lanes ELSE lanes + 2 * rates END
-        AND head[11:lanes] = quotas[quota + 2:quota + 1 + 3 * rates]
-        AND head[2] >= 0 AND held >= 0 AND head[5] >= 0 AND head[6] >= 0
-        AND keep < farthest AND held < farthest AND now < farthest AND head[6] < farthest
-        AND head[5] - clock <= keep
+        head[1] = kind AND head[11:lanes] = plain
+        AND cardinality(head) = CASE WHEN algorithm = 1 THEN lanes ELSE lanes + 2 * rates END
+        AND (retention | stretch | held | clock | high_water | sequence) >> 61 = 0
+        AND high_water - clock <= keep
       ) IS NOT TRUE;
       IF algorithm = 1 THEN
         length := cardinality(recent);
         total := CASE WHEN length = 0 THEN spilled ELSE recent[length] END;
+        newest := recent[length - 1];
         EXIT bucket WHEN (
-          length <= 32 AND length % 2 = 0 AND (length = 0 OR recent[length - 1] BETWEEN 0 AND head[5])
-          AND base >= 0 AND base <= spilled AND spilled <= total AND total < farthest
+          length <= 32 AND length % 2 = 0 AND (length = 0 OR newest BETWEEN 0 AND high_water)
+          AND base >= 0 AND spilled BETWEEN base AND total AND total < farthest
         ) IS NOT TRUE;
       ELSE
         FOR r IN 1..rates LOOP
@@ -126,15 +134,15 @@ BEGIN
           part := head[at + 1];
           EXIT bucket WHEN (
             whole >= 0 AND whole < farthest AND part >= 0 AND part < farthest
-            AND CASE WHEN algorithm = 2 THEN whole % quotas[quota + 3 * r] = 0 ELSE part < quotas[quota + 3 * r - 1] END
+            AND CASE WHEN algorithm = 2 THEN whole % plain[3 * r - 1] = 0 ELSE part < plain[3 * r - 2] END
           ) IS NOT TRUE;
           -- As it is when something is counted.
           IF algorithm = 3 THEN
             CONTINUE WHEN whole >= now;
             head[at] := now;
           ELSE
-            CONTINUE WHEN now - whole < quotas[quota + 3 * r];
-            head[at] := now - now % quotas[quota + 3 * r];
+            CONTINUE WHEN now - whole < plain[3 * r - 1];
+            head[at] := now - now % plain[3 * r - 1];
           END IF;
           head[at + 1] := 0;
         END LOOP;
@@ -161,82 +169,87 @@ BEGIN
           CONTINUE;
         END IF;
 
-        -- How many of them fit, by halving, until it is known why the next one does not: first all, then one.
-        most := least(count, capacity / weight);
-        low := 0;
-        high := most;
-        middle := CASE WHEN held > now THEN 1 ELSE most END;
-        LOOP
-          units := pending + middle * weight;
-          latest := now;
-          binding := -1;
-          FOR r IN 1..rates LOOP
-            IF algorithm = 1 THEN
-              -- So many of the oldest units must have left.
-              unit := total - base + units - quotas[quota + 3 * r - 1];
-              CONTINUE WHEN unit <= 0;
-              unit := base + unit;
-              IF unit <= spilled THEN
-                tick := {s}.tick_of(ids[k], unit, base, spilled, first, last, slots);
-              ELSIF unit > total THEN
-                tick := now;
-              ELSE
-                above := length / 2;
-                below := 1;
-                -- Where each event is one unit, its place is known.
-                IF total - spilled = above THEN
-                  above := unit - spilled;
-                  below := above;
-                END IF;
-                WHILE below < above LOOP
-                  at := (below + above) / 2;
-                  IF recent[2 * at] < unit THEN below := at + 1; ELSE above := at; END IF;
-                END LOOP;
-                tick := recent[2 * below - 1];
-              END IF;
-              EXIT bucket WHEN tick IS NULL;
-              until := tick + quotas[quota + 3 * r] + 1;
-            ELSE
-              at := lanes + 2 * r - 1;
-              rate_limit := quotas[quota + 3 * r - 1];
-              rate_interval := quotas[quota + 3 * r];
-              IF algorithm = 2 THEN
-                CONTINUE WHEN head[at + 1] + units <= rate_limit;
-                until := head[at] + rate_interval;
-              ELSE
-                -- From when on what drains is no more than the burst.
-                IF units < widest / rate_interval THEN
-                  whole := head[at] - full_whole[r] + units * rate_interval / rate_limit;
-                  part := head[at + 1] - full_part[r] + units * rate_interval % rate_limit;
+        IF algorithm = 1 AND held <= now AND count <= (capacity - (total - base) - pending) / weight THEN
+          -- All that is kept is within the smallest limit.
+          low := count;
+        ELSE
+          -- How many of them fit, by halving, until it is known why the next one does not: first all, then one.
+          most := least(count, capacity / weight);
+          low := 0;
+          high := most;
+          middle := CASE WHEN held > now THEN 1 ELSE most END;
+          LOOP
+            units := pending + middle * weight;
+            latest := now;
+            binding := -1;
+            FOR r IN 1..rates LOOP
+              IF algorithm = 1 THEN
+                -- So many of the oldest units must have left.
+                unit := total - base + units - plain[3 * r - 2];
+                CONTINUE WHEN unit <= 0;
+                unit := base + unit;
+                IF unit <= spilled THEN
+                  tick := {s}.tick_of(ids[k], unit, base, spilled, first, last, slots);
+                ELSIF unit > total THEN
+                  tick := now;
                 ELSE
-                  whole := head[at] - full_whole[r] + div(units::numeric * rate_interval, rate_limit);
-                  part := head[at + 1] - full_part[r] + units::numeric * rate_interval % rate_limit;
+                  above := length / 2;
+                  below := 1;
+                  -- Where each event is one unit, its place is known.
+                  IF total - spilled = above THEN
+                    above := unit - spilled;
+                    below := above;
+                  END IF;
+                  WHILE below < above LOOP
+                    at := (below + above) / 2;
+                    IF recent[2 * at] < unit THEN below := at + 1; ELSE above := at; END IF;
+                  END LOOP;
+                  tick := recent[2 * below - 1];
                 END IF;
-                until := whole + CASE WHEN part > rate_limit THEN 2 WHEN part > 0 THEN 1 ELSE 0 END;
+                EXIT bucket WHEN tick IS NULL;
+                until := tick + plain[3 * r - 1] + 1;
+              ELSE
+                at := lanes + 2 * r - 1;
+                rate_limit := plain[3 * r - 2];
+                rate_interval := plain[3 * r - 1];
+                IF algorithm = 2 THEN
+                  CONTINUE WHEN head[at + 1] + units <= rate_limit;
+                  until := head[at] + rate_interval;
+                ELSE
+                  -- From when on what drains is no more than the burst.
+                  IF units < widest / rate_interval THEN
+                    whole := head[at] - full_whole[r] + units * rate_interval / rate_limit;
+                    part := head[at + 1] - full_part[r] + units * rate_interval % rate_limit;
+                  ELSE
+                    whole := head[at] - full_whole[r] + div(units::numeric * rate_interval, rate_limit);
+                    part := head[at + 1] - full_part[r] + units::numeric * rate_interval % rate_limit;
+                  END IF;
+                  until := whole + CASE WHEN part > rate_limit THEN 2 WHEN part > 0 THEN 1 ELSE 0 END;
+                END IF;
               END IF;
-            END IF;
-            IF until > latest THEN
-              latest := until;
-              binding := r - 1;
+              IF until > latest THEN
+                latest := until;
+                binding := r - 1;
+              END IF;
+            END LOOP;
+            IF binding < 0 AND held <= now THEN
+              low := middle;
+              EXIT WHEN low = count;
+              middle := CASE WHEN low = high THEN low + 1 ELSE (low + high + 1) / 2 END;
+            ELSE
+              EXIT WHEN middle = low + 1;
+              high := middle - 1;
+              middle := CASE WHEN middle = most THEN 1 ELSE (low + high + 1) / 2 END;
             END IF;
           END LOOP;
-          IF binding < 0 AND held <= now THEN
-            low := middle;
-            EXIT WHEN low = count;
-            middle := CASE WHEN low = high THEN low + 1 ELSE (low + high + 1) / 2 END;
-          ELSE
-            EXIT WHEN middle = low + 1;
-            high := middle - 1;
-            middle := CASE WHEN middle = most THEN 1 ELSE (low + high + 1) / 2 END;
-          END IF;
-        END LOOP;
+        END IF;
 
         answers[place] := 1;
         IF low > 0 THEN
           pending := pending + low * weight;
           answers[place + 1] := low;
           answers[place + 2] := now;
-          answers[place + 3] := head[6] + pending;
+          answers[place + 3] := sequence + pending;
           CONTINUE WHEN low = count;
         END IF;
         IF binding < 0 OR latest < held THEN
@@ -256,9 +269,9 @@ BEGIN
       is_decided := true;
       EXIT bucket WHEN pending = 0;
       head[5] := now;
-      head[6] := head[6] + pending;
+      head[6] := sequence + pending;
       IF algorithm = 1 THEN
-        IF length > 0 AND recent[length - 1] = now THEN
+        IF newest = now THEN
           recent[length] := total + pending;
         ELSE
           IF length = 32 THEN
@@ -274,8 +287,8 @@ BEGIN
         idle := CASE WHEN head[7] = 0 THEN held ELSE greatest(now + keep, held) END;
         FOR r IN 1..rates LOOP
           at := lanes + 2 * r - 1;
-          rate_limit := quotas[quota + 3 * r - 1];
-          rate_interval := quotas[quota + 3 * r];
+          rate_limit := plain[3 * r - 2];
+          rate_interval := plain[3 * r - 1];
           IF algorithm = 2 THEN
             head[at + 1] := head[at + 1] + pending;
             idle := greatest(idle, head[at] + rate_interval);
@@ -300,13 +313,14 @@ BEGIN
       IF is_new THEN
         INSERT INTO {s}.bucket (id, key, idle_from, head, recent, base, spilled, first, last, in_last, slots)
           VALUES (ids[k], keys[k], idle, head, recent, base, spilled, first, last, in_last, slots);
-      ELSIF algorithm = 1 THEN
+      ELSIF length = 32 THEN
+        -- Some of the log may have moved.
         UPDATE {s}.bucket AS b
           SET idle_from = idle, head = head, recent = recent, base = base, spilled = spilled, first = first, last = last,
             in_last = in_last, slots = slots
           WHERE b.id = ids[k];
       ELSE
-        UPDATE {s}.bucket AS b SET idle_from = idle, head = head WHERE b.id = ids[k];
+        UPDATE {s}.bucket AS b SET idle_from = idle, head = head, recent = recent WHERE b.id = ids[k];
       END IF;
     END;
 
