@@ -3,9 +3,8 @@
 -- their locks last to the end of the transaction, and a server has not many; and when a thousand chunks have gone.
 --
 -- The bucket that those were of goes with the last of its chunks, in later sweeps. Nothing of its log matters to anybody, so it is
--- one with an empty log meanwhile: what is left in its ring is as old as what a ring has of former times, and where there is
--- nothing left in a slot, it is as in a ring that has not been all around. Its chunks are not counted anew, lest one that is left
--- be taken for a later one.
+-- one with an empty log meanwhile: a chunk that is left is like one that the ring has passed by, and a slot with none like one that
+-- it has not come to yet. Either is written before it is read.
 CREATE OR REPLACE FUNCTION {s}.sweep(after uuid, most int, OUT next uuid, OUT looked_at int, OUT removed int)
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $sweep$
