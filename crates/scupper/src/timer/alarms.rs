@@ -179,8 +179,8 @@ mod tests {
     #[test]
     fn the_thread_is_woken_for_what_is_due_earlier_than_it_sleeps_and_for_nothing_else() {
         let thread = AlarmThread { shared: OfProcess::new(Arc::default()) };
-        let hour = Instant::now() + Duration::from_hours(1);
-        let minute = hour - Duration::from_mins(59);
+        let minute = Instant::now() + Duration::from_mins(1);
+        let hour = minute + Duration::from_mins(59);
         let wake_at = |at| thread.wake_at(at, Waker::noop().clone()).unwrap();
         let last = wake_at(hour);
         assert_eq!(at_rest(&thread), Rest::Until(hour));
