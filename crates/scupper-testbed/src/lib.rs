@@ -7,7 +7,6 @@
 //! assert_eq!(server.command(&["INCR", "visits"]), Reply::Integer(1));
 //! ```
 //!
-//! Each server listens on loopback alone, keeps what it writes in a temporary folder, and is gone with its folder when its
 //! value is dropped or when the process ends, in whatever way. What the machine cannot give, such as a program that is not
 //! installed, is a panic that says how to get it.
 //!
@@ -17,6 +16,7 @@
 //! | servers that share the keys, or stand in for each other | [`RedisCluster`], [`RedisSentinel`] |
 //! | a Postgres for one test, or one for all | [`PostgresServer`], [`SharedPostgres`] |
 //! | TLS | [`Certificates`], for the builder of any of these |
+//! | the name of a schema of one's own | [`new_schema`] |
 //! | asking a server, without the library under test | [`Client`], [`Reply`]; [`Session`], [`Rows`] |
 //! | what goes wrong between a client and a server | [`Proxy`], [`Fault`] |
 //! | what goes wrong between a process and its files | [`FileFaults`], [`FileFault`] |
@@ -45,7 +45,9 @@ pub use crate::ends::Ends;
 pub use crate::faults::{FileFault, FileFaults};
 pub use crate::patience::await_that;
 pub use crate::port::free_port;
-pub use crate::postgres::{Pending, PostgresServer, PostgresServerBuilder, Refusal, Rows, Session, SharedPostgres};
+pub use crate::postgres::{
+    Pending, PostgresServer, PostgresServerBuilder, Refusal, Rows, Session, SharedPostgres, new_schema,
+};
 pub use crate::proxy::{Fault, Proxy};
 pub use crate::redis::{Client, RedisServer, RedisServerBuilder, Reply, SharedRedis};
 pub use crate::redis::{RedisCluster, RedisClusterBuilder, RedisSentinel, RedisSentinelBuilder};

@@ -2,24 +2,27 @@
 
 use std::env;
 use std::net::SocketAddr;
-use std::process;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use postgres::Config;
 use postgres::config::Host;
 
+use crate::postgres::schemas::{new_schema, remove_old};
 use crate::postgres::server::PostgresServer;
 use crate::postgres::session::Session;
 
 const OVERRIDE: &str = "SCUPPER_TEST_POSTGRES_URL";
 
+/// Longer than the tests of a process take.
+const OLD: Duration = Duration::from_hours(1);
+
 /// A Postgres that the tests of a process share, when any Postgres will do: they keep to schemas of their own, and change no
 /// setting and no role.
 ///
-/// It is the one that `SCUPPER_TEST_POSTGRES_URL` names, where that is set, with a role that may make schemas in its database;
-/// else it is started when it is first asked for, and ends with the process.
+/// It is the one that `SCUPPER_TEST_POSTGRES_URL` names, where that is set: by an IP address, without TLS, and with a role that
+/// may make schemas in its database. What tests make there stays, since some are killed; whoever comes an hour later or more
+/// removes it. Else it is started when it is first asked for, and ends with the process.
 ///
 /// # Examples
 ///
@@ -43,7 +46,7 @@ impl SharedPostgres {
         static SHARED: OnceLock<SharedPostgres> = OnceLock::new();
         SHARED.get_or_init(|| {
             let given = env::var(OVERRIDE).ok().map(|url| Self { url, _server: None });
-            given.unwrap_or_else(|| {
+            given.inspect(|given| remove_old(&given.session(), OLD)).unwrap_or_else(|| {
                 // Many stores with a pool each.
                 let server = PostgresServer::builder().line("max_connections = 400").start();
                 Self { url: server.url(), _server: Some(server) }
@@ -77,10 +80,7 @@ impl SharedPostgres {
     /// When the URL that was given names no database.
     #[must_use]
     pub fn url_at(&self, port: u16) -> String {
-        let (start, database) = self.url.rsplit_once('/').expect("a URL has a slash");
-        let credentials = start.rsplit_once('@').map_or("postgres:/", |(credentials, _)| credentials);
-        let at = if credentials.ends_with(":/") { "/" } else { "@" };
-        format!("{credentials}{at}127.0.0.1:{port}/{database}")
+        at_port(&self.url, port)
     }
 
     /// A session of the same role in the same database.
@@ -92,8 +92,30 @@ impl SharedPostgres {
     /// The name of a schema that no other test uses, in this process or another, now or later, and that is not there yet.
     #[must_use]
     pub fn schema(&self) -> String {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros());
-        format!("test_{}_{now}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+        new_schema()
+    }
+}
+
+fn at_port(url: &str, port: u16) -> String {
+    let path = url.find('?').unwrap_or(url.len());
+    let (start, database) = url[..path].rsplit_once('/').expect("a URL has a slash");
+    let credentials = start.rsplit_once('@').map_or("postgres:/", |(credentials, _)| credentials);
+    let at = if credentials.ends_with(":/") { "/" } else { "@" };
+    format!("{credentials}{at}127.0.0.1:{port}/{database}{}", &url[path..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_the_way_to_it_differs_at_another_port() {
+        for (url, other) in [
+            ("postgres://127.0.0.2/limits", "postgres://127.0.0.1:7/limits"),
+            ("postgres://a:b@[::1]:5432/limits", "postgres://a:b@127.0.0.1:7/limits"),
+            ("postgres://a@127.0.0.1:1/limits?options=-c/d@e", "postgres://a@127.0.0.1:7/limits?options=-c/d@e"),
+        ] {
+            assert_eq!(at_port(url, 7), other);
+        }
     }
 }
