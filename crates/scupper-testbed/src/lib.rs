@@ -7,6 +7,7 @@
 //! assert_eq!(server.command(&["INCR", "visits"]), Reply::Integer(1));
 //! ```
 //!
+//! Each server listens on loopback alone, keeps what it writes in a temporary folder, and is gone with its folder when its
 //! value is dropped or when the process ends, in whatever way. What the machine cannot give, such as a program that is not
 //! installed, is a panic that says how to get it.
 //!
@@ -21,6 +22,7 @@
 //! | what goes wrong between a client and a server | [`Proxy`], [`Fault`] |
 //! | what goes wrong between a process and its files | [`FileFaults`], [`FileFault`] |
 //! | a port that nobody listens on | [`free_port`] |
+//! | a temporary folder | [`Folder`] |
 //! | waiting for something outside this process | [`await_that`] |
 //! | threads that end with a test, however it ends | [`Ends`] |
 
@@ -31,6 +33,7 @@ mod account;
 mod certificates;
 mod ends;
 mod faults;
+mod folder;
 mod keeper;
 mod patience;
 mod port;
@@ -43,6 +46,7 @@ mod redis;
 pub use crate::certificates::Certificates;
 pub use crate::ends::Ends;
 pub use crate::faults::{FileFault, FileFaults};
+pub use crate::folder::Folder;
 pub use crate::patience::await_that;
 pub use crate::port::free_port;
 pub use crate::postgres::{
