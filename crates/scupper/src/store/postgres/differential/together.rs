@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use scupper_testbed::{PostgresServer, Session, SharedPostgres};
+use scupper_testbed::{PostgresServer, Session, SharedPostgres, await_that};
 
 use crate::quota::{Algorithm, Quota};
 use crate::store::batch::Standing;
@@ -42,12 +42,12 @@ fn promise_1_what_is_made_under_the_lock_is_seen_by_who_waited_for_it() {
             server.begin();
             sessions[0].ask("BEGIN");
             let first = ask(&sessions[0], &server, &runs);
+            let waiting = format!(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = {}",
+                sessions[1].ask("SELECT pg_backend_pid()").number()
+            );
             let second = sessions[1].send(&server.within(&call(&runs)));
-            let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid IN \
-                 (SELECT pid FROM pg_stat_activity WHERE datname = current_database())";
-            while sessions[2].ask(waiting).number() == 0 {
-                thread::yield_now();
-            }
+            await_that("the second waits for the lock", || sessions[2].ask(&waiting).number() > 0);
             sessions[0].ask("COMMIT");
             let second = answers(&runs, &second.answer().unwrap().0);
             assert!(first.iter().all(|answers| answers[0][..2] == [1, 1]), "{first:?}");
