@@ -7,7 +7,7 @@ mod support;
 use std::net::{Ipv4Addr, TcpListener};
 
 use scupper::{ErrorKind, PostgresStore};
-use scupper_testbed::{PostgresServer, SharedPostgres};
+use scupper_testbed::{PostgresServer, SharedPostgres, free_port};
 use support::SECOND;
 use support::postgres::{admits, patient, refused, without_hurry};
 
@@ -16,10 +16,10 @@ const RATES: &str = "1/h";
 /// The shared server, behind one at this port.
 fn url_behind(port: u16) -> String {
     let (shared, schema) = (SharedPostgres::get(), SharedPostgres::get().schema());
-    let url = shared.url();
-    let (before, host) = url.split_at(url.find("127.0.0.1").unwrap());
-    let mark = if url.contains('?') { '&' } else { '?' };
-    format!("{before}127.0.0.1:{port},{host}{mark}schema={schema}")
+    let second = shared.url_at(shared.address().port());
+    let both = second.replacen("127.0.0.1", &format!("127.0.0.1:{port},127.0.0.1"), 1);
+    let mark = if both.contains('?') { '&' } else { '?' };
+    format!("{both}{mark}schema={schema}")
 }
 
 #[test]
@@ -32,9 +32,7 @@ fn a_server_that_says_nothing_leaves_the_next_one_its_time() {
 
 #[test]
 fn a_server_that_is_not_there_is_passed_over() {
-    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let url = url_behind(gone.local_addr().unwrap().port());
-    drop(gone);
+    let url = url_behind(free_port());
     admits(&patient(RATES, &without_hurry(PostgresStore::builder(&url)).connect_blocking().unwrap()), "user:42");
 }
 
