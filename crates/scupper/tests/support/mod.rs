@@ -15,6 +15,8 @@ mod operation;
 mod outages;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) mod process;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(any(feature = "postgres", feature = "redis"))]
