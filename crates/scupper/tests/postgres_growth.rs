@@ -49,9 +49,5 @@ fn promise_7_rows_that_change_all_the_time_leave_few_dead_ones_and_the_tables_st
             // Rows of half a page at the most, and as much room again for their next form.
             assert!(bytes <= 2 * 8_192 * live.max(16), "{table}: {bytes} bytes for {live} rows");
         }
-        let changes = bed.ask(
-            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE schemaname = '{s}' AND relname = 'bucket'",
-        );
-        println!("{changes:?}");
     }
 }
