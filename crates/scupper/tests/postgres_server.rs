@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use scupper::{Algorithm, Cause, Decision, ErrorKind, Limiter, OutagePolicy, PostgresStore, Quota, Source};
 use scupper_testbed::{Ends, PostgresServer, Session, await_that, free_port};
-use support::postgres::{Bed, admits, limiting, recovers, refused};
+use support::postgres::{Bed, admits, limiting, patient, recovers, refused, with_schema, without_hurry};
 use support::{MILLISECOND, SECOND};
 
 const RATES: &str = "1000/h";
@@ -24,7 +24,7 @@ fn limiter(server: &PostgresServer) -> Limiter {
 #[test]
 fn promise_2_a_restart_between_two_requests_costs_none_and_forgets_nothing() {
     let server = PostgresServer::start();
-    let limiter = limiter(&server);
+    let limiter = patient(RATES, &without_hurry(PostgresStore::builder(&server.url())).open().unwrap());
     for turn in 0..4 {
         admits(&limiter, KEY);
         if turn % 2 == 0 {
@@ -264,7 +264,9 @@ fn promise_8_a_session_that_is_killed_in_mid_call_is_unknown_and_the_server_serv
 fn promise_2_sessions_that_the_server_ended_while_they_were_idle_cost_no_request() {
     let server = PostgresServer::start();
     let bed = Bed::before(&server);
-    let limiter = limiting(RATES, &bed.wide_builder().open().unwrap()).build().unwrap();
+    // Not through the proxy, which would take a moment to pass on that a session has ended.
+    let store = without_hurry(PostgresStore::builder(&with_schema(&server.url(), &bed.schema))).open().unwrap();
+    let limiter = patient(RATES, &store);
     for turn in 0..30 {
         admits(&limiter, KEY);
         bed.ask("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = '{s}'");
@@ -358,7 +360,10 @@ fn promise_8_a_server_with_as_many_connections_as_it_may_have_is_unavailable() {
     others.clear();
     recovers(&limiter, KEY);
     // With room for fewer connections than the store would have, it makes do.
-    others.extend((0..3).map_while(|_| connect().ok()));
+    await_that("others have come back", || {
+        others.extend(connect().ok());
+        others.len() == 3
+    });
     thread::scope(|threads| {
         for number in 0..16 {
             let limiter = &limiter;

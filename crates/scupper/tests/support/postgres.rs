@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scupper::{Limiter, PostgresStore, PostgresStoreBuilder};
-use scupper_testbed::{PostgresServer, Proxy, Rows, Session, SharedPostgres};
+use scupper_testbed::{PostgresServer, Proxy, Rows, Session, SharedPostgres, new_schema};
 
 pub(crate) use crate::support::remote::{
     admits, limiting, list_all, quota, recovers, refused, submit, through_outages, used,
@@ -26,6 +26,12 @@ pub(crate) fn without_hurry(builder: PostgresStoreBuilder) -> PostgresStoreBuild
 pub(crate) fn builder() -> PostgresStoreBuilder {
     let shared = SharedPostgres::get();
     without_hurry(PostgresStore::builder(shared.url()).schema(shared.schema()))
+}
+
+/// A URL for this schema, whose sessions are known by its name.
+pub(crate) fn with_schema(url: &str, schema: &str) -> String {
+    let mark = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{mark}schema={schema}&application_name={schema}")
 }
 
 /// A schema of the test's own, and a proxy before its server.
@@ -54,11 +60,10 @@ impl Bed {
     }
 
     fn of(proxy: Proxy, url: &str, direct: &str, session: Session) -> Self {
-        let schema = SharedPostgres::get().schema();
+        let schema = new_schema();
         let direct = without_hurry(PostgresStore::builder(direct)).schema(&schema);
         let direct = direct.connect_blocking().unwrap();
-        let mark = if url.contains('?') { '&' } else { '?' };
-        let url = format!("{url}{mark}schema={schema}&application_name={schema}");
+        let url = with_schema(url, &schema);
         Self { proxy, schema, url, session, direct }
     }
 
