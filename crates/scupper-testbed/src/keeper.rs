@@ -26,7 +26,7 @@ const SCRIPT: &str = r#"
         place=${place%/cwd}
         kill -s KILL "${place#/proc/}"
     done
-    if [ -r "$folder/data/postmaster.pid" ]; then ipcrm -m "$(sed -n '7s/.* //p' "$folder/data/postmaster.pid")"; fi
+    for notes in "$folder"/*/postmaster.pid; do ipcrm -m "$(sed -n '7s/.* //p' "$notes")"; done
     rm -rf "$folder" || { sleep 1; rm -rf "$folder"; }
 "#;
 

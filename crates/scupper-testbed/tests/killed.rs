@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use scupper_testbed::{Client, PostgresServer, RedisServer, Session, SharedPostgres, SharedRedis, await_that};
+use scupper_testbed::{Client, Folder, PostgresServer, RedisServer, Session, SharedPostgres, SharedRedis, await_that};
 
 /// Makes a test play the process that starts servers.
 const ROLE: &str = "SCUPPER_TESTBED_STARTS_SERVERS";
@@ -23,17 +23,18 @@ fn tell_of_postgres(server: &PostgresServer) {
     println!("\nat {} {}", server.port(), data.strip_suffix("/data").unwrap());
 }
 
-/// Runs the test of that name as a process of its own, up to its word that it has started all its servers.
+/// The test of that name, to be run as a process of its own.
+fn command(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env(ROLE, "yes");
+    command.env_remove("SCUPPER_TEST_REDIS_URL").env_remove("SCUPPER_TEST_POSTGRES_URL");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+/// Runs the test of that name up to its word that it has started all its servers.
 fn run(test: &str) -> Started {
-    let mut process = Command::new(env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(ROLE, "yes")
-        .env_remove("SCUPPER_TEST_REDIS_URL")
-        .env_remove("SCUPPER_TEST_POSTGRES_URL")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut process = command(test).spawn().unwrap();
     let mut output = BufReader::new(process.stdout.take().unwrap());
     let lines = output.by_ref().lines().map(Result::unwrap);
     let servers = lines.take_while(|line| line != "started").filter_map(|line| {
@@ -103,10 +104,15 @@ fn segments() -> Vec<String> {
     table.lines().filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect()
 }
 
-/// The number of the piece that a Postgres has made.
+/// The number of the piece that a Postgres with these notes has made.
+fn segment_in(notes: &str) -> String {
+    notes.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().to_owned()
+}
+
+/// The number of the piece that the Postgres in this folder has made.
 fn segment_of(folder: &str) -> String {
     let notes = fs::read_to_string(format!("{folder}/data/postmaster.pid")).unwrap();
-    let number = notes.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+    let number = segment_in(&notes);
     assert!(segments().contains(&number), "{number}");
     number
 }
@@ -138,6 +144,38 @@ fn a_killed_test_leaves_no_process_of_postgres_behind() {
         assert_eq!(fs::read_dir("/proc").unwrap().flatten().filter(works_there).count(), 0);
         assert!(!segments().contains(number), "{number}");
     }
+}
+
+/// What a Postgres has noted of itself, for as long as it runs, below a folder that has this one in it.
+fn notes_below(folder: &Path) -> Option<String> {
+    // From then on it works for a good while.
+    let inner =
+        fs::read_dir(folder).unwrap().flatten().filter(|inner| inner.path().join("model/global/pg_control").exists());
+    let mut notes = inner.filter_map(|inner| fs::read_to_string(inner.path().join("model/postmaster.pid")).ok());
+    notes.find(|notes| notes.lines().count() >= 7)
+}
+
+#[test]
+fn a_test_that_is_killed_while_the_files_of_postgres_are_made_leaves_nothing_behind() {
+    if plays_the_process() {
+        drop(PostgresServer::start());
+        return;
+    }
+    let folder = Folder::new();
+    let mut process = command("a_test_that_is_killed_while_the_files_of_postgres_are_made_leaves_nothing_behind")
+        .env("TMPDIR", folder.path())
+        .spawn()
+        .unwrap();
+    let mut notes = None;
+    await_that("they are being made", || {
+        notes = notes_below(folder.path());
+        notes.is_some()
+    });
+    process.kill().unwrap();
+    process.wait().unwrap();
+    await_that("all folders are gone", || fs::read_dir(folder.path()).unwrap().count() == 0);
+    let number = segment_in(&notes.unwrap());
+    assert!(!segments().contains(&number), "{number}");
 }
 
 #[test]
