@@ -1,21 +1,12 @@
 //! A store in Postgres with a fault in its way, and what is seen of its buckets past the fault.
 
-use std::time::Duration;
-
-use scupper::{Limiter, PostgresStore, PostgresStoreBuilder};
+use scupper::{Limiter, PostgresStore, PostgresStoreBuilder, Result};
 use scupper_testbed::{PostgresServer, Proxy, Rows, Session, SharedPostgres, new_schema};
 
+use crate::support::MILLISECOND;
 pub(crate) use crate::support::remote::{
-    admits, limiting, list_all, quota, recovers, refused, submit, through_outages, used,
+    PATIENCE, RemoteBed, admits, limiting, list_all, patient, quota, recovers, refused, submit, through_outages, used,
 };
-
-/// Far longer than anything takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A limiter that waits for its answers.
-pub(crate) fn patient(rates: &str, store: &PostgresStore) -> Limiter {
-    limiting(rates, store).call_timeout(PATIENCE).build().unwrap()
-}
 
 /// With none of the limits of time that a test on a busy machine might come to.
 pub(crate) fn without_hurry(builder: PostgresStoreBuilder) -> PostgresStoreBuilder {
@@ -126,5 +117,54 @@ impl Bed {
     #[track_caller]
     pub(crate) fn rows(&self, key: &str) -> i64 {
         self.ask(&format!("SELECT count(*) FROM {{s}}.bucket WHERE key = '{key}'")).number()
+    }
+}
+
+impl RemoteBed for Bed {
+    type Store = PostgresStore;
+
+    const OPENING: &'static [&'static str] = &["client_encoding", "search_path"];
+
+    /// One to go on with, and one to call off what was given up.
+    const FOR_ONE_GIVEN_UP: u64 = 2;
+
+    fn make() -> Self {
+        Self::new()
+    }
+
+    fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    fn connect(url: &str) -> impl Future<Output = Result<PostgresStore>> + Send {
+        PostgresStore::connect(url)
+    }
+
+    fn connect_blocking(url: &str) -> Result<PostgresStore> {
+        PostgresStore::connect_blocking(url)
+    }
+
+    fn one_by_one(&self) -> PostgresStore {
+        self.store()
+    }
+
+    fn impatient(&self) -> PostgresStore {
+        self.builder().answer_within(200 * MILLISECOND).open().unwrap()
+    }
+
+    fn direct(&self) -> &PostgresStore {
+        Self::direct(self)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.rows(key) == 1
+    }
+
+    fn sessions(&self) -> i64 {
+        Self::sessions(self)
     }
 }

@@ -1,11 +1,12 @@
 //! A store in Redis with a fault in its way, and what is seen of its buckets past the fault.
 
 use scupper::store::{Action, Batch, Operation, Store};
-use scupper::{Limiter, RedisStore, RedisStoreBuilder};
+use scupper::{Limiter, RedisStore, RedisStoreBuilder, Result};
 use scupper_testbed::{Proxy, RedisServer};
 
+use crate::support::MILLISECOND;
 pub(crate) use crate::support::remote::{
-    admits, limiting, list_all, quota, recovers, refused, submit, through_outages, used,
+    RemoteBed, admits, limiting, list_all, quota, recovers, refused, submit, through_outages, used,
 };
 
 /// What every key begins with, unless a test says otherwise.
@@ -53,5 +54,56 @@ impl Bed {
     #[track_caller]
     pub(crate) fn used(&self, key: &str, rates: &str) -> u64 {
         used(&self.direct, key, rates)
+    }
+}
+
+impl RemoteBed for Bed {
+    type Store = RedisStore;
+
+    const OPENING: &'static [&'static str] = &["PING"];
+
+    const FOR_ONE_GIVEN_UP: u64 = 1;
+
+    fn make() -> Self {
+        Self::new()
+    }
+
+    fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.proxy.port())
+    }
+
+    fn connect(url: &str) -> impl Future<Output = Result<RedisStore>> + Send {
+        RedisStore::connect(url)
+    }
+
+    fn connect_blocking(url: &str) -> Result<RedisStore> {
+        RedisStore::connect_blocking(url)
+    }
+
+    fn one_by_one(&self) -> RedisStore {
+        self.builder().calls_at_once(1).open().unwrap()
+    }
+
+    fn impatient(&self) -> RedisStore {
+        self.builder().answer_within(200 * MILLISECOND).open().unwrap()
+    }
+
+    fn direct(&self) -> &RedisStore {
+        &self.direct
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.server.command(&["EXISTS", &format!("{PREFIX}{key}")]).integer() == 1
+    }
+
+    fn sessions(&self) -> i64 {
+        let told = self.server.command(&["INFO", "clients"]).text();
+        let clients = told.lines().find_map(|line| line.strip_prefix("connected_clients:")).unwrap();
+        // But for the store that goes past the proxy, and for who asks.
+        clients.parse::<i64>().unwrap() - 2
     }
 }

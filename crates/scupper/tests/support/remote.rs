@@ -1,4 +1,10 @@
-//! Asking a store that a server is behind, and what may come of it.
+//! Asking a store that a server is behind, and what may come of it; and the tests that are the same for all such stores.
+
+mod bed;
+pub(crate) mod cancel;
+pub(crate) mod cut;
+pub(crate) mod processes;
+pub(crate) mod runtimes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -10,10 +16,32 @@ use scupper::{Algorithm, Decision, Error, ErrorKind, Limiter, LimiterBuilder, Ou
 use scupper_testbed::{Ends, await_that};
 
 use crate::support::local;
+pub(crate) use bed::RemoteBed;
+
+/// Far longer than anything takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs tests of these names, which are the same for all remote stores, for this one.
+macro_rules! tests_for {
+    ($of:ty, $module:ident: $($name:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                crate::support::remote::$module::$name::<$of>();
+            }
+        )+
+    };
+}
+pub(crate) use tests_for;
 
 pub(crate) fn limiting<S: Store + Clone + 'static>(rates: &str, store: &S) -> LimiterBuilder {
     let rates: Rates = rates.parse().unwrap();
     Limiter::builder().rates(rates.iter().copied()).store(store.clone())
+}
+
+/// A limiter that waits for its answers.
+pub(crate) fn patient<S: Store + Clone + 'static>(rates: &str, store: &S) -> Limiter {
+    limiting(rates, store).call_timeout(PATIENCE).build().unwrap()
 }
 
 pub(crate) fn quota(rates: &str) -> Quota {
