@@ -149,6 +149,10 @@ impl RemoteBed for Bed {
     }
 
     fn one_by_one(&self) -> PostgresStore {
+        self.builder().wait_to_be_sent(PATIENCE).open().unwrap()
+    }
+
+    fn by_default(&self) -> PostgresStore {
         self.store()
     }
 

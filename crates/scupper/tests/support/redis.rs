@@ -6,7 +6,7 @@ use scupper_testbed::{Proxy, RedisServer};
 
 use crate::support::MILLISECOND;
 pub(crate) use crate::support::remote::{
-    RemoteBed, admits, limiting, list_all, quota, recovers, refused, submit, through_outages, used,
+    PATIENCE, RemoteBed, admits, limiting, list_all, quota, recovers, refused, submit, through_outages, used,
 };
 
 /// What every key begins with, unless a test says otherwise.
@@ -85,6 +85,10 @@ impl RemoteBed for Bed {
     }
 
     fn one_by_one(&self) -> RedisStore {
+        self.builder().calls_at_once(1).connect_within(PATIENCE).wait_to_be_sent(PATIENCE).open().unwrap()
+    }
+
+    fn by_default(&self) -> RedisStore {
         self.builder().calls_at_once(1).open().unwrap()
     }
 

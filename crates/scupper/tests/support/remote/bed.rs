@@ -28,10 +28,14 @@ pub(crate) trait RemoteBed: Sized {
 
     fn connect_blocking(url: &str) -> Result<Self::Store>;
 
-    /// A store that reaches the server through the proxy, by one connection and one call at a time.
+    /// A store that reaches the server through the proxy, by one connection and one call at a time: requests wait for their
+    /// turn as long as that takes on a busy machine.
     fn one_by_one(&self) -> Self::Store;
 
-    /// The same, and soon out of patience with a connection.
+    /// The same, but that requests wait no longer than they do by default.
+    fn by_default(&self) -> Self::Store;
+
+    /// The same, and out of patience with a connection after 200 ms without an answer.
     fn impatient(&self) -> Self::Store;
 
     /// A store that no fault meets.

@@ -120,7 +120,7 @@ fn timed(limiter: &Limiter, key: &str) -> (ErrorKind, Duration) {
 
 pub(crate) fn promises_5_and_8_a_stall_is_an_error_in_time_and_what_it_admits_yet_is_given_back<R: RemoteBed>() {
     let bed = R::make();
-    let store = bed.one_by_one();
+    let store = bed.by_default();
     let limiter = limiting(RATES, &store).build().unwrap();
     recovers(&limiter, "user:first");
     let first = bed.used("user:first", RATES);
@@ -237,7 +237,7 @@ pub(crate) fn promise_2_a_long_line_to_the_server_makes_requests_slow_and_nothin
 
 pub(crate) fn promise_2_who_waits_is_served_over_another_connection_when_the_first_has_broken<R: RemoteBed>() {
     let bed = R::make();
-    let limiter = bed.limiter("1/s");
+    let limiter = bed.limiter("1/2s");
     admits(&limiter, KEY);
     let answered = bed.proxy().bytes_received();
     thread::scope(|threads| {
