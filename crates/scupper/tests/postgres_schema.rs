@@ -1,4 +1,4 @@
-//! The schema is made once, by whoever comes first and may; under any name; and whatever a role or a database is set to.
+//! The schema is made once, by whoever comes first and may; under any name.
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
@@ -8,11 +8,10 @@ use std::{env, thread};
 
 use scupper::{ErrorKind, Limiter, PostgresStore};
 use scupper_testbed::{PostgresServer, Session, SharedPostgres, await_that};
+use support::HOUR;
 use support::postgres::{admits, list_all, patient, refused, without_hurry};
 use support::process::Process;
-use support::{HOUR, MILLISECOND, denied};
 
-const MINUTE: std::time::Duration = std::time::Duration::from_mins(1);
 const URL: &str = "SCUPPER_TEST_SCHEMA_URL";
 const TOGETHER: &str = "processes_that_come_for_the_schema_at_once_all_find_it";
 
@@ -226,55 +225,6 @@ fn tables_of_somebody_else_in_the_schema_are_left_alone_with_an_error() {
     let error = PostgresStore::connect_blocking(&url(&schema)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
     assert_eq!(session.ask(&format!("SELECT what FROM {schema}.bucket")).column(), ["mine"]);
-}
-
-/// What a role or a database may be set to, and the store must not depend on.
-const SETTINGS: [&str; 14] = [
-    "TimeZone = 'Pacific/Chatham'",
-    "default_transaction_isolation = 'serializable'",
-    "default_transaction_isolation = 'repeatable read'",
-    "default_transaction_read_only = on",
-    "default_transaction_deferrable = on",
-    "search_path = public",
-    "standard_conforming_strings = off",
-    "DateStyle = 'German'",
-    "IntervalStyle = 'iso_8601'",
-    "synchronous_commit = off",
-    "lock_timeout = 1",
-    "plan_cache_mode = force_generic_plan",
-    "jit_above_cost = 0",
-    "client_min_messages = debug5",
-];
-
-#[test]
-fn whatever_a_role_or_a_database_is_set_to_decisions_are_the_same() {
-    let server = PostgresServer::start();
-    // Functions that would be found first where the search path said so.
-    server
-        .ask("CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'");
-    // From where no setting of the other database is in force.
-    let elsewhere = Session::connect(&server.url_as("postgres").replace("/scupper", "/postgres")).unwrap();
-    for (number, setting) in SETTINGS.iter().enumerate() {
-        for owner in ["ROLE scupper", "DATABASE scupper"] {
-            elsewhere.ask(&format!("ALTER {owner} SET {setting}"));
-            let url = format!("{}?connect_timeout=10&schema=for_{number}_{}", server.url(), &owner[..4]);
-            // Once it makes the schema, once it finds it, and once those find it who are not set so.
-            for taken in [0, 60, 80] {
-                if taken == 80 {
-                    elsewhere.ask(&format!("ALTER {owner} RESET ALL"));
-                }
-                let store = PostgresStore::connect_blocking(&url).unwrap_or_else(|error| panic!("{setting}: {error}"));
-                let limiter = patient("40/h, 120/d", &store);
-                for _ in taken..taken.max(40) {
-                    admits(&limiter, "user:42");
-                }
-                limiter.penalize("user:42", 20).unwrap();
-                let denied = denied(&limiter.try_acquire("user:42").unwrap());
-                assert!((59 * MINUTE..=HOUR + MILLISECOND).contains(&denied.retry_after()), "{setting}: {denied:?}");
-                assert_eq!(limiter.peek("user:42").unwrap().usage[1].used, taken.max(40) + 20, "{setting}");
-            }
-        }
-    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ mod tests {
             session.ask(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.one ()"));
         }
         server.ask("CREATE SCHEMA test_2_1600000000000000_8");
-        remove_old(&session, Duration::from_secs(60));
+        remove_old(&session, Duration::from_mins(1));
         let left = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'test%'";
         let left = session.ask(left).column();
         assert_eq!(left.len(), 3, "{left:?}");
