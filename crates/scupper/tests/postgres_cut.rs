@@ -7,10 +7,10 @@ mod support;
 
 use scupper::ErrorKind;
 use scupper::store::{Action, Admission, Operation, Reply, Verdict};
-use scupper_testbed::Fault;
-use support::HOUR;
+use scupper_testbed::{Fault, await_that};
 use support::postgres::{Bed, limiting, quota, submit};
 use support::remote::tests_for;
+use support::{HOUR, MILLISECOND};
 
 const RATES: &str = "1000/h";
 
@@ -113,4 +113,20 @@ fn promise_8_a_look_whose_answer_is_lost_took_nothing() {
         }
     }
     assert_eq!(limiter.list(ASKED, None, 10).unwrap().keys.len(), 2);
+}
+
+/// As when its machine loses the network: the server does not learn that nobody is there any more.
+#[test]
+fn promise_8_a_client_that_falls_silent_in_a_transaction_keeps_its_bucket_no_longer_than_a_call_takes() {
+    let (bed, quota) = (Bed::new(), quota(RATES));
+    let store = bed.builder().answer_within(500 * MILLISECOND).open().unwrap();
+    let penalty = Operation::new(KEY, Action::Penalize { quota: &quota, units: 7 });
+    await_that("the first is carried out", || submit(&store, &penalty).is_ok());
+    let before = bed.used(KEY, RATES);
+    bed.proxy.set(Fault::stall().when_sent("COMMIT\0"));
+    assert_eq!(submit(&store, &penalty).unwrap_err().kind(), ErrorKind::Unknown);
+    // Others are asked for it, and wait as long as it has it.
+    assert_eq!(bed.used(KEY, RATES), before);
+    bed.proxy.heal();
+    assert_eq!(bed.used(KEY, RATES), before);
 }

@@ -5,11 +5,12 @@
 mod support;
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Instant;
 
 use scupper::{ErrorKind, PostgresStore};
 use scupper_testbed::{PostgresServer, SharedPostgres, free_port};
-use support::SECOND;
 use support::postgres::{admits, patient, refused, without_hurry};
+use support::{MILLISECOND, SECOND};
 
 const RATES: &str = "1/h";
 
@@ -28,6 +29,26 @@ fn a_server_that_says_nothing_leaves_the_next_one_its_time() {
     let url = url_behind(silent.local_addr().unwrap().port());
     let builder = without_hurry(PostgresStore::builder(&url)).connect_within(4 * SECOND);
     admits(&patient(RATES, &builder.connect_blocking().unwrap()), "user:42");
+}
+
+#[test]
+fn promise_8_a_server_that_says_nothing_is_unavailable_in_time() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let limit = 300 * MILLISECOND;
+    let builder = PostgresStore::builder(&PostgresServer::url_at(silent.local_addr().unwrap().port()));
+    let builder = builder.connect_within(limit);
+    let start = Instant::now();
+    let error = builder.clone().connect_blocking().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!((limit..limit + SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+    let limiter = patient(RATES, &builder.open().unwrap());
+    let start = Instant::now();
+    let error = refused(limiter.try_acquire("user:42"));
+    assert!(
+        error.kind() == ErrorKind::Unavailable && error.message().contains("could not be reached within"),
+        "{error}"
+    );
+    assert!((limit..limit + SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -159,6 +159,8 @@ fn promise_8_a_bucket_that_another_transaction_has_for_long_is_unavailable_and_o
         assert_eq!(limiter.peek(KEY).unwrap_err().kind(), ErrorKind::Unavailable);
         admits(&limiter, "user:other");
     }
+    // Nor is the bucket of that key in another schema.
+    admits(&Bed::before(&server).limiter(RATES), KEY);
     // Those who went out together with it are served.
     let keys = [KEY, "user:a", "user:b", "user:c"];
     let quota = quota(RATES);
