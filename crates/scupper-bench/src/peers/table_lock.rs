@@ -1,9 +1,13 @@
 //! What the Python package pyrate-limiter 4.5 does in Postgres: a table a bucket with a row a unit, and for each request a
 //! transaction that locks the table unless somebody else has, counts the rows of each window, and inserts.
 //!
-//! The statements are such as it sends, in its order, each prepared once a connection; Python is left out, and so is the thread
-//! that deletes old rows at its leisure: a table that is counted through is emptied before each run instead. Where somebody else
-//! has the table, the request is denied there, though it would fit.
+//! The statements are such as it sends, in its order, each prepared once a connection; Python is left out, and so is the
+//! transaction that it begins and ends for the time alone. So is the thread that deletes old rows every ten seconds: a table that
+//! is counted through is emptied before each run instead, and has no more rows than a run makes.
+//!
+//! Where somebody else has the table, the request is denied there, though it would fit. In one process there, a limiter lets its
+//! threads ask one after the other; who asks at once is in other processes, as each task here stands for. Who is denied asks again
+//! at once, as the callers of all sides do.
 
 use std::time::Duration;
 
@@ -20,7 +24,7 @@ pub(crate) const NAME: &str = "table lock";
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS ratelimit___peer (name varchar, weight smallint, item_timestamp timestamp); \
                       CREATE INDEX IF NOT EXISTS timestampindex_peer ON ratelimit___peer (item_timestamp); \
                       TRUNCATE ratelimit___peer";
-const CLOCK: &str = "SELECT (extract(epoch FROM current_timestamp) * 1000)::bigint";
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 const LOCK: &str = "LOCK TABLE ratelimit___peer IN EXCLUSIVE MODE NOWAIT";
 const COUNT: &str = "SELECT count(*) FILTER (WHERE item_timestamp >= to_timestamp($1)), \
                      count(*) FILTER (WHERE item_timestamp >= to_timestamp($2)) FROM ratelimit___peer";
