@@ -11,8 +11,9 @@ use std::thread;
 
 use rusqlite::Connection;
 use scupper::store::{Action, Batch, Operation, Store};
-use scupper::{Limiter, Result, SqliteStore};
+use scupper::{Limiter, SqliteStore};
 use scupper_testbed::await_that;
+use support::asks::{ASKED_KEY, ASKS};
 use support::folder::Folder;
 use support::sqlite::{admits, is_sound, limiting, number, quota, used};
 use support::{SECOND, Task};
@@ -40,18 +41,6 @@ impl Holder {
     fn lets_go(self) {
         self.0.execute_batch("COMMIT").unwrap();
     }
-}
-
-/// Polls it so often, each time when it was woken for it; says whether it was over before that.
-fn poll<T>(task: &mut Task<'_, T>, times: usize) -> bool {
-    // It was polled once when it was made.
-    for _ in 1..times {
-        await_that("it was woken", || task.is_woken());
-        if !task.is_pending() {
-            break;
-        }
-    }
-    task.is_over()
 }
 
 #[test]
@@ -96,30 +85,13 @@ fn promise_5_when_all_go_nobody_is_asked_for_and_the_next_is_served() {
     }
 }
 
-type Ask = fn(&Limiter) -> Task<'_, Result<u64>>;
-
 #[test]
 fn promise_5_a_request_that_is_dropped_at_any_poll_is_given_back() {
     let folder = Folder::new();
     let store = store(&folder);
     let limiter = limiter(RATES, &store);
-    let asks: [Ask; 3] = [
-        |limiter| {
-            Task::new(async { limiter.request("key").weight(3).acquire_async().await.map(|permit| permit.weight()) })
-        },
-        |limiter| {
-            Task::new(async {
-                limiter.try_acquire_async("key").await.map(|decision| u64::from(decision.is_admitted()))
-            })
-        },
-        |limiter| {
-            Task::new(async {
-                limiter.request("key").detailed_async().await.map(|detailed| detailed.snapshot.usage[0].used)
-            })
-        },
-    ];
     let mut dropped = 0;
-    for ask in asks {
+    for ask in ASKS {
         for polls in 1..5 {
             let holder = Holder::has(&folder.file("limits.db"));
             let mut task = ask(&limiter);
@@ -131,19 +103,19 @@ fn promise_5_a_request_that_is_dropped_at_any_poll_is_given_back() {
             } else {
                 holder.lets_go();
                 await_that("it was woken", || task.is_woken());
-                is_over = poll(&mut task, polls - 1);
+                is_over = task.is_over_within(polls - 1);
                 drop(task);
             }
             if is_over {
-                limiter.reset("key").unwrap();
+                limiter.reset(ASKED_KEY).unwrap();
             } else {
                 dropped += 1;
             }
-            await_that("it is given back", || used(&store, "key", RATES) == 0);
+            await_that("it is given back", || used(&store, ASKED_KEY, RATES) == 0);
             // Once more, for what might come later.
-            admits(&store, "key", RATES);
-            assert_eq!(used(&store, "key", RATES), 1);
-            limiter.reset("key").unwrap();
+            admits(&store, ASKED_KEY, RATES);
+            assert_eq!(used(&store, ASKED_KEY, RATES), 1);
+            limiter.reset(ASKED_KEY).unwrap();
         }
     }
     assert!(dropped >= 6, "{dropped}");
@@ -215,7 +187,7 @@ fn promise_5_many_who_go_at_any_time_leave_what_the_others_have() {
                 for turn in 0..300 {
                     let key = ["a", "b", "c"][(turn + number) % 3];
                     let mut task = Task::new(limiter.acquire_async(key));
-                    if poll(&mut task, 1 + (turn * 7 + number) % 3) {
+                    if task.is_over_within(1 + (turn * 7 + number) % 3) {
                         kept.fetch_add(task.output().unwrap().weight(), Ordering::Relaxed);
                     } else {
                         gone.fetch_add(1, Ordering::Relaxed);
@@ -245,7 +217,7 @@ fn promise_5_a_dropped_list_ends() {
     let (store, quota) = (store(&folder), quota(RATES));
     let keys: Vec<String> = (0..300).map(|number| number.to_string()).collect();
     let operations: Vec<_> = keys.iter().map(|key| Operation::acquire(key, &quota, 1)).collect();
-    assert!(store.submit(Batch::new(&operations)).wait().iter().all(std::result::Result::is_ok));
+    assert!(store.submit(Batch::new(&operations)).wait().iter().all(Result::is_ok));
     let holder = Holder::has(&folder.file("limits.db"));
     let list = Operation::new("", Action::List { after: None, most: 10 });
     drop(Task::new(store.submit(Batch::from(&list)).into_future()));

@@ -8,7 +8,6 @@ mod support;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write, stdin};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, process, thread};
@@ -17,7 +16,9 @@ use rusqlite::Connection;
 use scupper::{ErrorKind, Rates, SqliteStore};
 use scupper_testbed::{Ends, await_that};
 use support::folder::Folder;
+use support::process::Process;
 use support::sqlite::{admits, is_sound, limiting, number, used};
+use support::taken::{Record, never_over, records};
 use support::{MILLISECOND, SECOND};
 
 const RATES: &str = "200/100ms, 1500/s";
@@ -27,14 +28,13 @@ const THREADS: usize = 2;
 const HEAVIEST: u64 = 3;
 const KEY: &str = "shared";
 const FOLDER: &str = "SCUPPER_TEST_SQLITE_FOLDER";
+/// Within the folder, what each process writes down.
+const TAKEN: &str = "taken";
 const NAME: &str = "promise_1_processes_that_are_killed_anywhere_never_have_more_than_the_rates_allow";
 
 /// How long a request may wait, and how much longer it took if it did: a machine has much to do with so many processes.
 const PATIENCE: Duration = SECOND;
 const SLACK: Duration = Duration::from_secs(2);
-
-/// What a process writes down of a permit that it has, in numbers of eight bytes: the tick, the weight and the sequence.
-type Record = [u64; 3];
 
 /// Takes what it can get until its input ends, and writes it down. What it has and did not write down yet when it is killed
 /// shows in the sequences of the others.
@@ -46,7 +46,7 @@ fn take_what_there_is(folder: &Path) {
         let _end = Ends(&is_over);
         for thread in 0..THREADS {
             let (limiter, is_over) = (&limiter, &is_over);
-            let path = folder.join(format!("taken-{}-{thread}", process::id()));
+            let path = folder.join(TAKEN).join(format!("{}-{thread}", process::id()));
             threads.spawn(move || {
                 let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
                 let mut weight = u64::from(process::id()) % HEAVIEST;
@@ -73,39 +73,8 @@ fn take_what_there_is(folder: &Path) {
     });
 }
 
-fn start(name: &str, folder: &Path) -> Child {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", name, "--nocapture"]).env(FOLDER, folder);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
-}
-
-/// All that was written down, in the order of the sequences; a record that a kill cut off is none.
-fn records(folder: &Folder) -> Vec<Record> {
-    let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    let taken = files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("taken-"));
-    let record = |bytes: &[u8]| [0, 8, 16].map(|at| u64::from_be_bytes(bytes[at..at + 8].try_into().unwrap()));
-    let bytes = taken.map(|path| fs::read(path).unwrap());
-    let mut records: Vec<Record> =
-        bytes.flat_map(|bytes| bytes.chunks_exact(24).map(record).collect::<Vec<_>>()).collect();
-    records.sort_unstable_by_key(|[_, _, sequence]| *sequence);
-    records
-}
-
-/// No closed window holds more than its rate allows. Units between those of two records were admitted between their ticks,
-/// whether or not somebody wrote them down.
-fn never_over(records: &[Record], rates: &Rates) {
-    for rate in rates {
-        let (limit, interval) = (rate.limit(), u64::try_from(rate.interval().as_micros()).unwrap());
-        let mut first = 0;
-        for [tick, _, sequence] in records {
-            while records[first][0] + interval < *tick {
-                first += 1;
-            }
-            let [since, weight, before] = records[first];
-            let admitted = sequence - (before - weight);
-            assert!(admitted <= limit, "{admitted} units from {since} to {tick}, and {rate} allows {limit}");
-        }
-    }
+fn start(name: &str, folder: &Path) -> Process {
+    Process::start(name, &[(FOLDER, folder.as_ref())])
 }
 
 #[test]
@@ -114,23 +83,21 @@ fn promise_1_processes_that_are_killed_anywhere_never_have_more_than_the_rates_a
         return take_what_there_is(Path::new(&folder));
     }
     let folder = Folder::new();
-    let path = folder.file("limits.db");
-    let mut processes: Vec<Child> = (0..PROCESSES).map(|_| start(NAME, folder.path())).collect();
-    await_that("all have begun", || fs::read_dir(folder.path()).unwrap().count() > PROCESSES * THREADS);
+    let (path, taken) = (folder.file("limits.db"), folder.file(TAKEN));
+    fs::create_dir(&taken).unwrap();
+    let mut processes: Vec<Process> = (0..PROCESSES).map(|_| start(NAME, folder.path())).collect();
+    await_that("all have begun", || fs::read_dir(&taken).unwrap().count() == PROCESSES * THREADS);
     for kill in 0..KILLS {
         // Half of them live on. The instants are those of another clock than the processes'.
         let victim = &mut processes[kill % (PROCESSES / 2)];
         thread::sleep(Duration::from_micros(u64::try_from(kill).unwrap() * 7_919 % 15_000));
-        victim.kill().unwrap();
-        victim.wait().unwrap();
+        victim.kill();
         *victim = start(NAME, folder.path());
     }
-    for mut process in processes {
-        drop(process.stdin.take());
-        assert!(process.wait().unwrap().success(), "it says why");
-    }
+    processes.iter_mut().for_each(Process::end_input);
+    processes.into_iter().for_each(Process::ends_well);
     let rates: Rates = RATES.parse().unwrap();
-    let records = records(&folder);
+    let records = records(&taken);
     never_over(&records, &rates);
     assert!(
         records.windows(2).all(|pair| pair[0][2] + pair[1][1] <= pair[1][2]),
@@ -159,16 +126,13 @@ fn a_file_that_many_processes_make_at_once_is_made_once_however_many_are_killed_
     }
     for round in 0..12_u64 {
         let folder = Folder::new();
-        let mut processes: Vec<Child> = (0..PROCESSES).map(|_| start(NAME, folder.path())).collect();
+        let mut processes: Vec<Process> = (0..PROCESSES).map(|_| start(NAME, folder.path())).collect();
         let path = folder.file("limits.db");
-        let killed = &mut processes[..PROCESSES / 2];
-        for (place, process) in killed.iter_mut().enumerate() {
+        for (place, mut process) in processes.drain(..PROCESSES / 2).enumerate() {
             thread::sleep(Duration::from_micros(round * 300 + u64::try_from(place).unwrap() * 500));
-            process.kill().unwrap();
+            process.kill();
         }
-        let done: Vec<_> = processes.iter_mut().map(|process| process.wait().unwrap().success()).collect();
-        let survivors = &done[PROCESSES / 2..];
-        assert!(survivors.iter().all(|is_done| *is_done), "they say why: {done:?}");
+        processes.into_iter().for_each(Process::ends_well);
         let counted = used(&SqliteStore::open(&path).unwrap(), KEY, ROOM);
         assert!((4..=8).contains(&counted), "{counted}");
         is_sound(&path);

@@ -15,9 +15,9 @@ use scupper::store::{Batch, Operation, Store, Submission};
 use scupper::{Limiter, SqliteStore};
 use scupper_testbed::await_that;
 use support::folder::Folder;
+use support::runtimes::{in_time, one_thread, threads};
 use support::sqlite::{admits, limiting, quota, used};
 use support::{SECOND, Task};
-use tokio::runtime::{Builder, Runtime};
 
 const RATES: &str = "1000/h";
 
@@ -34,22 +34,6 @@ fn held(folder: &Folder) -> Connection {
     let other = Connection::open(folder.file("limits.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     other
-}
-
-fn one_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-fn threads(count: usize) -> Runtime {
-    Builder::new_multi_thread().worker_threads(count).enable_all().build().unwrap()
-}
-
-/// Does this on a thread of its own, so that what never ends is told from what is slow.
-#[track_caller]
-fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
-    let (told, awaited) = channel();
-    thread::spawn(move || told.send(act()));
-    awaited.recv_timeout(20 * SECOND).unwrap()
 }
 
 #[test]

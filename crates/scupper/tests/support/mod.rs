@@ -9,6 +9,8 @@
     reason = "each test uses a part, and reports by panicking"
 )]
 
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+pub(crate) mod asks;
 #[cfg(feature = "sqlite")]
 pub(crate) mod damage;
 pub(crate) mod folder;
@@ -16,12 +18,14 @@ mod operation;
 mod outages;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub(crate) mod process;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) mod remote;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+pub(crate) mod runtimes;
 mod scripted;
 #[cfg(feature = "shared-memory")]
 pub(crate) mod shared_memory;
@@ -29,7 +33,7 @@ pub(crate) mod shared_memory;
 pub(crate) mod spread;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub(crate) mod taken;
 mod task;
 #[cfg(all(feature = "serde", unix))]

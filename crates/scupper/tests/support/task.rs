@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use scupper_testbed::await_that;
+
 /// A future that is polled by hand: first when it is made, then when it was woken, as an executor does.
 pub(crate) struct Task<'a, T> {
     future: Pin<Box<dyn Future<Output = T> + 'a>>,
@@ -52,6 +54,18 @@ impl<'a, T> Task<'a, T> {
     pub(crate) fn is_pending(&mut self) -> bool {
         self.go_on();
         !self.is_over
+    }
+
+    /// Has it polled so often, with the time when it was made, each time when it was woken for it; says whether it was over
+    /// before that.
+    pub(crate) fn is_over_within(&mut self, polls: usize) -> bool {
+        for _ in 1..polls {
+            await_that("it was woken", || self.is_woken());
+            if !self.is_pending() {
+                break;
+            }
+        }
+        self.is_over()
     }
 
     /// What it came to.

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use scupper::store::{Action, Batch, Operation, Reply, Store, Verdict};
-use scupper::{Limiter, Result};
 use scupper_testbed::{Fault, await_that};
 
+use crate::support::asks::ASKS;
 use crate::support::remote::{RemoteBed, admits, patient, quota, submit};
 use crate::support::{MILLISECOND, SECOND, Task};
 
@@ -14,18 +14,6 @@ const RATES: &str = "1000/h";
 
 /// All keys begin so, and nothing else that is sent has it.
 const ASKED: &str = "user:";
-
-/// Polls it so often, each time when it was woken for it; says whether it was over before that.
-fn poll<T>(task: &mut Task<'_, T>, times: usize) -> bool {
-    // It was polled once when it was made.
-    for _ in 1..times {
-        await_that("it was woken", || task.is_woken());
-        if !task.is_pending() {
-            break;
-        }
-    }
-    task.is_over()
-}
 
 pub(crate) fn promise_5_what_a_batch_that_is_dropped_at_any_poll_has_sent_is_carried_out_once_and_the_rest_never<
     R: RemoteBed,
@@ -38,7 +26,7 @@ pub(crate) fn promise_5_what_a_batch_that_is_dropped_at_any_poll_has_sent_is_car
         let keys: Vec<String> = (0..6).map(|number| format!("user:{polls}-{number}")).collect();
         let operations: Vec<_> = keys.iter().map(|key| Operation::acquire(key, &quota, 2)).collect();
         let mut task = Task::new(store.submit(Batch::new(&operations)).into_future());
-        let is_over = poll(&mut task, polls);
+        let is_over = task.is_over_within(polls);
         drop(task);
         dropped += u32::from(!is_over);
         // What was on its way before it was dropped is carried out before this.
@@ -52,34 +40,15 @@ pub(crate) fn promise_5_what_a_batch_that_is_dropped_at_any_poll_has_sent_is_car
     assert_eq!(bed.proxy().connections(), 1);
 }
 
-type Ask = fn(&Limiter) -> Task<'_, Result<u64>>;
-
 pub(crate) fn promise_5_a_request_that_is_dropped_at_any_poll_is_given_back<R: RemoteBed>() {
     let bed = R::make();
     let limiter = bed.limiter(RATES);
     bed.proxy().set(Fault::delay(3 * MILLISECOND));
-    let asks: [Ask; 3] = [
-        |limiter| {
-            Task::new(async {
-                limiter.request("user:key").weight(3).acquire_async().await.map(|permit| permit.weight())
-            })
-        },
-        |limiter| {
-            Task::new(async {
-                limiter.try_acquire_async("user:key").await.map(|decision| u64::from(decision.is_admitted()))
-            })
-        },
-        |limiter| {
-            Task::new(async {
-                limiter.request("user:key").detailed_async().await.map(|detailed| detailed.snapshot.usage[0].used)
-            })
-        },
-    ];
     let mut dropped = 0;
-    for ask in asks {
+    for ask in ASKS {
         for polls in 1..4 {
             let mut task = ask(&limiter);
-            let is_over = poll(&mut task, polls);
+            let is_over = task.is_over_within(polls);
             drop(task);
             if is_over {
                 limiter.reset("user:key").unwrap();
@@ -207,7 +176,7 @@ pub(crate) fn promise_5_many_who_go_at_any_time_leave_what_the_others_have<R: Re
                 for turn in 0..150 {
                     let key = ["user:a", "user:b", "user:c"][(turn + number) % 3];
                     let mut task = Task::new(limiter.acquire_async(key));
-                    if poll(&mut task, 1 + (turn * 7 + number) % 4) {
+                    if task.is_over_within(1 + (turn * 7 + number) % 4) {
                         kept.fetch_add(task.output().unwrap().weight(), Ordering::Relaxed);
                     }
                 }
@@ -227,7 +196,7 @@ pub(crate) fn promise_5_a_dropped_list_ends<R: RemoteBed>() {
     let (store, quota) = (bed.one_by_one(), quota(RATES));
     let keys: Vec<String> = (0..300).map(|number| format!("team:{number}")).collect();
     let operations: Vec<_> = keys.iter().map(|key| Operation::acquire(key, &quota, 1)).collect();
-    assert!(store.submit(Batch::new(&operations)).wait().iter().all(std::result::Result::is_ok));
+    assert!(store.submit(Batch::new(&operations)).wait().iter().all(Result::is_ok));
     bed.proxy().set(Fault::stall_replies().when_sent("team:"));
     let list = Operation::new("team:", Action::List { after: None, most: 10 });
     let task = Task::new(store.submit(Batch::from(&list)).into_future());

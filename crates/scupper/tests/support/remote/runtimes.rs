@@ -2,37 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::channel;
-use std::thread;
 
+use crate::support::remote::{RemoteBed, admits, limiting, patient, quota, recovers, refused};
+use crate::support::runtimes::{in_time, one_thread, threads};
+use crate::support::{MILLISECOND, Task};
 use scupper::store::{Batch, Operation, Store};
 use scupper::{ErrorKind, Limiter};
 use scupper_testbed::{Fault, await_that};
-use tokio::runtime::{Builder, Runtime};
-
-use crate::support::remote::{RemoteBed, admits, limiting, patient, quota, recovers, refused};
-use crate::support::{MILLISECOND, SECOND, Task};
 
 const RATES: &str = "1000/h";
 
 /// All keys begin so, and nothing else that is sent has it.
 const ASKED: &str = "user:";
-
-fn one_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-fn threads(count: usize) -> Runtime {
-    Builder::new_multi_thread().worker_threads(count).enable_all().build().unwrap()
-}
-
-/// Does this on a thread of its own, so that what never ends is told from what is slow.
-#[track_caller]
-fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
-    let (told, awaited) = channel();
-    thread::spawn(move || told.send(act()));
-    awaited.recv_timeout(10 * SECOND).unwrap()
-}
 
 pub(crate) fn blocking_is_safe_outside_of_a_runtime_and_on_every_thread_of_one<R: RemoteBed>() {
     let bed = R::make();
