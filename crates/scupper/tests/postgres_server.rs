@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use scupper::{Algorithm, Cause, Decision, ErrorKind, Limiter, OutagePolicy, PostgresStore, Quota, Source};
+use scupper::{Decision, ErrorKind, Limiter, PostgresStore};
 use scupper_testbed::{Ends, PostgresServer, await_that, free_port};
 use support::postgres::{admits, limiting, patient, recovers, refused, without_hurry};
+use support::remote::outage::each_policy_rules_while_it_is_away;
 use support::{MILLISECOND, SECOND};
 
 const RATES: &str = "1000/h";
@@ -153,28 +154,6 @@ fn promise_8_a_server_that_stands_still_is_an_error_in_time_and_what_it_admits_y
 fn promise_8_each_policy_rules_while_the_server_is_away_and_the_server_does_when_it_is_back() {
     let server = PostgresServer::start();
     let store = PostgresStore::open(&server.url()).unwrap();
-    let local = Quota::new(Algorithm::SlidingWindowLog, "1/h").unwrap();
-    let policies =
-        [OutagePolicy::Error, OutagePolicy::FailOpen, OutagePolicy::FailClosed, OutagePolicy::Fallback(local)];
-    let limiters = policies.map(|policy| limiting(RATES, &store).on_outage(policy).build().unwrap());
-    for limiter in &limiters {
-        admits(limiter, KEY);
-    }
-    server.kill();
-    let [error, open, closed, fallback] = &limiters;
-    for turn in 0..3 {
-        assert_eq!(refused(error.try_acquire(KEY)).kind(), ErrorKind::Unavailable);
-        assert_eq!(open.try_acquire(KEY).unwrap().source(), Source::FailOpen);
-        let outage = closed.try_acquire(KEY).unwrap();
-        assert!(matches!(&outage, Decision::Denied(denied) if denied.cause() == Cause::Outage), "{outage:?}");
-        let decision = fallback.try_acquire(KEY).unwrap();
-        assert_eq!((decision.source(), decision.is_admitted()), (Source::Fallback, turn == 0));
-    }
-    server.restart();
-    for limiter in &limiters {
-        await_that("the server decides again", || {
-            limiter.try_acquire(KEY).is_ok_and(|decision| decision.source() == Source::Store)
-        });
-    }
-    assert_eq!(error.peek(KEY).unwrap().usage[0].used, 8);
+    let used = each_policy_rules_while_it_is_away(&store, || server.kill(), || server.restart());
+    assert_eq!(used, 8, "it has forgotten nothing");
 }

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use scupper::{Algorithm, Cause, Decision, ErrorKind, OutagePolicy, Quota, RedisStore, Source};
+use scupper::{Decision, ErrorKind, RedisStore};
 use scupper_testbed::{Ends, RedisServer, await_that, free_port};
 use support::redis::{Bed, admits, limiting, recovers, refused};
+use support::remote::outage::each_policy_rules_while_it_is_away;
 use support::{MILLISECOND, SECOND};
 
 const RATES: &str = "1000/h";
@@ -250,28 +251,6 @@ fn promise_8_a_server_with_as_many_clients_as_it_may_have_is_unavailable() {
 fn promise_8_each_policy_rules_while_the_server_is_away_and_the_server_does_when_it_is_back() {
     let server = RedisServer::start();
     let store = RedisStore::open(&server.url()).unwrap();
-    let local = Quota::new(Algorithm::SlidingWindowLog, "1/h").unwrap();
-    let policies =
-        [OutagePolicy::Error, OutagePolicy::FailOpen, OutagePolicy::FailClosed, OutagePolicy::Fallback(local)];
-    let limiters = policies.map(|policy| limiting(RATES, &store).on_outage(policy).build().unwrap());
-    for limiter in &limiters {
-        admits(limiter, "key");
-    }
-    server.kill();
-    let [error, open, closed, fallback] = &limiters;
-    for turn in 0..3 {
-        assert_eq!(refused(error.try_acquire("key")).kind(), ErrorKind::Unavailable);
-        assert_eq!(open.try_acquire("key").unwrap().source(), Source::FailOpen);
-        let outage = closed.try_acquire("key").unwrap();
-        assert!(matches!(&outage, Decision::Denied(denied) if denied.cause() == Cause::Outage), "{outage:?}");
-        let decision = fallback.try_acquire("key").unwrap();
-        assert_eq!((decision.source(), decision.is_admitted()), (Source::Fallback, turn == 0));
-    }
-    server.restart();
-    for limiter in &limiters {
-        await_that("the server decides again", || {
-            limiter.try_acquire("key").is_ok_and(|decision| decision.source() == Source::Store)
-        });
-    }
-    assert_eq!(error.peek("key").unwrap().usage[0].used, 4);
+    let used = each_policy_rules_while_it_is_away(&store, || server.kill(), || server.restart());
+    assert_eq!(used, 4, "it has forgotten those before");
 }

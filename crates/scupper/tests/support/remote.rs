@@ -3,6 +3,7 @@
 mod bed;
 pub(crate) mod cancel;
 pub(crate) mod cut;
+pub(crate) mod outage;
 pub(crate) mod processes;
 pub(crate) mod runtimes;
 
