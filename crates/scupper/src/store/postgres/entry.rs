@@ -83,7 +83,7 @@ impl Entry {
             let others = u32::try_from(targets.len() - nth).unwrap_or(u32::MAX);
             let share = end.saturating_duration_since(Instant::now()) / others;
             let opened = timeout(share, self.open_at(target, runner)).await;
-            match opened.unwrap_or_else(|_| Err(self.late(share))) {
+            match opened.unwrap_or_else(|_| Err(self.late(self.settings.connect_within))) {
                 Ok(opened) => return Ok(opened),
                 Err(error) => last = Some(error),
             }
