@@ -153,6 +153,7 @@ const LAYERS: &[&str] = &[
     "store::postgres::pool",
     "store::postgres::job",
     "store::postgres::intake",
+    "store::postgres::turns",
     "store::postgres::call",
     "store::postgres::arguments",
     "store::postgres::verdicts",

@@ -29,6 +29,18 @@ pub(super) struct Entries {
     pub(super) count: u32,
 }
 
+impl From<(Id, Group)> for Call {
+    fn from(only: (Id, Group)) -> Self {
+        Self(BTreeMap::from([only]))
+    }
+}
+
+impl From<Group> for Vec<Job> {
+    fn from(group: Group) -> Self {
+        group.jobs
+    }
+}
+
 impl Call {
     /// Takes in what can go together, and gives back the rest: what is not plain, and what has another quota than those before
     /// it on the same bucket, or a line beside theirs.
@@ -51,6 +63,11 @@ impl Call {
             parts.push(self);
         }
         parts
+    }
+
+    /// The bucket that it is for, where there is but one.
+    pub(super) fn only(&mut self) -> Option<(Id, Group)> {
+        if self.0.len() == 1 { self.0.pop_first() } else { None }
     }
 
     fn take(&mut self, job: Job) -> Option<Job> {

@@ -1,15 +1,23 @@
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
 use crate::error::Error;
-use crate::store::coalesce::{Carrier, Coalescer};
+use crate::store::coalesce::{Carrier, Coalescer, Gathered as _, TurnedAway};
 use crate::store::io::Runner;
 use crate::store::outcome::{Outcome, Reply};
 use crate::store::postgres::arguments::Arguments;
 use crate::store::postgres::call::{Call, Group};
 use crate::store::postgres::failure::{Failure, Fate};
 use crate::store::postgres::general::General;
+use crate::store::postgres::id::Id;
 use crate::store::postgres::job::Job;
 use crate::store::postgres::pool::{Lease, Pool};
 use crate::store::postgres::statement::Query;
 use crate::store::postgres::sweep::Sweeper;
+use crate::store::postgres::turns::{Turn, Turns};
 use crate::store::postgres::verdicts::{Decided, NUMBERS};
 use crate::sync::Arc;
 
@@ -19,6 +27,10 @@ pub(super) struct Decider {
     /// Where what the function leaves undecided goes.
     pub(super) general: Arc<Coalescer<General>>,
     pub(super) sweeper: Sweeper,
+    /// Of calls for one bucket, which wait for it.
+    pub(super) turns: Arc<Turns>,
+    /// For so many buckets that somebody else had is waited at once: the rest of the connections is for all others.
+    pub(super) waits: Semaphore,
     pub(super) runner: Runner,
 }
 
@@ -28,6 +40,8 @@ pub(super) struct Carried {
     decided: Vec<(Job, Vec<Outcome>)>,
     /// Nothing was done for these; they are to be carried out one by one.
     undecided: Vec<Job>,
+    /// Nothing was done for these, either: somebody else has their bucket. They are to be asked for alone.
+    busy: Vec<(Id, Group)>,
     failed: Vec<(Job, Error)>,
     /// How many buckets were looked at.
     touched: usize,
@@ -37,6 +51,41 @@ impl Decider {
     /// A call takes a lock for each bucket, of which a server has 64 a connection unless it is told otherwise, and which it
     /// shares with whoever else uses it.
     const MOST_BUCKETS: usize = 64;
+
+    async fn call(&self, call: Call, carried: &mut Carried) {
+        carried.touched += call.0.len();
+        match self.decide(&call).await {
+            Ok(numbers) => carried.answered(call, &numbers, &self.pool.entry().place),
+            Err(failure) => carried.failed(call, &failure),
+        }
+    }
+
+    /// Has those served who came for the same bucket meanwhile.
+    fn go_on(self: &Arc<Self>, turn: Turn) {
+        if let Some((turn, jobs)) = turn.next() {
+            self.go(turn, jobs);
+        }
+    }
+
+    /// Asks for a bucket alone, and waits for it.
+    fn go(self: &Arc<Self>, turn: Turn, jobs: Vec<Job>) {
+        let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(Arc::clone(self).wait(turn, jobs));
+        self.runner.begin(work);
+    }
+
+    async fn wait(self: Arc<Self>, turn: Turn, jobs: Vec<Job>) {
+        let mut carried = Carried::default();
+        match timeout(self.pool.entry().settings.patience, self.waits.acquire()).await {
+            Ok(_place) => {
+                let (call, rest) = Call::of(jobs);
+                carried.undecided = rest;
+                self.call(call, &mut carried).await;
+            }
+            Err(_) => jobs.into_iter().for_each(|job| job.turn_away(TurnedAway::Late)),
+        }
+        self.go_on(turn);
+        self.deliver(carried);
+    }
 
     /// What the function says of each entry of the call.
     async fn decide(&self, call: &Call) -> Result<Vec<i64>, Failure> {
@@ -64,13 +113,15 @@ impl Decider {
 impl Carried {
     fn answered(&mut self, call: Call, numbers: &[i64], place: &str) {
         let mut rest = numbers;
-        for group in call.0.into_values() {
+        let is_alone = call.0.len() == 1;
+        for (id, group) in call.0 {
             let length = (NUMBERS * group.entries.len()).min(rest.len());
             let (said, others) = rest.split_at(length);
             rest = others;
             match Decided::of(&group, said) {
                 Decided::Undecided => self.undecided.extend(group.jobs),
-                Decided::Unreadable => self.fail(group.jobs, &Failure::unreadable(place).error),
+                Decided::Busy if !is_alone => self.busy.push((id, group)),
+                Decided::Busy | Decided::Unreadable => self.fail(group.jobs, &Failure::unreadable(place).error),
                 Decided::Verdicts(verdicts) => {
                     let mut outcomes = verdicts.into_iter().map(|verdict| Ok(Reply::Acquired(verdict)));
                     for job in group.jobs {
@@ -108,13 +159,20 @@ impl Carrier for Decider {
 
     async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Carried {
         let mut carried = Carried::default();
-        let (call, rest) = Call::of(jobs);
+        let (mut call, rest) = Call::of(jobs);
         carried.undecided = rest;
-        carried.touched = call.0.len();
-        for call in call.parts(Self::MOST_BUCKETS) {
-            match self.decide(&call).await {
-                Ok(numbers) => carried.answered(call, &numbers, &self.pool.entry().place),
-                Err(failure) => carried.failed(call, &failure),
+        if let Some((id, group)) = call.only() {
+            if let Some((turn, group)) = self.turns.enter(id, group) {
+                self.call(Call::from((id, group)), &mut carried).await;
+                self.go_on(turn);
+            }
+            return carried;
+        }
+        for mut call in call.parts(Self::MOST_BUCKETS) {
+            match call.only() {
+                // It would have the others wait as well.
+                Some(last) => carried.busy.push(last),
+                None => self.call(call, &mut carried).await,
             }
         }
         carried
@@ -129,6 +187,11 @@ impl Carrier for Decider {
         }
         for job in carried.undecided {
             self.general.send(job, &self.runner);
+        }
+        for (id, group) in carried.busy {
+            if let Some((turn, group)) = self.turns.enter(id, group) {
+                self.go(turn, group.jobs);
+            }
         }
         self.sweeper.after(carried.touched);
     }

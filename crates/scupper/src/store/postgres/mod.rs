@@ -42,6 +42,8 @@ mod job;
 
 mod intake;
 
+mod turns;
+
 mod call;
 
 mod arguments;

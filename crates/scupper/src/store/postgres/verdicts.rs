@@ -21,6 +21,8 @@ struct Said {
 pub(super) enum Decided {
     /// It has to be seen as a whole, and nothing was done.
     Undecided,
+    /// Somebody else has it, and nothing was done.
+    Busy,
     /// An answer that cannot be.
     Unreadable,
     /// Whether each operation was admitted, in the order of the jobs.
@@ -79,9 +81,11 @@ impl Decided {
     pub(super) fn of(group: &Group, numbers: &[i64]) -> Self {
         let said: Option<Vec<Said>> = numbers.chunks(NUMBERS).map(Said::of).collect();
         let Some(said) = said.filter(|said| said.len() == group.entries.len()) else { return Self::Unreadable };
-        let undecided = said.iter().filter(|said| said.verdict == 0).count();
-        if undecided > 0 {
-            return if undecided == said.len() { Self::Undecided } else { Self::Unreadable };
+        for (verdict, left) in [(0, Self::Undecided), (3, Self::Busy)] {
+            let count = said.iter().filter(|said| said.verdict == verdict).count();
+            if count > 0 {
+                return if count == said.len() { left } else { Self::Unreadable };
+            }
         }
         let mut verdicts = Vec::new();
         for (said, entry) in said.into_iter().zip(&group.entries) {

@@ -1,3 +1,5 @@
+use tokio::sync::Semaphore;
+
 use crate::error::Result;
 use crate::store::coalesce::Coalescer;
 use crate::store::io::Runner;
@@ -9,6 +11,7 @@ use crate::store::postgres::job::Job;
 use crate::store::postgres::list::list;
 use crate::store::postgres::pool::Pool;
 use crate::store::postgres::sweep::Sweeper;
+use crate::store::postgres::turns::Turns;
 use crate::sync::Arc;
 
 /// How jobs get to the server.
@@ -26,11 +29,15 @@ impl Way {
         let pool = Arc::new(Pool::new(Arc::clone(entry), runner.clone())?);
         let general = General(Arc::clone(&pool));
         let general = Arc::new(Coalescer::new(Arc::new(general), settings.bounds_one_by_one()));
+        // Whatever is waited for, half of the connections is for others, if there are two.
+        let half = (settings.pool / 2).max(1);
         let sweeper = Sweeper::start(&pool, &runner);
         let decider = Decider {
             pool: Arc::clone(&pool),
             general: Arc::clone(&general),
             sweeper: sweeper.clone(),
+            turns: Arc::new(Turns::new(half.min(2), settings.bounds(), runner.clone())),
+            waits: Semaphore::new(half),
             runner: runner.clone(),
         };
         Ok(Self { pool, decider: Coalescer::new(Arc::new(decider), settings.bounds()), general, sweeper, runner })

@@ -12,6 +12,9 @@ use crate::store::postgres::id::Id;
 
 const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
+/// A verdict on what another call has.
+const BUSY: i64 = 3;
+
 fn sorted(mut runs: Vec<Run<'_>>) -> Vec<Run<'_>> {
     runs.sort_by_key(|run| Id::of(run.key));
     runs
@@ -37,22 +40,44 @@ fn promise_1_what_is_made_under_the_lock_is_seen_by_who_waited_for_it() {
     let (server, sessions) = real();
     for algorithm in Algorithm::ALL {
         let quota = Quota::new(algorithm, "1/h").unwrap();
-        for keys in [&KEYS[..1], &KEYS[1..4]] {
-            let runs = sorted(keys.iter().map(|key| one(key, &quota)).collect());
-            server.begin();
-            sessions[0].ask("BEGIN");
-            let first = ask(&sessions[0], &server, &runs);
-            let waiting = format!(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = {}",
-                sessions[1].ask("SELECT pg_backend_pid()").number()
-            );
-            let second = sessions[1].send(&server.within(&call(&runs)));
-            await_that("the second waits for the lock", || sessions[2].ask(&waiting).number() > 0);
-            sessions[0].ask("COMMIT");
-            let second = answers(&runs, &second.answer().unwrap().0);
-            assert!(first.iter().all(|answers| answers[0][..2] == [1, 1]), "{first:?}");
-            assert!(second.iter().all(|answers| answers[0][..2] == [1, 0]), "{second:?}");
+        let runs = [one("a", &quota)];
+        server.begin();
+        sessions[0].ask("BEGIN");
+        let first = ask(&sessions[0], &server, &runs);
+        let waiting = format!(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = {}",
+            sessions[1].ask("SELECT pg_backend_pid()").number()
+        );
+        let second = sessions[1].send(&server.within(&call(&runs)));
+        await_that("the second waits for the lock", || sessions[2].ask(&waiting).number() > 0);
+        sessions[0].ask("COMMIT");
+        let second = answers(&runs, &second.answer().unwrap().0);
+        assert_eq!(first[0][0][..2], [1, 1]);
+        assert_eq!(second[0][0][..2], [1, 0]);
+    }
+}
+
+/// Of several buckets, those that another call has are left, with nothing done; the others are decided.
+#[test]
+fn promise_1_what_another_has_is_busy_for_who_asks_for_several_buckets() {
+    let (server, sessions) = real();
+    for algorithm in Algorithm::ALL {
+        let quota = Quota::new(algorithm, "1/h").unwrap();
+        let (left, right) =
+            (sorted(vec![one("a", &quota), one("b", &quota)]), sorted(vec![one("b", &quota), one("c", &quota)]));
+        server.begin();
+        sessions[0].ask("BEGIN");
+        let first = ask(&sessions[0], &server, &left);
+        let second = ask(&sessions[1], &server, &right);
+        sessions[0].ask("COMMIT");
+        assert!(first.iter().all(|answers| answers[0][..2] == [1, 1]), "{first:?}");
+        for (run, answers) in right.iter().zip(&second) {
+            let expected = if run.key == "b" { [BUSY, 0, 0, 0, 0, 0, 0, 0] } else { answers[0] };
+            assert_eq!(answers[0], expected, "{}", run.key);
+            assert!(run.key == "b" || answers[0][..2] == [1, 1], "{answers:?}");
         }
+        let third = ask(&sessions[1], &server, &right);
+        assert!(third.iter().all(|answers| answers[0][..2] == [1, 0]), "{third:?}");
     }
 }
 
@@ -87,7 +112,10 @@ fn promises_1_and_2_all_is_given_and_no_more() {
                                 continue;
                             }
                             let answers = answers(&runs, &session.ask(&text(&runs)).0);
-                            for (run, answers) in runs.iter().zip(answers) {
+                            for (run, mut answers) in runs.iter().zip(answers) {
+                                if answers[0][0] == BUSY {
+                                    answers = ask(session, server, std::slice::from_ref(run)).remove(0);
+                                }
                                 given[KEYS.iter().position(|key| *key == run.key).unwrap()] += answers[0][1];
                             }
                         }

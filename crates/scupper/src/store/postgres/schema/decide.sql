@@ -13,6 +13,7 @@
 --            `clock`, `retry_at`, `rate` (from 0, -1 for none) and `cause` (1 full, 2 queued, 3 held), which is that of the
 --            first of them: those after one that waits are queued
 --          2 none was, as it never fits `rate`
+--          3 nothing was done for this bucket, somebody else has it; one that is asked for alone is waited for
 CREATE OR REPLACE FUNCTION {s}.decide(
   ids uuid[], keys bytea[], quota_of int[], quotas bigint[],
   op_key int[], weights bigint[], counts int[], standings int[]
@@ -26,6 +27,7 @@ DECLARE
   widest CONSTANT bigint := 9000000000000000000;
   -- Each number is written where it belongs: what is appended is copied, with all before it.
   answers bigint[] := array_fill(0::bigint, ARRAY[8 * cardinality(op_key)]);  place int;  clock bigint;  ignored text;
+  busy boolean[];
   -- Of the quota.
   quota int := 0;  kind bigint;  algorithm int;  rates int;  retention bigint;  capacity bigint;  tightest bigint;
   plain bigint[];
@@ -45,14 +47,13 @@ BEGIN
     RAISE EXCEPTION 'the transaction is %, and must be read committed', current_setting('transaction_isolation')
       USING ERRCODE = 'invalid_transaction_state';
   END IF;
-  -- In the order of their numbers, so that nobody waits for each other in a circle. What the locks guard is read by later
-  -- statements, which see what was written under them before.
+  -- Who waits for a bucket has no other meanwhile: nobody is kept from those for the sake of this one, and nobody waits for each
+  -- other in a circle. What the locks guard is read by later statements, which see what was written under them before.
   IF cardinality(ids) = 1 THEN
     -- PERFORM would take twice the time of an expression.
     ignored := pg_advisory_xact_lock({s}.lock_of(ids[1]));
   ELSE
-    PERFORM pg_advisory_xact_lock(number)
-      FROM (SELECT DISTINCT {s}.lock_of(id) AS number FROM unnest(ids) AS id ORDER BY number) AS numbers;
+    busy := ARRAY(SELECT NOT pg_try_advisory_xact_lock({s}.lock_of(id)) FROM unnest(ids) AS id);
   END IF;
   clock := {s}.clock();
 
@@ -93,6 +94,7 @@ BEGIN
     is_decided := false;
     <<bucket>>
     BEGIN
+      EXIT bucket WHEN busy[k];
       SELECT b.head, b.recent, b.base, b.spilled, b.first, b.last, b.in_last, b.slots
         INTO head, recent, base, spilled, first, last, in_last, slots
         FROM {s}.bucket AS b WHERE b.id = ids[k];
@@ -330,6 +332,9 @@ BEGIN
         FOR number IN 8 * operation - 7..8 * operation LOOP
           answers[number] := 0;
         END LOOP;
+        IF busy[k] THEN
+          answers[8 * operation - 7] := 3;
+        END IF;
         operation := operation + 1;
       END LOOP;
     END IF;
