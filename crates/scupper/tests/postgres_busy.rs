@@ -10,7 +10,7 @@ use scupper::store::{Action, Batch, Operation, Outcome, Reply, Store, Submission
 use scupper::{ErrorKind, PostgresStore, Quota};
 use scupper_testbed::{Session, SharedPostgres, await_that};
 use support::MILLISECOND;
-use support::postgres::{Bed, quota, submit, without_hurry};
+use support::postgres::{Bed, quota, submit, used, without_hurry};
 
 const RATES: &str = "1000/h";
 const KEY: &str = "user:42";
@@ -84,7 +84,7 @@ fn who_waits_for_one_bucket_leaves_connections_to_all_others() {
     await_waiting(&bed, 2);
     for key in OTHERS {
         // Also with others that wait.
-        let pair = [one.clone(), Operation::acquire(key, &quota, 1)];
+        let pair = [one, Operation::acquire(key, &quota, 1)];
         sent.push(store.submit(Batch::new(&pair)));
         assert!(is_admitted(&submit(&store, &Operation::acquire(key, &quota, 1))));
     }
@@ -115,6 +115,26 @@ fn promise_8_who_waits_too_long_behind_others_on_a_bucket_is_told_so_and_took_no
     held.ask("COMMIT");
     assert!(first.into_iter().flat_map(Submission::wait).all(|outcome| is_admitted(&outcome)));
     assert_eq!(bed.used(KEY, RATES), 3);
+}
+
+#[test]
+fn a_look_waits_for_nobody_and_penalties_and_the_like_leave_connections_to_others() {
+    let bed = Bed::new();
+    let (store, quota) = (wide(&bed), quota(RATES));
+    let held = hold(&bed, &quota);
+    let penalty = Action::Penalize { quota: &quota, units: 1 };
+    let sent = send(&store, &Operation::new(KEY, penalty), 20);
+    await_waiting(&bed, 2);
+    for key in OTHERS {
+        submit(&store, &Operation::new(key, penalty)).unwrap();
+        assert_eq!(used(&store, key, RATES), 1);
+    }
+    assert_eq!((used(&store, KEY, RATES), waiting(&bed)), (1, 2));
+    held.ask("COMMIT");
+    for outcome in sent.into_iter().flat_map(Submission::wait) {
+        outcome.unwrap();
+    }
+    assert_eq!(used(&store, KEY, RATES), 21);
 }
 
 /// Of what one asks for in order, nothing overtakes what came before it on the same bucket.

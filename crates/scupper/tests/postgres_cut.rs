@@ -17,6 +17,8 @@ const RATES: &str = "1000/h";
 /// All keys begin so, and nothing else that is sent has it.
 const ASKED: &str = "user:";
 const KEY: &str = "user:42";
+/// What a look at these rates sends, and nothing else does.
+const HOUR_SENT: [u8; 8] = 3_600_000_000_i64.to_be_bytes();
 
 tests_for! { Bed, cut:
     promise_2_a_connection_that_was_closed_while_idle_costs_no_request,
@@ -103,7 +105,7 @@ fn promise_8_a_look_whose_answer_is_lost_took_nothing() {
     limiter.list("", None, 10).unwrap();
     for fault in [Fault::cut_before_send, Fault::cut_after_send, || Fault::cut_in_reply(5)] {
         for _ in 0..2 {
-            bed.proxy.set(fault().when_sent("BEGIN ").times(1));
+            bed.proxy.set(fault().when_sent(HOUR_SENT).times(1));
             let error = limiter.peek(KEY).unwrap_err();
             assert_eq!((error.kind(), bed.proxy.strikes()), (ErrorKind::Unavailable, 1), "{error}");
             // The prefix is sent, too.

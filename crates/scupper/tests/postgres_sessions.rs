@@ -156,7 +156,9 @@ fn promise_8_a_bucket_that_another_transaction_has_for_long_is_unavailable_and_o
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert!(error.message().contains("nothing was taken"), "{error}");
         assert!((200 * MILLISECOND..SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
-        assert_eq!(limiter.peek(KEY).unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(limiter.penalize(KEY, 1).unwrap_err().kind(), ErrorKind::Unavailable);
+        // A look waits for nobody.
+        assert_eq!(limiter.peek(KEY).unwrap().usage[0].used, 1);
         admits(&limiter, "user:other");
     }
     // Nor is the bucket of that key in another schema.

@@ -92,9 +92,14 @@ impl Bed {
         &self.direct
     }
 
-    /// Units in use under the first of these rates, as the server has it.
+    /// Units in use under the first of these rates, as the server has it once a transaction that was left behind is at its end: a
+    /// look would not wait for it.
     #[track_caller]
     pub(crate) fn used(&self, key: &str, rates: &str) -> u64 {
+        let hex = key.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        self.ask(&format!(
+            "SELECT pg_advisory_xact_lock({{s}}.lock_of(encode(substr(sha256('\\x{hex}'), 1, 16), 'hex')::uuid))"
+        ));
         used(&self.direct, key, rates)
     }
 

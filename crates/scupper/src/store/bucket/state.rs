@@ -227,6 +227,14 @@ impl BucketState {
         if clock < self.high_water { self.step_back(clock) } else { clock }
     }
 
+    /// Whether the bucket's time is the store's, and goes on at this reading of its clock: then what is older than an operation looks
+    /// at is of no matter to it.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn goes_on_at(&self, clock: Timestamp) -> bool {
+        let keeps_own_time = self.rare.as_ref().is_some_and(|rare| rare.own_time.is_some());
+        !keeps_own_time && !self.is_far_back(clock.as_micros())
+    }
+
     /// Whether the clock has stepped back so far that the bucket must follow it.
     pub(super) fn is_far_back(&self, clock: u64) -> bool {
         self.high_water.saturating_sub(clock) > self.retention()

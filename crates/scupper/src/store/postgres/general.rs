@@ -1,47 +1,96 @@
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio_postgres::Error as PostgresError;
+
 use crate::error::Error;
-use crate::store::asked::Asked;
-use crate::store::bucket::BucketState;
+use crate::quota::Quota;
+use crate::store::bucket::{BucketState, corrupt};
 use crate::store::coalesce::Carrier;
+use crate::store::io::Runner;
 use crate::store::line::Line;
-use crate::store::outcome::Outcome;
-use crate::store::postgres::failure::Failure;
+use crate::store::outcome::{Outcome, Reply};
+use crate::store::postgres::failure::{Failure, Fate};
 use crate::store::postgres::job::Job;
+use crate::store::postgres::look::Seen;
 use crate::store::postgres::pool::{Lease, Pool};
-use crate::store::postgres::stored::Stored;
+use crate::store::postgres::session::Session;
+use crate::store::postgres::stored::{Rows, Stored};
 use crate::store::postgres::transaction::{Change, Transaction};
+use crate::store::postgres::turns::{Turn, Turns};
 use crate::sync::{Arc, AtomicBool, Ordering};
 use crate::time::Timestamp;
 
-/// Carries out whatever there is, one bucket a transaction: loaded as a whole, and decided here.
-pub(super) struct General(pub(super) Arc<Pool>);
+/// Carries out whatever there is, one bucket a transaction: what it takes of it is loaded, and decided on here.
+pub(super) struct General {
+    pub(super) pool: Arc<Pool>,
+    /// Of transactions on one bucket, which wait for it.
+    pub(super) turns: Arc<Turns>,
+    pub(super) runner: Runner,
+}
 
 impl General {
     /// What met another transaction is tried so often.
     pub(super) const TRIES: u32 = 4;
 
-    async fn carry_out(&self, job: &Job) -> Result<Vec<Outcome>, Failure> {
+    /// The outcomes of a job, if it could be carried out in this way; what meets another transaction is tried again.
+    async fn carry_out(&self, job: &Job, means: Means) -> Result<Option<Vec<Outcome>>, Failure> {
         let mut tries = 1;
         loop {
-            let lease = self.0.lease().await.map_err(Failure::not_sent)?;
-            match self.transact(&lease, job).await {
+            let lease = self.pool.lease().await.map_err(Failure::not_sent)?;
+            let outcomes = match means {
+                Means::Look => self.look(&lease, job).await,
+                Means::Transaction => self.transact(&lease, job).await.map(Some),
+            };
+            match outcomes {
                 Err(failure) if failure.can_be_repeated() && tries < Self::TRIES => tries += 1,
-                outcome => return outcome,
+                outcomes => return outcomes,
             }
         }
     }
 
+    /// Looks in passing, where that is enough.
+    async fn look(&self, lease: &Lease, job: &Job) -> Result<Option<Vec<Outcome>>, Failure> {
+        let Some(operation) = job.look() else { return Ok(None) };
+        let place = &self.pool.entry().place;
+        let work = async { Seen::of(lease, job.id, &operation).await.map_err(|error| Failure::of(error, place)) };
+        match self.pool.call(lease, work).await {
+            Ok(seen) => Ok(seen.outcome(&operation).map(|outcome| vec![outcome])),
+            // What is wrong with the bucket is told by who sees all of it.
+            Err(failure) if failure.fate == Fate::Spoiled && failure.keeps_connection => Ok(None),
+            Err(failure) => Err(failure.nothing_done()),
+        }
+    }
+
+    async fn carry_all(&self, jobs: Vec<Job>, answers: &mut <Self as Carrier>::Answers) {
+        for job in jobs {
+            let outcomes = self.carry_out(&job, Means::Transaction).await;
+            answers.push((job, outcomes.map(Option::unwrap_or_default).map_err(|failure| failure.error)));
+        }
+    }
+
+    /// Has those served who came for the same bucket meanwhile.
+    fn go_on(self: &Arc<Self>, turn: Turn) {
+        if let Some((turn, jobs)) = turn.next() {
+            let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(Arc::clone(self).serve(turn, jobs));
+            self.runner.begin(work);
+        }
+    }
+
+    async fn serve(self: Arc<Self>, turn: Turn, jobs: Vec<Job>) {
+        let mut answers = Vec::with_capacity(jobs.len());
+        self.carry_all(jobs, &mut answers).await;
+        self.go_on(turn);
+        self.deliver(answers);
+    }
+
     async fn transact(&self, lease: &Lease, job: &Job) -> Result<Vec<Outcome>, Failure> {
-        let place = &self.0.entry().place;
+        let place = &self.pool.entry().place;
         let is_ending = AtomicBool::new(false);
-        let work = async {
-            let (transaction, rows) = match Transaction::begin(lease, job.id).await {
-                Ok(begun) => begun,
+        let work = Box::pin(async {
+            let (transaction, Decision { outcomes, change }) = match decided(lease, job).await {
+                Ok(decided) => decided,
                 Err(error) => return Err(roll_back(lease, Failure::of(error, place)).await),
-            };
-            let clock = Timestamp::from_micros(rows.clock.cast_unsigned());
-            let (outcomes, change) = match rows.stored() {
-                Ok(stored) => decide(&job.asked, stored.as_ref(), clock),
-                Err(error) => (job.asked.iter().map(|_| Err(error.again())).collect(), Change::Nothing),
             };
             let changes = change != Change::Nothing;
             is_ending.store(changes, Ordering::Relaxed);
@@ -53,11 +102,25 @@ impl General {
                 }
                 Ok(()) => Ok(outcomes),
             }
-        };
-        let outcome = self.0.call(lease, work).await;
+        });
+        let outcome = self.pool.call(lease, work).await;
         // Before its end nothing counts.
         outcome.map_err(|failure| if is_ending.load(Ordering::Relaxed) { failure } else { failure.nothing_done() })
     }
+}
+
+/// How a job is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    /// By a look in passing, which nobody has to wait for: that may not be enough.
+    Look,
+    Transaction,
+}
+
+/// What becomes of a job, and of its bucket.
+struct Decision {
+    outcomes: Vec<Outcome>,
+    change: Change,
 }
 
 /// Has the connection ready for others, if it can be.
@@ -66,15 +129,45 @@ async fn roll_back(lease: &Lease, failure: Failure) -> Failure {
     Failure { keeps_connection, ..failure }
 }
 
-/// Decides on this bucket at this time, and says what it is to be.
-fn decide(asked: &[Asked], stored: Option<&Stored>, clock: Timestamp) -> (Vec<Outcome>, Change) {
-    let mut state = match stored.map(Stored::state).transpose() {
-        Ok(state) => state,
-        Err(error) => return (asked.iter().map(|_| Err(error.again())).collect(), Change::Nothing),
+/// Begins a transaction, and decides in it on no more of the bucket than it takes.
+async fn decided<'s>(session: &'s Session, job: &Job) -> Result<(Transaction<'s>, Decision), PostgresError> {
+    let (transaction, rows) = Transaction::begin(session, job.id, job.since()).await?;
+    let decision = if let Some(decision) = decide(job, rows) {
+        decision
+    } else {
+        let rows = transaction.load(0).await?;
+        decide(job, rows).unwrap_or_else(|| failed(job, &corrupt("its log cannot be laid anew")))
     };
+    Ok((transaction, decision))
+}
+
+/// Decides on this bucket at this time, and says what it is to be; nothing if it takes more of its log than is known.
+fn decide(job: &Job, rows: Rows) -> Option<Decision> {
+    let clock = Timestamp::from_micros(rows.clock.cast_unsigned());
+    let read = rows.stored().and_then(|stored| {
+        let state = stored.as_ref().map(Stored::state).transpose()?;
+        Ok((stored, state))
+    });
+    let (mut stored, mut state) = match read {
+        Ok(read) => read,
+        Err(error) => return Some(failed(job, &error)),
+    };
+    if let (Some(stored), Some(state)) = (&mut stored, &state)
+        && stored.log.older.is_some()
+    {
+        let algorithm = state.quota().algorithm();
+        let quotas = job.asked.iter().filter_map(|asked| asked.operation().quota());
+        if !state.goes_on_at(clock) || quotas.map(Quota::algorithm).any(|other| other != algorithm) {
+            return None;
+        }
+        if job.is_reset() {
+            // That goes with the rest.
+            stored.log.older = None;
+        }
+    }
     let mut line = Line::default();
-    let mut outcomes = Vec::with_capacity(asked.len());
-    for asked in asked {
+    let mut outcomes = Vec::with_capacity(job.asked.len());
+    for asked in &job.asked {
         let operation = asked.operation();
         outcomes.push(line.pass(&operation, || {
             if let Some(state) = &mut state {
@@ -87,7 +180,15 @@ fn decide(asked: &[Asked], stored: Option<&Stored>, clock: Timestamp) -> (Vec<Ou
             Ok(reply)
         }));
     }
-    (outcomes, Change::to(state, stored, clock))
+    // Looks and errors leave no trace, not even where the clock has stepped back.
+    let is_touched = outcomes.iter().any(|outcome| !matches!(outcome, Ok(Reply::Peeked(_)) | Err(_)));
+    let change = if is_touched { Change::to(state, stored.as_ref(), clock)? } else { Change::Nothing };
+    Some(Decision { outcomes, change })
+}
+
+/// Of what is no bucket, nothing is changed.
+fn failed(job: &Job, error: &Error) -> Decision {
+    Decision { outcomes: job.asked.iter().map(|_| Err(error.again())).collect(), change: Change::Nothing }
 }
 
 impl Carrier for General {
@@ -97,8 +198,18 @@ impl Carrier for General {
     async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Self::Answers {
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let outcomes = self.carry_out(&job).await.map_err(|failure| failure.error);
-            answers.push((job, outcomes));
+            let seen = if job.look().is_some() { self.carry_out(&job, Means::Look).await } else { Ok(None) };
+            match seen {
+                Ok(None) => {
+                    // Those who wait for their turn are no call any more, and leave their place to others.
+                    if let Some((turn, jobs)) = self.turns.enter(job.id, vec![job]) {
+                        self.carry_all(jobs, &mut answers).await;
+                        self.go_on(turn);
+                    }
+                }
+                Ok(Some(outcomes)) => answers.push((job, Ok(outcomes))),
+                Err(failure) => answers.push((job, Err(failure.error))),
+            }
         }
         answers
     }

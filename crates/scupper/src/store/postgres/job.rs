@@ -3,7 +3,7 @@ use tokio::sync::oneshot;
 use crate::error::{Error, ErrorKind};
 use crate::quota::Quota;
 use crate::store::asked::Asked;
-use crate::store::batch::Action;
+use crate::store::batch::{Action, Operation};
 use crate::store::coalesce::{Gathered, TurnedAway};
 use crate::store::outcome::Outcome;
 use crate::store::postgres::id::Id;
@@ -38,6 +38,30 @@ impl Job {
         let first = quotas.next().flatten()?;
         let is_same = |quota: Option<&Quota>| quota.is_some_and(|quota| quota.is(first) || quota == first);
         quotas.all(is_same).then_some(first)
+    }
+
+    /// The look that it is, if it is nothing else, at the store's time.
+    pub(super) fn look(&self) -> Option<Operation<'_>> {
+        let [only] = &self.asked[..] else { return None };
+        let operation = only.operation();
+        (matches!(operation.action, Action::Peek { .. }) && operation.at.is_none()).then_some(operation)
+    }
+
+    /// Whether all that it does is to forget the bucket.
+    pub(super) fn is_reset(&self) -> bool {
+        matches!(&self.asked[..], [only] if matches!(only.operation().action, Action::Reset))
+    }
+
+    /// From which tick on the log has to be known for it, beside the newest event, if nothing is out of the ordinary; 0 if it is to be
+    /// known as a whole.
+    pub(super) fn since(&self) -> u64 {
+        let since = |asked: &Asked| match (asked.operation().at, asked.operation().action) {
+            (None, Action::Refund(admission)) => admission.tick.as_micros(),
+            (None, Action::Penalize { .. } | Action::Hold { .. }) => u64::MAX,
+            (None, Action::Reset) if self.is_reset() => u64::MAX,
+            _ => 0,
+        };
+        self.asked.iter().map(since).min().unwrap_or_default()
     }
 
     /// Gives each operation this error.

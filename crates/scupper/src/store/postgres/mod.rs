@@ -56,6 +56,8 @@ mod stored;
 
 mod transaction;
 
+mod look;
+
 mod general;
 
 mod sweep;

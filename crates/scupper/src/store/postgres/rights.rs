@@ -27,7 +27,8 @@ const LOOK: &str = "WITH here AS (SELECT to_regnamespace($name${s}$name$) AS sch
     ) AS lacks ORDER BY lacks.nth, lacks.place";
 
 /// The functions that the store calls, or that call one another.
-const FUNCTIONS: [&str; 7] = ["version", "clock", "lock_of", "tick_of", "make_room", "decide", "sweep"];
+const FUNCTIONS: [&str; 10] =
+    ["version", "clock", "lock_of", "tick_of", "chunk_from", "chunks_from", "look", "make_room", "decide", "sweep"];
 
 impl Lacking {
     pub(super) async fn look(client: &Client, schema: &Schema) -> Result<Self, PostgresError> {

@@ -10,6 +10,8 @@ pub(super) enum Query {
     Lock,
     Bucket,
     Chunks,
+    ChunksFrom,
+    Look,
     SaveBucket,
     SaveChunks,
     RemoveBucket,
@@ -19,11 +21,13 @@ pub(super) enum Query {
 }
 
 impl Query {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Decide,
         Self::Lock,
         Self::Bucket,
         Self::Chunks,
+        Self::ChunksFrom,
+        Self::Look,
         Self::SaveBucket,
         Self::SaveChunks,
         Self::RemoveBucket,
@@ -37,13 +41,15 @@ impl Query {
             Self::Decide => "SELECT {s}.decide($1, $2, $3, $4, $5, $6, $7, $8)",
             Self::Lock => "SELECT pg_catalog.pg_advisory_xact_lock({s}.lock_of($1))",
             Self::Bucket => {
-                "SELECT {s}.clock(), b.idle_from, b.head, b.recent, b.base, b.spilled, b.first, b.last, b.in_last, b.slots \
+                "SELECT {s}.clock(), b.head, b.recent, b.base, b.spilled, b.first, b.last, b.in_last, b.slots \
                  FROM (SELECT) AS one LEFT JOIN {s}.bucket AS b ON b.id = $1"
             }
             Self::Chunks => {
                 "SELECT c.number, c.starts, c.events FROM {s}.bucket AS b JOIN {s}.chunk AS c ON c.bucket = b.id \
                  WHERE b.id = $1 AND b.first <= c.number AND c.number < b.last ORDER BY c.number"
             }
+            Self::ChunksFrom => "SELECT number, starts, events FROM {s}.chunks_from($1, $2)",
+            Self::Look => "SELECT clock, head, newest, used FROM {s}.look($1, $2)",
             Self::SaveBucket => {
                 "INSERT INTO {s}.bucket (id, key, idle_from, head, recent, base, spilled, first, last, in_last, slots) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \

@@ -3,7 +3,7 @@ use tokio_postgres::{Error as PostgresError, Row};
 use crate::error::Result;
 use crate::store::bucket::{BucketState, Numbers, corrupt};
 use crate::store::postgres::arguments::bigint;
-use crate::store::postgres::log::{Chunk, Log};
+use crate::store::postgres::log::{Chunk, Log, Older};
 
 /// A bucket as its rows have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) struct Rows {
     pub(super) clock: i64,
     bucket: Option<Numbered>,
     chunks: Vec<(i64, i64, Vec<i64>)>,
+    /// Whether there may be older chunks than these.
+    is_end: bool,
 }
 
 #[derive(Debug)]
@@ -29,26 +31,29 @@ struct Numbered {
     spilled: i64,
     first: i64,
     last: i64,
+    in_last: i32,
     slots: i32,
 }
 
 impl Rows {
-    pub(super) fn read(bucket: &Row, chunks: &[Row]) -> Result<Self, PostgresError> {
-        let numbered = match bucket.try_get::<_, Option<Vec<i64>>>(2)? {
+    /// The chunks are all of the bucket's, or its last ones.
+    pub(super) fn read(bucket: &Row, chunks: &[Row], is_end: bool) -> Result<Self, PostgresError> {
+        let numbered = match bucket.try_get::<_, Option<Vec<i64>>>(1)? {
             None => None,
             Some(head) => Some(Numbered {
                 head,
-                recent: bucket.try_get(3)?,
-                base: bucket.try_get(4)?,
-                spilled: bucket.try_get(5)?,
-                first: bucket.try_get(6)?,
-                last: bucket.try_get(7)?,
-                slots: bucket.try_get(9)?,
+                recent: bucket.try_get(2)?,
+                base: bucket.try_get(3)?,
+                spilled: bucket.try_get(4)?,
+                first: bucket.try_get(5)?,
+                last: bucket.try_get(6)?,
+                in_last: bucket.try_get(7)?,
+                slots: bucket.try_get(8)?,
             }),
         };
         let chunk = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
         let chunks = chunks.iter().map(chunk).collect::<Result<_, PostgresError>>()?;
-        Ok(Self { clock: bucket.try_get(0)?, bucket: numbered, chunks })
+        Ok(Self { clock: bucket.try_get(0)?, bucket: numbered, chunks, is_end })
     }
 
     /// The bucket, if there is one.
@@ -60,7 +65,8 @@ impl Rows {
         let chunk = |(number, starts, events): (i64, i64, Vec<i64>)| {
             Ok(Chunk { number, starts: starts.cast_unsigned(), events: pairs(&events)? })
         };
-        let log = Log {
+        let mut log = Log {
+            older: None,
             base: bucket.base.cast_unsigned(),
             spilled: bucket.spilled.cast_unsigned(),
             first: bucket.first,
@@ -69,6 +75,13 @@ impl Rows {
             chunks: self.chunks.into_iter().map(chunk).collect::<Result<_>>()?,
             recent: pairs(&bucket.recent)?,
         };
+        let begun = log.chunks.first().map_or(log.last, |chunk| chunk.number);
+        if self.is_end && begun > log.first {
+            let in_last = usize::try_from(bucket.in_last).unwrap_or_default();
+            log.older = Some(Older { first: log.first, base: log.base, in_last });
+            log.first = begun;
+            log.base = log.chunks.first().map_or(log.spilled, |chunk| chunk.starts);
+        }
         let head = bucket.head.into_iter().map(i64::cast_unsigned).collect();
         Ok(Some(Stored { head, log }))
     }

@@ -22,6 +22,10 @@ pub(super) struct Transaction<'s> {
 }
 
 struct Statements {
+    lock: Statement,
+    bucket: Statement,
+    chunks: Statement,
+    chunks_from: Statement,
     save_bucket: Statement,
     save_chunks: Statement,
     remove_bucket: Statement,
@@ -36,28 +40,59 @@ pub(super) enum Change {
     Save { head: Vec<u64>, laid: Laid, idle_from: u64 },
 }
 
+impl Statements {
+    async fn prepare(session: &Session) -> Result<Self, PostgresError> {
+        // All asked for at once: most connections are used for this but now and then, so that the first time matters.
+        let get = |query| session.statement(query);
+        let load =
+            in_turn(in_turn(get(Query::Lock), get(Query::Bucket)), in_turn(get(Query::Chunks), get(Query::ChunksFrom)));
+        let save = in_turn(get(Query::SaveBucket), get(Query::SaveChunks));
+        let change = in_turn(save, in_turn(get(Query::RemoveBucket), get(Query::RemoveChunks)));
+        let (((lock, bucket), (chunks, chunks_from)), ((save_bucket, save_chunks), (remove_bucket, remove_chunks))) =
+            in_turn(load, change).await;
+        Ok(Self {
+            lock: lock?,
+            bucket: bucket?,
+            chunks: chunks?,
+            chunks_from: chunks_from?,
+            save_bucket: save_bucket?,
+            save_chunks: save_chunks?,
+            remove_bucket: remove_bucket?,
+            remove_chunks: remove_chunks?,
+        })
+    }
+}
+
 impl<'s> Transaction<'s> {
     /// Waits for the bucket, and loads it: the row is read in a statement behind the lock, so that it is what the last one who
     /// had the lock left.
-    pub(super) async fn begin(session: &'s Session, id: Id) -> Result<(Self, Rows), PostgresError> {
-        let [lock, bucket, chunks] = [Query::Lock, Query::Bucket, Query::Chunks];
-        let lock = session.statement(lock).await?;
-        let (bucket, chunks) = (session.statement(bucket).await?, session.statement(chunks).await?);
-        let statements = Statements {
-            save_bucket: session.statement(Query::SaveBucket).await?,
-            save_chunks: session.statement(Query::SaveChunks).await?,
-            remove_bucket: session.statement(Query::RemoveBucket).await?,
-            remove_chunks: session.statement(Query::RemoveChunks).await?,
-        };
+    pub(super) async fn begin(session: &'s Session, id: Id, since: u64) -> Result<(Self, Rows), PostgresError> {
+        let statements = Statements::prepare(session).await?;
+        let this = Self { session, id, statements };
         let client = session.client();
         let by_id: [&(dyn ToSql + Sync); 1] = [&id];
-        let load = in_turn(client.query_one(&bucket, &by_id), client.query(&chunks, &by_id));
-        let locked = in_turn(client.query_one(&lock, &by_id), load);
-        let (begun, (locked, (bucket, chunks))) = in_turn(client.batch_execute(BEGIN), locked).await;
+        let locked = in_turn(client.query_one(&this.statements.lock, &by_id), this.load(since));
+        let (begun, (locked, rows)) = in_turn(client.batch_execute(BEGIN), locked).await;
         begun?;
         locked?;
-        let rows = Rows::read(&bucket?, &chunks?)?;
-        Ok((Self { session, id, statements }, rows))
+        let rows = rows?;
+        Ok((this, rows))
+    }
+
+    /// The bucket, and of its log what lies beside its head and the chunks since this tick.
+    pub(super) async fn load(&self, since: u64) -> Result<Rows, PostgresError> {
+        let client = self.session.client();
+        let by_id: [&(dyn ToSql + Sync); 1] = [&self.id];
+        let bucket = client.query_one(&self.statements.bucket, &by_id);
+        let chunks = async {
+            if since == 0 {
+                return client.query(&self.statements.chunks, &by_id).await;
+            }
+            let since = i64::try_from(since).unwrap_or(i64::MAX);
+            client.query(&self.statements.chunks_from, &[&self.id, &since]).await
+        };
+        let (bucket, chunks) = in_turn(bucket, chunks).await;
+        Rows::read(&bucket?, &chunks?, since > 0)
     }
 
     /// Writes down what has become of the bucket, and ends the transaction.
@@ -136,19 +171,24 @@ impl<'s> Transaction<'s> {
 }
 
 impl Change {
-    /// What this bucket is to be in place of what is stored.
-    pub(super) fn to(state: Option<BucketState>, before: Option<&Stored>, clock: Timestamp) -> Self {
-        let Some(mut state) = state else { return Self::Nothing };
+    /// What this bucket is to be in place of what is stored; nothing if it takes all of its log to say that.
+    pub(super) fn to(state: Option<BucketState>, before: Option<&Stored>, clock: Timestamp) -> Option<Self> {
+        let Some(mut state) = state else { return Some(Self::Nothing) };
         let idle_from = state.idle_from_at(clock);
-        if idle_from <= clock {
-            return if before.is_some() { Self::Remove } else { Self::Nothing };
-        }
         let numbers: Numbers = state.to_numbers();
-        if before.is_some_and(|before| before.is(&numbers)) {
-            return Self::Nothing;
+        if numbers.events.is_empty() && before.is_some_and(|before| before.log.older.is_some()) {
+            // What the bucket owes now is in what is not known.
+            return None;
         }
-        let empty = Log::default();
-        let laid = before.map_or(&empty, |before| &before.log).lay(&numbers.events);
-        Self::Save { head: numbers.head, laid, idle_from: idle_from.as_micros() }
+        if idle_from <= clock {
+            return Some(if before.is_some() { Self::Remove } else { Self::Nothing });
+        }
+        if before.is_some_and(|before| before.is(&numbers)) {
+            return Some(Self::Nothing);
+        }
+        let new = Log::default();
+        let log = before.map_or(&new, |before| &before.log);
+        let laid = if numbers.kind.has_lanes() { log.anew(&[]) } else { log.lay(&numbers.events)? };
+        Some(Self::Save { head: numbers.head, laid, idle_from: idle_from.as_micros() })
     }
 }

@@ -27,16 +27,18 @@ impl Way {
     pub(super) fn new(entry: &Arc<Entry>, runner: Runner) -> Result<Self> {
         let settings = &entry.settings;
         let pool = Arc::new(Pool::new(Arc::clone(entry), runner.clone())?);
-        let general = General(Arc::clone(&pool));
-        let general = Arc::new(Coalescer::new(Arc::new(general), settings.bounds_one_by_one()));
         // Whatever is waited for, half of the connections is for others, if there are two.
         let half = (settings.pool / 2).max(1);
+        let turns = |bounds| Arc::new(Turns::new(half.min(2), bounds, runner.clone()));
+        let alone = settings.bounds_one_by_one();
+        let general = General { pool: Arc::clone(&pool), turns: turns(alone), runner: runner.clone() };
+        let general = Arc::new(Coalescer::new(Arc::new(general), alone));
         let sweeper = Sweeper::start(&pool, &runner);
         let decider = Decider {
             pool: Arc::clone(&pool),
             general: Arc::clone(&general),
             sweeper: sweeper.clone(),
-            turns: Arc::new(Turns::new(half.min(2), settings.bounds(), runner.clone())),
+            turns: turns(settings.bounds()),
             waits: Semaphore::new(half),
             runner: runner.clone(),
         };

@@ -132,7 +132,7 @@ impl Comparison {
 
 /// The numbers of a bucket, of its log what may still matter: units of one tick are one event or several, and what has left
 /// every window is kept for a while or not.
-fn comparable(bucket: &BucketState, now: Timestamp) -> (Vec<u64>, Vec<(u64, u64)>) {
+pub(super) fn comparable(bucket: &BucketState, now: Timestamp) -> (Vec<u64>, Vec<(u64, u64)>) {
     let Numbers { head, events, .. } = bucket.to_numbers();
     let retention = bucket.quota().retention().max(head[1]);
     let gone = |tick: u64| tick.saturating_add(retention) < now.as_micros().max(head[4]);

@@ -34,4 +34,6 @@ mod swept_in_parts;
 
 mod together;
 
+mod ways;
+
 mod size;

@@ -41,6 +41,105 @@ BEGIN
 END
 $tick_of$;
 
+-- The number of the first chunk with an event at this tick or later, `last` if there is none; nothing where a chunk is not what it
+-- should be.
+CREATE OR REPLACE FUNCTION {s}.chunk_from(
+  bucket uuid, tick bigint, first bigint, last bigint, slots int
+) RETURNS bigint LANGUAGE plpgsql STABLE AS $chunk_from$
+#variable_conflict use_variable
+DECLARE
+  low bigint := first;  high bigint := last;  middle bigint;  newest bigint;
+BEGIN
+  WHILE low < high LOOP
+    middle := (low + high) / 2;
+    SELECT c.events[cardinality(c.events) - 1] INTO newest FROM {s}.chunk AS c
+      WHERE c.bucket = bucket AND c.slot = (middle & (slots - 1))::int AND c.number = middle;
+    IF newest >= tick THEN
+      high := middle;
+    ELSIF newest IS NULL THEN
+      RETURN NULL;
+    ELSE
+      low := middle + 1;
+    END IF;
+  END LOOP;
+  RETURN low;
+END
+$chunk_from$;
+
+-- The chunks from that one on, and all of them where one is not what it should be. Where no event lies beside the head, the newest
+-- chunk is among them.
+CREATE OR REPLACE FUNCTION {s}.chunks_from(id uuid, tick bigint)
+RETURNS TABLE (number bigint, starts bigint, events bigint[]) LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+AS $chunks_from$
+#variable_conflict use_variable
+DECLARE
+  place uuid := id;  recent int;  first bigint;  last bigint;  slots int;  begun bigint;
+BEGIN
+  SELECT cardinality(b.recent), b.first, b.last, b.slots INTO recent, first, last, slots
+    FROM {s}.bucket AS b WHERE b.id = place;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  begun := {s}.chunk_from(place, tick, first, last - CASE WHEN recent = 0 THEN 1 ELSE 0 END, slots);
+  FOR nth IN coalesce(begun, first)..last - 1 LOOP
+    RETURN QUERY SELECT c.number, c.starts, c.events FROM {s}.chunk AS c
+      WHERE c.bucket = place AND c.slot = (nth & (slots - 1))::int AND c.number = nth;
+  END LOOP;
+END
+$chunks_from$;
+
+-- What a look at a bucket sees: the time, its head, and of a log the tick of its newest event and the units within each of these
+-- intervals. Nobody waits for it, and it waits for nobody: all of it is read as of one moment.
+CREATE OR REPLACE FUNCTION {s}.look(
+  id uuid, intervals bigint[], OUT clock bigint, OUT head bigint[], OUT newest bigint, OUT used bigint[]
+) LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+AS $look$
+#variable_conflict use_variable
+DECLARE
+  place uuid := id;  recent bigint[];  base bigint;  spilled bigint;  first bigint;  last bigint;  slots int;
+  length int;  total bigint;  since bigint;  number bigint;  before bigint;  events bigint[];  at int;
+BEGIN
+  SELECT b.head, b.recent, b.base, b.spilled, b.first, b.last, b.slots
+    INTO head, recent, base, spilled, first, last, slots FROM {s}.bucket AS b WHERE b.id = place;
+  clock := {s}.clock();
+  IF (head[1] >> 8 & 255 = 1) IS NOT TRUE THEN
+    RETURN;
+  END IF;
+  length := cardinality(recent);
+  IF length > 0 THEN
+    newest := recent[length - 1];
+    total := recent[length];
+  ELSE
+    total := spilled;
+    SELECT c.events[cardinality(c.events) - 1] INTO newest FROM {s}.chunk AS c
+      WHERE c.bucket = place AND c.slot = ((last - 1) & (slots - 1))::int AND c.number = last - 1;
+  END IF;
+  FOR nth IN 1..cardinality(intervals) LOOP
+    since := greatest(clock, head[5]) - intervals[nth];
+    before := spilled;
+    events := recent;
+    IF length = 0 OR recent[1] >= since THEN
+      number := {s}.chunk_from(place, since, first, last, slots);
+      IF number < last THEN
+        SELECT c.starts, c.events INTO before, events FROM {s}.chunk AS c
+          WHERE c.bucket = place AND c.slot = (number & (slots - 1))::int AND c.number = number;
+      ELSIF number IS NULL THEN
+        before := NULL;
+      END IF;
+    END IF;
+    -- All events before it, of which there are no more than are in a chunk.
+    at := 0;
+    WHILE events[at + 1] < since LOOP
+      before := events[at + 2];
+      at := at + 2;
+    END LOOP;
+    used[nth] := total - CASE WHEN before < base THEN base ELSE before END;
+  END LOOP;
+END
+$look$;
+
 -- Makes room in `recent`, which is full: what came before `keep_from` goes, or else all of it moves to the chunks. Nothing is
 -- written where the chunks are not what they should be: then `recent` stays full.
 CREATE OR REPLACE FUNCTION {s}.make_room(
