@@ -46,8 +46,10 @@ fn promise_7_rows_that_change_all_the_time_leave_few_dead_ones_and_the_tables_st
             let [live, dead, bytes] = numbers[..] else { panic!("{tuples:?}") };
             println!("{rates} {table}: {live} live, {dead} dead, {bytes} bytes");
             assert!(dead <= 2 * live.max(KEYS.try_into().unwrap()), "{table}: {dead} dead of {live} live");
-            // Rows of half a page at the most, and as much room again for their next form.
-            assert!(bytes <= 2 * 8_192 * live.max(16), "{table}: {bytes} bytes for {live} rows");
+            // Rows of half a page at the most, and as much room again for their next form; twice as much where a busy machine
+            // lets a call stand for a while, as what it may see is not cleared meanwhile.
+            let rows = live.max(KEYS.try_into().unwrap());
+            assert!(bytes <= 4 * 8_192 * rows, "{table}: {bytes} bytes for {live} rows");
         }
     }
 }
