@@ -31,6 +31,7 @@ enum Flaw {
     KnowsNoLine,
     LetsNobodyPass,
     NeverForgets,
+    ForgetsWhenAsked,
     ForgetsWhatOwesLong,
     ForgetsHolds,
     BelievesTheClock,
@@ -61,7 +62,12 @@ impl Plain {
     fn open(flaw: Flaw) -> Opened {
         let plain = Self { flaw, timer: ManualTimer::new(), buckets: Arc::default(), newest: Arc::default() };
         let (timer, inside) = (plain.timer.clone(), plain.clone());
-        Opened::new(plain).on(timer).counting(move || inside.lock().len())
+        Opened::new(plain).on(timer).counting(move || inside.count())
+    }
+
+    /// How many buckets there are.
+    fn count(&self) -> usize {
+        if self.flaw == Flaw::ForgetsWhenAsked { self.buckets.lock().unwrap().len() } else { self.lock().len() }
     }
 
     /// The buckets, without those that owe nothing.
@@ -293,6 +299,7 @@ fn batches_that_are_no_batches_are_caught() {
 #[test]
 fn what_is_kept_for_ever_or_not_kept_is_caught() {
     is_caught(Flaw::NeverForgets, housekeeping::promise_7_idle_buckets_leave_by_themselves);
+    is_caught(Flaw::ForgetsWhenAsked, housekeeping::promise_7_idle_buckets_leave_by_themselves);
     is_caught(Flaw::ForgetsWhatOwesLong, housekeeping::promise_7_a_bucket_that_owes_is_kept);
     is_caught(Flaw::ForgetsHolds, housekeeping::promise_7_a_held_bucket_is_kept_until_its_hold_ends);
 }
