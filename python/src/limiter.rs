@@ -1,0 +1,152 @@
+//! What the limiter in Python is made of: the decision that needs no Python code.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyTuple};
+
+use crate::argument::{Given, Patience, Usual};
+use crate::bucket::{Answer, MemoryBucket};
+
+/// The base of `Limiter`. Bound to a bucket that is plain, it decides here; everything else is left to the methods in Python.
+#[pyclass(subclass, frozen, module = "scupper._scupper")]
+pub(crate) struct LimiterBase {
+    bucket: PyOnceLock<Py<MemoryBucket>>,
+    is_bound: AtomicBool,
+}
+
+impl LimiterBase {
+    /// The bucket to decide by, with no code but ours.
+    #[inline]
+    fn plain(&self, py: Python<'_>) -> Option<&Py<MemoryBucket>> {
+        let bucket = self.bucket.get(py).filter(|_| self.is_bound.load(Ordering::Relaxed))?;
+        bucket.get().is_plain().then_some(bucket)
+    }
+}
+
+/// The name of a request that gives none.
+fn default_name(py: Python<'_>) -> Borrowed<'_, '_, PyAny> {
+    pyo3::intern!(py, "pyrate").as_any().as_borrowed()
+}
+
+/// True or False.
+fn truth(py: Python<'_>, truth: bool) -> Bound<'_, PyAny> {
+    PyBool::new(py, truth).to_owned().into_any()
+}
+
+#[pymethods]
+impl LimiterBase {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { bucket: PyOnceLock::new(), is_bound: AtomicBool::new(false) }
+    }
+
+    /// Decides by this bucket from now on for as long as it is plain; with None, by no bucket.
+    fn _bind(&self, py: Python<'_>, bucket: Option<Py<MemoryBucket>>) -> PyResult<()> {
+        let Some(bucket) = bucket else {
+            self.is_bound.store(false, Ordering::Relaxed);
+            return Ok(());
+        };
+        bucket.get().reopen()?;
+        let bound = self.bucket.get_or_init(py, || bucket.clone_ref(py));
+        if !bound.is(&bucket) {
+            return Err(PyRuntimeError::new_err("the limiter is bound to another bucket; make another limiter"));
+        }
+        self.is_bound.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes units if all rates have room for them, and waits until they have unless told otherwise.
+    ///
+    /// Says whether they were taken: False at once where `blocking` is false and there is no room, where `timeout` seconds are too
+    /// few, and where so many units never fit. With a bucket that is asynchronous, gives an awaitable of the same.
+    #[pyo3(
+        signature = (name = Given::LEFT_OUT, weight = Given::LEFT_OUT, blocking = Given::LEFT_OUT, timeout = Given::LEFT_OUT),
+        text_signature = "($self, name='pyrate', weight=1, blocking=True, timeout=-1)"
+    )]
+    fn try_acquire<'py>(
+        slf: &Bound<'py, Self>,
+        name: Given<'_, 'py>,
+        weight: Given<'_, 'py>,
+        blocking: Given<'_, 'py>,
+        timeout: Given<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let Some(bucket) = slf.get().plain(py) else { return general(slf, name, weight, blocking, timeout) };
+        let Some(usual) = Usual::read(weight, blocking, timeout) else {
+            return general(slf, name, weight, blocking, timeout);
+        };
+        let name = name.get().unwrap_or_else(|| default_name(py));
+        let wait = |limit| bucket.get().wait_here(py, name.to_owned().unbind(), usual.weight, limit);
+        let is_admitted = match (bucket.get().decide(name, usual.weight)?, usual.patience) {
+            (Answer::Admitted, _) => true,
+            (Answer::NeverFits, _) | (Answer::Denied, Patience::Goes) => false,
+            (Answer::Denied, Patience::Waits) => wait(None)?,
+            (Answer::Denied, Patience::WaitsFor(limit)) => wait(Some(limit))?,
+        };
+        Ok(truth(py, is_admitted))
+    }
+
+    /// As `try_acquire` in a coroutine: True or False if that is known at once, an awaitable of it if not, and None where the methods
+    /// in Python are to decide.
+    #[pyo3(
+        signature = (name = Given::LEFT_OUT, weight = Given::LEFT_OUT, blocking = Given::LEFT_OUT, timeout = Given::LEFT_OUT),
+        text_signature = "($self, name='pyrate', weight=1, blocking=True, timeout=-1)"
+    )]
+    fn _ask<'py>(
+        slf: &Bound<'py, Self>,
+        name: Given<'_, 'py>,
+        weight: Given<'_, 'py>,
+        blocking: Given<'_, 'py>,
+        timeout: Given<'_, 'py>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        let Some(bucket) = slf.get().plain(py) else { return Ok(None) };
+        let Some(usual) = Usual::read(weight, blocking, timeout) else { return Ok(None) };
+        let name = name.get().unwrap_or_else(|| default_name(py));
+        let wait = |limit| {
+            MemoryBucket::wait_in_loop(bucket, name.to_owned().unbind(), usual.weight, limit, running_loop(py)?)
+        };
+        match (bucket.get().decide(name, usual.weight)?, usual.patience) {
+            (Answer::Admitted, _) => Ok(Some(truth(py, true))),
+            (Answer::NeverFits, _) | (Answer::Denied, Patience::Goes) => Ok(Some(truth(py, false))),
+            (Answer::Denied, Patience::Waits) => wait(None).map(Some),
+            (Answer::Denied, Patience::WaitsFor(limit)) => wait(Some(limit)).map(Some),
+        }
+    }
+}
+
+/// The way through Python, with what was given and nothing else.
+#[cold]
+fn general<'py>(
+    slf: &Bound<'py, LimiterBase>,
+    name: Given<'_, 'py>,
+    weight: Given<'_, 'py>,
+    blocking: Given<'_, 'py>,
+    timeout: Given<'_, 'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    let arguments = PyDict::new(py);
+    arguments.set_item("name", name.get().unwrap_or_else(|| default_name(py)))?;
+    match weight.get() {
+        Some(weight) => arguments.set_item("weight", weight)?,
+        None => arguments.set_item("weight", 1)?,
+    }
+    match timeout.get() {
+        Some(timeout) => arguments.set_item("timeout", timeout)?,
+        None => arguments.set_item("timeout", -1)?,
+    }
+    match blocking.get() {
+        Some(blocking) => arguments.set_item("blocking", blocking)?,
+        None => arguments.set_item("blocking", true)?,
+    }
+    slf.call_method("_try_acquire", (), Some(&arguments))
+}
+
+fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    RUNNING.import(py, "asyncio", "get_running_loop")?.call0()
+}
