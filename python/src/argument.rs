@@ -26,6 +26,9 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Given<'a, 'py> {
     }
 }
 
+/// Seconds that stand for no limit.
+const NO_LIMIT: f64 = -1.0;
+
 /// What is asked for, where all of it is as usual.
 pub(crate) struct Usual {
     /// At least 1.
@@ -56,15 +59,14 @@ impl Usual {
             None => true,
             Some(blocking) => blocking.cast::<PyBool>().ok()?.is_true(),
         };
-        let limit = match timeout.get() {
-            None => None,
-            Some(timeout) => seconds(timeout)?,
-        };
-        let patience = match (blocks, limit) {
-            (true, None) => Patience::Waits,
-            (true, Some(limit)) => Patience::WaitsFor(limit),
-            (false, None) => Patience::Goes,
-            (false, Some(_)) => return None,
+        let at_will = if blocks { Patience::Waits } else { Patience::Goes };
+        let patience = match timeout.get() {
+            None => at_will,
+            Some(timeout) => match number(timeout)? {
+                NO_LIMIT => at_will,
+                seconds if blocks => Patience::WaitsFor(Duration::try_from_secs_f64(seconds).ok()?),
+                _ => return None,
+            },
         };
         Some(Self { weight, patience })
     }
@@ -74,13 +76,7 @@ fn positive(weight: Borrowed<'_, '_, PyAny>) -> Option<u64> {
     weight.cast_exact::<PyInt>().ok()?.extract().ok().filter(|weight| *weight > 0)
 }
 
-/// A time limit, or none for -1.
-fn seconds(timeout: Borrowed<'_, '_, PyAny>) -> Option<Option<Duration>> {
+fn number(timeout: Borrowed<'_, '_, PyAny>) -> Option<f64> {
     let is_number = timeout.is_exact_instance_of::<PyInt>() || timeout.is_exact_instance_of::<PyFloat>();
-    let seconds: f64 = is_number.then(|| timeout.extract().ok())??;
-    #[expect(clippy::float_cmp, reason = "exactly -1 stands for no limit")]
-    if seconds == -1.0 {
-        return Some(None);
-    }
-    Duration::try_from_secs_f64(seconds).ok().map(Some)
+    is_number.then(|| timeout.extract().ok())?
 }

@@ -1,20 +1,107 @@
-//! How a thread waits for its turn: without the interpreter, and so that a signal ends it.
+//! How a thread waits for its turn: without the interpreter, and on the main thread so that a signal ends it.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use scupper::Result;
 
 use crate::turn::{Granted, Turn};
 
+/// Blocks the calling thread until its turn has come.
+///
+/// # Errors
+/// What a handler of a signal raises, such as `KeyboardInterrupt`. Then the place in line is given up.
+pub(crate) fn wait(py: Python<'_>, mut turn: Turn) -> PyResult<Result<Granted>> {
+    let ear = if is_main_thread(py)? { Ear::of_main_thread()? } else { Ear::of_other_thread() };
+    let waker = ear.waker();
+    loop {
+        if let Poll::Ready(granted) = turn.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Ok(granted);
+        }
+        py.detach(|| ear.listen())?;
+        py.check_signals()?;
+    }
+}
+
+/// Handlers of signals run on the main thread, and nowhere else.
+fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static MAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let current = CURRENT.import(py, "threading", "get_ident")?.call0()?;
+    MAIN.import(py, "threading", "main_thread")?.call0()?.getattr("ident")?.eq(current)
+}
+
+/// Hears a waker's call.
+enum Ear {
+    /// A thread that sleeps through signals, and needs nothing of the system but itself.
+    Thread(Arc<Sleeper>),
+    /// A pipe, as waiting for it ends when a signal comes.
+    Pipe(Arc<Bell>, PipeReader),
+}
+
+struct Sleeper {
+    is_called: AtomicBool,
+    thread: Thread,
+}
+
 struct Bell {
     is_rung: AtomicBool,
     rope: PipeWriter,
+}
+
+impl Ear {
+    fn of_other_thread() -> Self {
+        Self::Thread(Arc::new(Sleeper { is_called: AtomicBool::new(false), thread: thread::current() }))
+    }
+
+    fn of_main_thread() -> io::Result<Self> {
+        let (reader, rope) = io::pipe()?;
+        Ok(Self::Pipe(Arc::new(Bell { is_rung: AtomicBool::new(false), rope }), reader))
+    }
+
+    fn waker(&self) -> Waker {
+        match self {
+            Self::Thread(sleeper) => Waker::from(Arc::clone(sleeper)),
+            Self::Pipe(bell, _) => Waker::from(Arc::clone(bell)),
+        }
+    }
+
+    /// Sleeps until there was a call, or a signal.
+    fn listen(&self) -> io::Result<()> {
+        match self {
+            Self::Thread(sleeper) => {
+                while !sleeper.is_called.swap(false, Ordering::Acquire) {
+                    thread::park();
+                }
+                Ok(())
+            }
+            Self::Pipe(bell, reader) => match poll(&mut [PollFd::new(reader, PollFlags::IN)], None) {
+                Ok(_) => {
+                    let mut reader: &PipeReader = reader;
+                    reader.read_exact(&mut [0])?;
+                    // Who calls before this does it before the next look, too.
+                    bell.is_rung.store(false, Ordering::Release);
+                    Ok(())
+                }
+                Err(Errno::INTR) => Ok(()),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+}
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.is_called.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
 }
 
 impl Wake for Bell {
@@ -23,34 +110,5 @@ impl Wake for Bell {
             // It fails only where nobody listens any more.
             let _ = (&self.rope).write_all(&[0]);
         }
-    }
-}
-
-/// Blocks the calling thread until its turn has come.
-///
-/// # Errors
-/// What a handler of a signal raises, such as `KeyboardInterrupt`. Then the place in line is given up.
-pub(crate) fn wait(py: Python<'_>, mut turn: Turn) -> PyResult<Result<Granted>> {
-    let (mut ear, rope) = io::pipe()?;
-    let bell = Arc::new(Bell { is_rung: AtomicBool::new(false), rope });
-    let waker = Waker::from(Arc::clone(&bell));
-    loop {
-        if let Poll::Ready(granted) = turn.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Ok(granted);
-        }
-        if py.detach(|| listen(&mut ear))? {
-            // Whoever rings from here on is heard by the poll above or by another rope's pull.
-            bell.is_rung.store(false, Ordering::Release);
-        }
-        py.check_signals()?;
-    }
-}
-
-/// Says whether the bell was rung; if not, there was a signal.
-fn listen(ear: &mut PipeReader) -> io::Result<bool> {
-    match poll(&mut [PollFd::new(ear, PollFlags::IN)], None) {
-        Ok(_) => ear.read_exact(&mut [0]).map(|()| true),
-        Err(Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }

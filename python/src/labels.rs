@@ -18,7 +18,7 @@ pub(crate) struct Label {
 #[derive(Debug)]
 pub(crate) struct Labels {
     /// By their sequence.
-    labels: VecDeque<Label>,
+    all: VecDeque<Label>,
     units: u64,
     bounds: Bounds,
 }
@@ -63,7 +63,7 @@ impl Labels {
     const MANY: usize = 1024;
 
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { labels: VecDeque::new(), units: 0, bounds }
+        Self { all: VecDeque::new(), units: 0, bounds }
     }
 
     /// Puts a label in its place, which is the last but for one who hears late of its turn.
@@ -72,22 +72,30 @@ impl Labels {
         if self.bounds.units == 0 {
             return Left { first: [Some(label), None], ..Left::default() };
         }
-        let is_full = self.labels.len() >= Self::MANY && self.labels.len() == self.labels.capacity();
+        let is_full = self.all.len() >= Self::MANY && self.all.len() == self.all.capacity();
         let mut left = if is_full { self.leave(label.tick_ms) } else { Left::default() };
         self.units += label.weight;
-        let place = self.labels.iter().rposition(|other| other.sequence < label.sequence).map_or(0, |last| last + 1);
-        self.labels.insert(place, label);
+        let place = self.all.iter().rposition(|other| other.sequence < label.sequence).map_or(0, |last| last + 1);
+        self.all.insert(place, label);
         // Two at the most: that keeps up with one that comes.
         for slot in &mut left.first {
-            if self.labels.front().is_some_and(|first| self.units - first.weight >= self.bounds.units) {
+            if self.all.front().is_some_and(|first| self.units - first.weight >= self.bounds.units) {
                 *slot = self.pop();
             }
         }
         left
     }
 
+    /// Puts labels back as they were, none of which has to leave.
+    pub(crate) fn restore(&mut self, labels: Vec<Label>) {
+        if self.bounds.units > 0 {
+            self.units = labels.iter().map(|label| label.weight).sum();
+            self.all = labels.into();
+        }
+    }
+
     fn pop(&mut self) -> Option<Label> {
-        let first = self.labels.pop_front()?;
+        let first = self.all.pop_front()?;
         self.units -= first.weight;
         Some(first)
     }
@@ -95,15 +103,15 @@ impl Labels {
     /// Gives up what has left every window.
     pub(crate) fn leave(&mut self, now_ms: i64) -> Left {
         let from = self.bounds.kept_from(now_ms);
-        let gone = self.labels.iter().take_while(|label| label.tick_ms < from).count();
-        let others: VecDeque<_> = self.labels.drain(..gone).collect();
+        let gone = self.all.iter().take_while(|label| label.tick_ms < from).count();
+        let others: VecDeque<_> = self.all.drain(..gone).collect();
         self.units -= others.iter().map(|label| label.weight).sum::<u64>();
         Left { others, ..Left::default() }
     }
 
     pub(crate) fn clear(&mut self) -> Left {
         self.units = 0;
-        Left { others: std::mem::take(&mut self.labels), ..Left::default() }
+        Left { others: std::mem::take(&mut self.all), ..Left::default() }
     }
 
     /// From now on for these rates.
@@ -117,7 +125,7 @@ impl Labels {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.all.is_empty()
     }
 
     /// The label of the unit that was taken so many units before the newest.
@@ -126,7 +134,7 @@ impl Labels {
             return None;
         }
         let mut seen = 0_u64;
-        self.labels.iter().rev().find(|label| {
+        self.all.iter().rev().find(|label| {
             seen += label.weight;
             seen > unit
         })
@@ -134,6 +142,6 @@ impl Labels {
 
     /// From the oldest to the newest.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Label> {
-        self.labels.iter()
+        self.all.iter()
     }
 }

@@ -24,9 +24,15 @@ mod labels;
 
 mod errors;
 
+mod millis;
+
+mod quota;
+
 mod argument;
 
 mod turn;
+
+mod decider;
 
 mod bell;
 

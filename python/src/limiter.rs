@@ -1,27 +1,30 @@
 //! What the limiter in Python is made of: the decision that needs no Python code.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyTuple};
 
 use crate::argument::{Given, Patience, Usual};
-use crate::bucket::{Answer, MemoryBucket};
+use crate::bucket::MemoryBucket;
+use crate::decider::Answer;
 
 /// The base of `Limiter`. Bound to a bucket that is plain, it decides here; everything else is left to the methods in Python.
 #[pyclass(subclass, frozen, module = "scupper._scupper")]
 pub(crate) struct LimiterBase {
-    bucket: PyOnceLock<Py<MemoryBucket>>,
+    bucket: OnceLock<Py<MemoryBucket>>,
     is_bound: AtomicBool,
 }
 
 impl LimiterBase {
     /// The bucket to decide by, with no code but ours.
     #[inline]
-    fn plain(&self, py: Python<'_>) -> Option<&Py<MemoryBucket>> {
-        let bucket = self.bucket.get(py).filter(|_| self.is_bound.load(Ordering::Relaxed))?;
+    fn plain(&self) -> Option<&Py<MemoryBucket>> {
+        let bucket = self.bucket.get().filter(|_| self.is_bound.load(Ordering::Relaxed))?;
         bucket.get().is_plain().then_some(bucket)
     }
 }
@@ -41,7 +44,11 @@ impl LimiterBase {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { bucket: PyOnceLock::new(), is_bound: AtomicBool::new(false) }
+        Self { bucket: OnceLock::new(), is_bound: AtomicBool::new(false) }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(self.bucket.get())
     }
 
     /// Decides by this bucket from now on for as long as it is plain; with None, by no bucket.
@@ -51,7 +58,7 @@ impl LimiterBase {
             return Ok(());
         };
         bucket.get().reopen()?;
-        let bound = self.bucket.get_or_init(py, || bucket.clone_ref(py));
+        let bound = self.bucket.get_or_init(|| bucket.clone_ref(py));
         if !bound.is(&bucket) {
             return Err(PyRuntimeError::new_err("the limiter is bound to another bucket; make another limiter"));
         }
@@ -75,7 +82,7 @@ impl LimiterBase {
         timeout: Given<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let Some(bucket) = slf.get().plain(py) else { return general(slf, name, weight, blocking, timeout) };
+        let Some(bucket) = slf.get().plain() else { return general(slf, name, weight, blocking, timeout) };
         let Some(usual) = Usual::read(weight, blocking, timeout) else {
             return general(slf, name, weight, blocking, timeout);
         };
@@ -104,7 +111,7 @@ impl LimiterBase {
         timeout: Given<'_, 'py>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
-        let Some(bucket) = slf.get().plain(py) else { return Ok(None) };
+        let Some(bucket) = slf.get().plain() else { return Ok(None) };
         let Some(usual) = Usual::read(weight, blocking, timeout) else { return Ok(None) };
         let name = name.get().unwrap_or_else(|| default_name(py));
         let wait = |limit| {

@@ -102,7 +102,9 @@ fn run(receiver: &Receiver<Arc<Notice>>) {
         let told = Python::try_attach(|py| {
             first.tell(py);
             drop(first);
-            receiver.try_iter().for_each(|next| next.tell(py));
+            for next in receiver.try_iter() {
+                next.tell(py);
+            }
         });
         if told.is_none() {
             return;

@@ -41,9 +41,7 @@ impl Waiter {
             return Err(PyRuntimeError::new_err("cannot await a waiter whose turn is over"));
         };
         match turn.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&self.notice)))) {
-            Poll::Ready(granted) => {
-                self.bucket.get().settle(py, self.name.clone_ref(py), self.weight, granted).map(Some)
-            }
+            Poll::Ready(granted) => self.bucket.get().settle(self.name.clone_ref(py), self.weight, granted).map(Some),
             Poll::Pending => {
                 *self.turn() = Some(turn);
                 Ok(None)

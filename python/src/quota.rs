@@ -1,0 +1,53 @@
+//! Rates and algorithms as Python gives them.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use scupper::{Algorithm, Quota, Rate, Rates};
+
+use crate::errors::raised;
+use crate::labels::Bounds;
+
+/// A rate: its limit, its interval in milliseconds, its burst.
+pub(crate) type Numbers = (u64, u64, u64);
+
+/// Rates under an algorithm; only GCRA reads a burst.
+pub(crate) fn quota_of(rates: Vec<Numbers>, algorithm: Algorithm) -> PyResult<Quota> {
+    let rate = |(limit, interval_ms, burst): Numbers| {
+        let rate = Rate::new(limit, Duration::from_millis(interval_ms))?;
+        if algorithm == Algorithm::Gcra { rate.with_burst(burst) } else { Ok(rate) }
+    };
+    let rates: scupper::Result<Vec<Rate>> = rates.into_iter().map(rate).collect();
+    rates.and_then(Rates::new).and_then(|rates| Quota::new(algorithm, rates)).map_err(|error| raised(&error))
+}
+
+pub(crate) fn numbers_of(quota: &Quota) -> Vec<Numbers> {
+    let numbers = |rate: &Rate| {
+        let interval_ms = u64::try_from(rate.interval().as_millis()).unwrap_or(u64::MAX);
+        (rate.limit(), interval_ms, rate.burst())
+    };
+    quota.rates().iter().map(numbers).collect()
+}
+
+pub(crate) fn algorithm_of(name: &str) -> PyResult<Algorithm> {
+    Algorithm::ALL.into_iter().find(|algorithm| name_of(*algorithm) == name).ok_or_else(|| {
+        PyValueError::new_err(format!("{name:?} is no algorithm; there are sliding_window_log, fixed_window and gcra"))
+    })
+}
+
+pub(crate) fn name_of(algorithm: Algorithm) -> String {
+    algorithm.to_string().replace('-', "_")
+}
+
+/// What is kept of names: nothing under GCRA, which has no log.
+pub(crate) fn bounds_of(quota: &Quota) -> Bounds {
+    let has_log = quota.algorithm() != Algorithm::Gcra;
+    let most = quota.rates().iter().map(Rate::limit).max().unwrap_or_default();
+    let millis = |rate: &Rate| i64::try_from(rate.interval().as_millis()).unwrap_or(i64::MAX);
+    Bounds {
+        units: if has_log { most } else { 0 },
+        intervals_ms: quota.rates().iter().map(millis).collect(),
+        is_aligned: quota.algorithm() == Algorithm::FixedWindow,
+    }
+}
