@@ -2,6 +2,10 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Generator
 from typing import Any, TypeAlias, final
 
+from typing_extensions import disjoint_base
+
+__all__ = ["LimiterBase", "MemoryBucket", "Waiter"]
+
 # Limit, interval in milliseconds, burst.
 _Numbers: TypeAlias = tuple[int, int, int]
 # Name, time in milliseconds, weight.
@@ -41,6 +45,7 @@ class Waiter:
     def throw(self, error: Any, value: Any = None, traceback: Any = None, /) -> Any: ...
     def close(self) -> None: ...
 
+@disjoint_base
 class LimiterBase:
     def __new__(cls, *_args: Any, **_kwargs: Any) -> LimiterBase: ...
     def _bind(self, bucket: MemoryBucket | None) -> None: ...

@@ -24,11 +24,11 @@ const STEPS: &[Step] = &[
     step("format", 15, |workspace, _| format(workspace)),
     step("licences", 250, |workspace, _| licences::check(workspace)),
     step("clippy", 190, |workspace, _| clippy(workspace)),
-    step("docs", 80, |workspace, _| docs(workspace)),
-    step("features", 110, |workspace, _| features::check(workspace)),
-    step("examples", 140, |workspace, _| examples::check(workspace)),
+    step("docs", 60, |workspace, _| docs(workspace)),
+    step("features", 90, |workspace, _| features::check(workspace)),
+    step("examples", 110, |workspace, _| examples::check(workspace)),
     step("bench", 280, |workspace, _| Bench::smoke(workspace)),
-    step("test", 1330, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
+    step("test", 1400, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
 ];
 
 const fn step(

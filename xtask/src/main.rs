@@ -9,6 +9,7 @@ mod failure;
 mod features;
 mod licences;
 mod model;
+mod python;
 mod sanitizer;
 mod servers;
 mod tally;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Task {
     /// Run every test of the workspace; the last line is `N passed, N failed`
     Test,
+    /// Run the tests of the Python package alone
+    Python,
     /// Measure Scupper beside its peers
     Bench(Bench),
     /// Run all that CI runs, each step within its time budget
@@ -62,6 +65,11 @@ fn carry_out(task: &Task, tally: &mut Option<Tally>) -> Result<(), Failure> {
     let workspace = Workspace::find()?;
     match task {
         Task::Test => test::run(&workspace, tally.insert(Tally::default())),
+        Task::Python => {
+            let tally = tally.insert(Tally::default());
+            let outcome = python::check(&workspace, tally);
+            Failure::gather([outcome, tally.verdict()].into_iter().filter_map(Result::err).collect())
+        }
         Task::Bench(bench) => bench.run(&workspace),
         Task::Ci => ci::run(&workspace, tally),
         Task::Licences => licences::check(&workspace),

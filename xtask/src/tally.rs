@@ -32,6 +32,27 @@ impl Tally {
         }
     }
 
+    /// Takes in one line that pytest wrote with `-ra`.
+    pub(crate) fn read_pytest_line(&mut self, line: &str) {
+        if let Some(name) = ["SKIPPED ", "XFAIL "].iter().find_map(|word| line.strip_prefix(word)) {
+            self.ignored_names.push(name.to_owned());
+        }
+        let Some((counts, _)) = line.trim_matches(['=', ' ']).rsplit_once(" in ") else { return };
+        let count = |count: &str| {
+            let (number, what) = count.split_once(' ')?;
+            Some((number.parse::<u64>().ok()?, what.to_owned()))
+        };
+        let Some(counts) = counts.split(", ").map(count).collect::<Option<Vec<_>>>() else { return };
+        for (number, what) in counts {
+            match &*what {
+                "passed" => self.passed += number,
+                "failed" | "error" | "errors" | "xpassed" => self.failed += number,
+                "skipped" | "xfailed" | "deselected" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+
     /// Whether the count is good: some tests passed, and none failed or was ignored.
     pub(crate) fn verdict(&self) -> Result<(), Failure> {
         let mut failures = Vec::new();
@@ -112,6 +133,36 @@ mod tests {
     fn a_run_without_tests_is_refused() {
         let tally = tally("test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
         assert_eq!(tally.verdict().unwrap_err().to_string(), "No test passed, so nothing was tested.");
+    }
+
+    fn pytest_tally(output: &str) -> Tally {
+        let mut tally = Tally::default();
+        output.lines().for_each(|line| tally.read_pytest_line(line));
+        tally
+    }
+
+    #[test]
+    fn the_counts_of_pytest_are_added() {
+        let mut tally = tally("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+        tally.read_pytest_line("26 passed, 1 warning in 6.11s");
+        assert_eq!(tally.to_string(), "28 passed, 0 failed");
+        tally.read_pytest_line("==== 2 failed, 3 passed, 1 error in 61.02s (0:01:01) ====");
+        assert_eq!(tally.to_string(), "31 passed, 3 failed");
+    }
+
+    #[test]
+    fn what_pytest_skips_is_ignored_and_named() {
+        let tally = pytest_tally(
+            "SKIPPED [1] python/tests/test_a.py:3: no server\n1 passed, 1 skipped, 1 xfailed, 1 deselected in 0.02s",
+        );
+        let error = tally.verdict().unwrap_err().to_string();
+        assert!(error.starts_with("Tests that are ignored: 3."), "{error}");
+        assert!(error.contains("\n  [1] python/tests/test_a.py:3: no server"), "{error}");
+    }
+
+    #[test]
+    fn other_lines_of_pytest_count_nothing() {
+        assert_eq!(pytest_tally("..... [100%]\nFAILED test_a.py::test - 3 passed in vain\n3 in 1s"), Tally::default());
     }
 
     #[test]

@@ -4,13 +4,13 @@ use crate::command::Command;
 use crate::failure::Failure;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{model, sanitizer, servers};
+use crate::{model, python, sanitizer, servers};
 
 /// Runs one kind of test and adds to the tally. Where it needs something that the machine
 /// lacks, it installs that or fails with the command that would; the servers are there already.
 type Suite = fn(&Workspace, &mut Tally) -> Result<(), Failure>;
 
-const SUITES: &[Suite] = &[rust, model::check, sanitizer::check];
+const SUITES: &[Suite] = &[rust, model::check, sanitizer::check, python::check];
 
 /// Runs every suite, also after one has failed, so that one run shows all there is to repair.
 pub(crate) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<(), Failure> {

@@ -11,6 +11,9 @@ import pytest
 
 from scupper._scupper import LimiterBase, MemoryBucket
 
+# Python warns of what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
 FORKS = 150
 FOREVER = 60
 
