@@ -7,6 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use scupper::Timestamp;
 
 use crate::bell;
 use crate::clock::MonotonicTimer;
@@ -25,7 +26,7 @@ type Item = (Py<PyAny>, i64, u64);
 type DenialNumbers = (u64, usize, i64);
 
 /// A bucket as plain objects: its algorithm, rates, state, labels with their sequence, last denial, and whether it is plain.
-type Dump<'py> = (String, Vec<Numbers>, Bound<'py, PyBytes>, Vec<(Item, u64)>, Option<DenialNumbers>, bool);
+type Dump<'py> = (String, Vec<Numbers>, (Bound<'py, PyBytes>, u64), Vec<(Item, u64)>, Option<DenialNumbers>, bool);
 
 /// One bucket in the memory of this process, with its clock, its line and the names of those who took from it.
 ///
@@ -127,7 +128,10 @@ impl MemoryBucket {
     /// room, and when all of them have, in milliseconds: -1 for never.
     fn put(&self, name: Py<PyAny>, timestamp_ms: Tick, weight: i64) -> PyResult<Option<(usize, i64)>> {
         match u64::try_from(weight) {
-            Ok(0) => Ok(None),
+            Ok(0) => {
+                self.decider.forget_denial();
+                Ok(None)
+            }
             Ok(weight) => {
                 let denial = self.decider.put(name, timestamp_ms, weight).map_err(|error| raised(&error))?;
                 Ok(denial.map(|denial| (denial.rate, denial.retry_at_ms)))
@@ -161,6 +165,12 @@ impl MemoryBucket {
     /// Units that are owed at this time.
     fn used(&self, timestamp_ms: Tick) -> PyResult<u64> {
         self.decider.used(timestamp_ms.at).map_err(|error| raised(&error))
+    }
+
+    /// For each rate, the microsecond in which all that was admitted under "gcra" will have drained; 0 if nothing ever was.
+    fn arrivals(&self) -> PyResult<Vec<u64>> {
+        let drained = self.decider.drained_at().map_err(|error| raised(&error))?;
+        Ok(drained.into_iter().map(Timestamp::as_micros).collect())
     }
 
     /// Name, time and weight of each request in the log, the oldest first.
@@ -217,7 +227,8 @@ impl MemoryBucket {
     /// The bucket as plain objects, for `load`.
     fn dump<'py>(&self, py: Python<'py>) -> Dump<'py> {
         let quota = self.decider.quota();
-        let state = PyBytes::new(py, &self.decider.state_to_bytes());
+        let (bytes, latest) = self.decider.state();
+        let state = (PyBytes::new(py, &bytes), latest);
         let labels =
             self.decider.with_labels(|labels| labels.iter().map(|label| (item(py, label), label.sequence)).collect());
         (name_of(quota.algorithm()), numbers_of(&quota), state, labels, self.last_denial(), self.is_plain())
@@ -226,12 +237,12 @@ impl MemoryBucket {
     /// The bucket that `dump` gave, apart from the one that it was.
     #[staticmethod]
     fn load(state: Dump<'_>) -> PyResult<Self> {
-        let (algorithm, rates, bytes, labels, denial, is_plain) = state;
+        let (algorithm, rates, (bytes, latest), labels, denial, is_plain) = state;
         let quota = quota_of(rates, algorithm_of(&algorithm)?)?;
         let label = |((name, tick_ms, weight), sequence)| Label { name, tick_ms, weight, sequence };
         let labels = labels.into_iter().map(label).collect();
         let denial = denial.map(|(weight, rate, retry_at_ms)| Denial { weight, rate, retry_at_ms });
-        let bucket = Self::over(Decider::restored(quota, bytes.as_bytes(), labels, denial))?;
+        let bucket = Self::over(Decider::restored(quota, &(bytes.as_bytes().to_vec(), latest), labels, denial))?;
         bucket.set_is_plain(is_plain);
         Ok(bucket)
     }

@@ -4,14 +4,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use scupper::store::BucketState;
 use scupper::{Algorithm, Bucket, Decision, Error, ErrorKind, Limiter, Quota, Rate, Rates, Result, Timestamp};
 
 use crate::clock::MonotonicTimer;
-use crate::labels::{Label, Labels};
+use crate::labels::{Label, Labels, Left};
 use crate::millis::{Tick, rounded_down, rounded_up};
-use crate::quota::bounds_of;
-use crate::store::{OneBucket, Put};
+use crate::quota::{has_log, windows_of};
+use crate::store::{OneBucket, Put, State};
 use crate::turn::{Granted, Turn, wait_for};
 
 /// Why a request was denied last.
@@ -44,6 +43,7 @@ struct Inside {
     bucket: Bucket,
     labels: Labels,
     denial: Option<Denial>,
+    has_log: bool,
     is_closed: bool,
 }
 
@@ -54,8 +54,8 @@ impl Decider {
     }
 
     /// One that goes on from this state.
-    pub(crate) fn restored(quota: Quota, state: &[u8], labels: Vec<Label>, denial: Option<Denial>) -> Result<Self> {
-        let decider = Self::over(OneBucket::of(BucketState::from_bytes(state)?), quota)?;
+    pub(crate) fn restored(quota: Quota, state: &State, labels: Vec<Label>, denial: Option<Denial>) -> Result<Self> {
+        let decider = Self::over(OneBucket::restored(state)?, quota)?;
         let mut inside = decider.inside();
         inside.denial = denial;
         inside.labels.restore(labels);
@@ -65,8 +65,9 @@ impl Decider {
 
     fn over(store: OneBucket, quota: Quota) -> Result<Self> {
         let (limiter, bucket) = open(&quota, &store)?;
-        let labels = Labels::new(bounds_of(&quota));
-        let inside = Inside { quota, limiter, bucket, labels, denial: None, is_closed: false };
+        let labels = Labels::new(windows_of(&quota));
+        let has_log = has_log(&quota);
+        let inside = Inside { quota, limiter, bucket, labels, denial: None, has_log, is_closed: false };
         Ok(Self { store, inside: Mutex::new(inside) })
     }
 
@@ -78,7 +79,7 @@ impl Decider {
     #[inline]
     pub(crate) fn decide(&self, name: Borrowed<'_, '_, PyAny>, weight: u64) -> Result<Answer> {
         let mut inside = self.inside();
-        let Inside { bucket, labels, denial, .. } = &mut *inside;
+        let Inside { bucket, labels, denial, has_log, .. } = &mut *inside;
         let decision = match weight {
             1 => bucket.try_acquire()?,
             2..=Rate::MAX_LIMIT => bucket.request().weight(weight).try_acquire()?,
@@ -87,10 +88,12 @@ impl Decider {
         match decision {
             Decision::Admitted(permit) => {
                 *denial = None;
-                let left = labels.push(label(name.to_owned().unbind(), weight, Granted::from(&permit)));
-                drop(permit);
-                drop(inside);
-                drop(left);
+                if *has_log {
+                    let left = labels.push(label(name.to_owned().unbind(), weight, Granted::from(&permit)));
+                    drop(permit);
+                    drop(inside);
+                    drop(left);
+                }
                 Ok(Answer::Admitted)
             }
             Decision::Denied(denied) => {
@@ -119,10 +122,7 @@ impl Decider {
         let put = self.store.put(&inside.quota, weight.min(Rate::MAX_LIMIT), tick.at)?;
         inside.denial = match put {
             Put::Admitted { sequence } => {
-                inside.denial = None;
-                let left = inside.labels.push(Label { name, tick_ms: tick.millis, weight, sequence });
-                drop(inside);
-                drop(left);
+                note(inside, Label { name, tick_ms: tick.millis, weight, sequence });
                 return Ok(None);
             }
             Put::Denied { rate, retry_at } => {
@@ -141,16 +141,17 @@ impl Decider {
     pub(crate) fn settle(&self, name: Py<PyAny>, weight: u64, granted: Result<Granted>) -> Result<bool> {
         match granted {
             Ok(granted) => {
-                let mut inside = self.inside();
-                inside.denial = None;
-                let left = inside.labels.push(label(name, weight, granted));
-                drop(inside);
-                drop(left);
+                note(self.inside(), label(name, weight, granted));
                 Ok(true)
             }
             Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::NeverFits) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// As after an admission.
+    pub(crate) fn forget_denial(&self) {
+        self.inside().denial = None;
     }
 
     pub(crate) fn last_denial(&self) -> Option<Denial> {
@@ -160,7 +161,7 @@ impl Decider {
     /// Units in the log; without one, those that are owed now.
     pub(crate) fn count(&self) -> Result<u64> {
         let inside = self.inside();
-        if inside.quota.algorithm() != Algorithm::Gcra {
+        if inside.has_log {
             return Ok(inside.labels.units());
         }
         self.store.used(&inside.quota, MonotonicTimer::shared().read())
@@ -221,7 +222,7 @@ impl Decider {
         match hold_to(quota.rates().clone()) {
             Ok(bucket) => {
                 inside.bucket = bucket;
-                inside.labels.set_bounds(bounds_of(&quota));
+                inside.labels.set_windows(windows_of(&quota));
                 inside.quota = quota;
                 Ok(Ok(()))
             }
@@ -233,8 +234,13 @@ impl Decider {
         self.inside().quota.clone()
     }
 
-    pub(crate) fn state_to_bytes(&self) -> Vec<u8> {
-        self.store.to_bytes()
+    pub(crate) fn state(&self) -> State {
+        self.store.state()
+    }
+
+    /// For each rate, when all that was admitted under GCRA will have drained.
+    pub(crate) fn drained_at(&self) -> Result<Vec<Timestamp>> {
+        self.store.reset_at(&self.inside().quota)
     }
 
     /// Lets nobody wait or acquire any more, and wakes those who do.
@@ -255,6 +261,14 @@ impl Decider {
         }
         Ok(())
     }
+}
+
+/// Takes down an admission, and lets go of what has to leave for it once nothing is locked.
+fn note(mut inside: MutexGuard<'_, Inside>, label: Label) {
+    inside.denial = None;
+    let left = if inside.has_log { inside.labels.push(label) } else { Left::of(label) };
+    drop(inside);
+    drop(left);
 }
 
 fn open(quota: &Quota, store: &OneBucket) -> Result<(Limiter, Bucket), Error> {

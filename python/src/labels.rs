@@ -14,47 +14,47 @@ pub(crate) struct Label {
     pub(crate) sequence: u64,
 }
 
-/// The requests that were admitted last, for as long as they can matter.
+/// The requests that were admitted, until they are given up by a leak. Where there are many, those that have left every window go by
+/// themselves.
 #[derive(Debug)]
 pub(crate) struct Labels {
     /// By their sequence.
     all: VecDeque<Label>,
     units: u64,
-    bounds: Bounds,
+    windows: Windows,
 }
 
-/// What is kept.
+/// For how long a label can matter.
 #[derive(Clone, Debug)]
-pub(crate) struct Bounds {
-    /// So many units; none where nobody may look at them.
-    pub(crate) units: u64,
+pub(crate) struct Windows {
     pub(crate) intervals_ms: Vec<i64>,
     /// Whether windows begin at multiples of their interval.
-    pub(crate) is_aligned: bool,
+    pub(crate) are_aligned: bool,
 }
 
-/// Labels that have left. To be dropped once nothing is locked: a name may run Python code then.
+/// Labels that were given up. To be dropped once nothing is locked: a name may run Python code then.
 #[must_use = "names are to be dropped without a lock"]
 #[derive(Debug, Default)]
-pub(crate) struct Left {
-    first: [Option<Label>; 2],
-    others: VecDeque<Label>,
-}
+pub(crate) struct Left(VecDeque<Label>);
 
 impl Left {
+    pub(crate) fn of(label: Label) -> Self {
+        Self(VecDeque::from([label]))
+    }
+
     pub(crate) fn units(&self) -> u64 {
-        self.first.iter().flatten().chain(&self.others).map(|label| label.weight).sum()
+        self.0.iter().map(|label| label.weight).sum()
     }
 }
 
-impl Bounds {
-    /// What was admitted before this has left every window.
-    fn kept_from(&self, now_ms: i64) -> i64 {
-        let start = |interval: &i64| {
-            let begin = now_ms.saturating_sub(*interval);
-            if self.is_aligned { now_ms.saturating_sub(now_ms.rem_euclid((*interval).max(1))) } else { begin }
+impl Windows {
+    /// What was admitted before this has left every one.
+    fn begin(&self, now_ms: i64) -> i64 {
+        let begin = |interval: &i64| {
+            let back = if self.are_aligned { now_ms.rem_euclid((*interval).max(1)) } else { *interval };
+            now_ms.saturating_sub(back)
         };
-        self.intervals_ms.iter().map(start).min().unwrap_or(now_ms)
+        self.intervals_ms.iter().map(begin).min().unwrap_or(now_ms)
     }
 }
 
@@ -62,66 +62,65 @@ impl Labels {
     /// From this many on, those that have left every window go before there is more memory for others.
     const MANY: usize = 1024;
 
-    pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { all: VecDeque::new(), units: 0, bounds }
+    pub(crate) fn new(windows: Windows) -> Self {
+        Self { all: VecDeque::new(), units: 0, windows }
     }
 
     /// Puts a label in its place, which is the last but for one who hears late of its turn.
     #[inline]
     pub(crate) fn push(&mut self, label: Label) -> Left {
-        if self.bounds.units == 0 {
-            return Left { first: [Some(label), None], ..Left::default() };
-        }
-        let is_full = self.all.len() >= Self::MANY && self.all.len() == self.all.capacity();
-        let mut left = if is_full { self.leave(label.tick_ms) } else { Left::default() };
-        self.units += label.weight;
-        let place = self.all.iter().rposition(|other| other.sequence < label.sequence).map_or(0, |last| last + 1);
-        self.all.insert(place, label);
-        // Two at the most: that keeps up with one that comes.
-        for slot in &mut left.first {
-            if self.all.front().is_some_and(|first| self.units - first.weight >= self.bounds.units) {
-                *slot = self.pop();
-            }
+        let is_full = self.all.len() == self.all.capacity() && self.all.len() >= Self::MANY;
+        let left = if is_full { self.make_room(label.tick_ms) } else { Left::default() };
+        self.units = self.units.saturating_add(label.weight);
+        if self.all.back().is_none_or(|last| last.sequence < label.sequence) {
+            self.all.push_back(label);
+        } else {
+            let place = self.all.partition_point(|other| other.sequence < label.sequence);
+            self.all.insert(place, label);
         }
         left
     }
 
-    /// Puts labels back as they were, none of which has to leave.
-    pub(crate) fn restore(&mut self, labels: Vec<Label>) {
-        if self.bounds.units > 0 {
-            self.units = labels.iter().map(|label| label.weight).sum();
-            self.all = labels.into();
+    /// So much that it is not soon wanted again.
+    #[cold]
+    fn make_room(&mut self, now_ms: i64) -> Left {
+        let left = self.leave(now_ms);
+        if self.all.len() > self.all.capacity() / 4 * 3 {
+            self.all.reserve(self.all.len());
         }
-    }
-
-    fn pop(&mut self) -> Option<Label> {
-        let first = self.all.pop_front()?;
-        self.units -= first.weight;
-        Some(first)
+        left
     }
 
     /// Gives up what has left every window.
     pub(crate) fn leave(&mut self, now_ms: i64) -> Left {
-        let from = self.bounds.kept_from(now_ms);
-        let gone = self.all.iter().take_while(|label| label.tick_ms < from).count();
-        let others: VecDeque<_> = self.all.drain(..gone).collect();
-        self.units -= others.iter().map(|label| label.weight).sum::<u64>();
-        Left { others, ..Left::default() }
+        let begin = self.windows.begin(now_ms);
+        let gone = self.all.iter().take_while(|label| label.tick_ms < begin).count();
+        let left = Left(self.all.drain(..gone).collect());
+        self.units -= left.units();
+        if self.all.len() < self.all.capacity() / 8 {
+            self.all.shrink_to(self.all.len() * 2);
+        }
+        left
     }
 
     pub(crate) fn clear(&mut self) -> Left {
         self.units = 0;
-        Left { others: std::mem::take(&mut self.all), ..Left::default() }
+        Left(std::mem::take(&mut self.all))
     }
 
-    /// From now on for these rates.
-    pub(crate) fn set_bounds(&mut self, bounds: Bounds) {
-        self.bounds = bounds;
+    /// Puts labels back as they were.
+    pub(crate) fn restore(&mut self, labels: Vec<Label>) {
+        self.units = labels.iter().map(|label| label.weight).sum();
+        self.all = labels.into();
     }
 
-    /// Units, but no more than may be in any window.
+    /// From now on for these windows.
+    pub(crate) fn set_windows(&mut self, windows: Windows) {
+        self.windows = windows;
+    }
+
     pub(crate) fn units(&self) -> u64 {
-        self.units.min(self.bounds.units)
+        self.units
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -130,9 +129,6 @@ impl Labels {
 
     /// The label of the unit that was taken so many units before the newest.
     pub(crate) fn nth_newest(&self, unit: u64) -> Option<&Label> {
-        if unit >= self.units() {
-            return None;
-        }
         let mut seen = 0_u64;
         self.all.iter().rev().find(|label| {
             seen += label.weight;

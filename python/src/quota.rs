@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use scupper::{Algorithm, Quota, Rate, Rates};
 
 use crate::errors::raised;
-use crate::labels::Bounds;
+use crate::labels::Windows;
 
 /// A rate: its limit, its interval in milliseconds, its burst.
 pub(crate) type Numbers = (u64, u64, u64);
@@ -40,14 +40,15 @@ pub(crate) fn name_of(algorithm: Algorithm) -> String {
     algorithm.to_string().replace('-', "_")
 }
 
-/// What is kept of names: nothing under GCRA, which has no log.
-pub(crate) fn bounds_of(quota: &Quota) -> Bounds {
-    let has_log = quota.algorithm() != Algorithm::Gcra;
-    let most = quota.rates().iter().map(Rate::limit).max().unwrap_or_default();
+/// Whether who took what is kept: GCRA has no log.
+pub(crate) fn has_log(quota: &Quota) -> bool {
+    quota.algorithm() != Algorithm::Gcra
+}
+
+pub(crate) fn windows_of(quota: &Quota) -> Windows {
     let millis = |rate: &Rate| i64::try_from(rate.interval().as_millis()).unwrap_or(i64::MAX);
-    Bounds {
-        units: if has_log { most } else { 0 },
+    Windows {
         intervals_ms: quota.rates().iter().map(millis).collect(),
-        is_aligned: quota.algorithm() == Algorithm::FixedWindow,
+        are_aligned: quota.algorithm() == Algorithm::FixedWindow,
     }
 }
