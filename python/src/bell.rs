@@ -7,9 +7,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::process::getpid;
+use rustix::thread::gettid;
 use scupper::Result;
 
 use crate::turn::{Granted, Turn};
@@ -19,7 +20,7 @@ use crate::turn::{Granted, Turn};
 /// # Errors
 /// What a handler of a signal raises, such as `KeyboardInterrupt`. Then the place in line is given up.
 pub(crate) fn wait(py: Python<'_>, mut turn: Turn) -> PyResult<Result<Granted>> {
-    let ear = if is_main_thread(py)? { Ear::of_main_thread()? } else { Ear::of_other_thread() };
+    let ear = if is_main_thread() { Ear::of_main_thread()? } else { Ear::of_other_thread() };
     let waker = ear.waker();
     loop {
         if let Poll::Ready(granted) = turn.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -30,12 +31,11 @@ pub(crate) fn wait(py: Python<'_>, mut turn: Turn) -> PyResult<Result<Granted>> 
     }
 }
 
-/// Handlers of signals run on the main thread, and nowhere else.
-fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
-    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static MAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let current = CURRENT.import(py, "threading", "get_ident")?.call0()?;
-    MAIN.import(py, "threading", "main_thread")?.call0()?.getattr("ident")?.eq(current)
+/// Handlers of signals run on the main thread, and nowhere else. In a child, that is the one thread that is left.
+///
+/// The system is asked, as Python would have to run code of its own to tell.
+fn is_main_thread() -> bool {
+    gettid() == getpid()
 }
 
 /// Hears a waker's call.

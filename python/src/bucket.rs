@@ -66,21 +66,15 @@ impl MemoryBucket {
         self.settle(name, weight, granted)
     }
 
-    /// The same for a task of this event loop: an answer, or what to await.
-    pub(crate) fn wait_in_loop<'py>(
+    /// The same for a task: what to await for the answer.
+    pub(crate) fn wait_in_task(
         slf: &Py<Self>,
+        py: Python<'_>,
         name: Py<PyAny>,
         weight: u64,
         limit: Option<Duration>,
-        event_loop: Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = event_loop.py();
-        let turn = slf.get().decider.turn(weight, limit);
-        let waiter = Waiter::new(slf.clone_ref(py), name, weight, turn, event_loop.unbind())?;
-        match waiter.look(py)? {
-            Some(is_admitted) => Ok(is_admitted.into_pyobject(py)?.to_owned().into_any()),
-            None => Ok(Bound::new(py, waiter)?.into_any()),
-        }
+    ) -> Waiter {
+        Waiter::new(slf.clone_ref(py), name, weight, slf.get().decider.turn(weight, limit))
     }
 
     /// Takes down what came of a wait; says whether the units were taken.
@@ -210,18 +204,10 @@ impl MemoryBucket {
         Ok(weight == 0 || self.wait_here(py, name, weight, limit_of(timeout)?)?)
     }
 
-    /// The same for a task of this event loop: True or False if that is known at once, else what to await for it.
-    fn wait_async<'py>(
-        slf: &Bound<'py, Self>,
-        name: Py<PyAny>,
-        weight: u64,
-        timeout: Option<f64>,
-        event_loop: Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        if weight == 0 {
-            return Ok(true.into_pyobject(slf.py())?.to_owned().into_any());
-        }
-        Self::wait_in_loop(slf.as_unbound(), name, weight, limit_of(timeout)?, event_loop)
+    /// The same for a task: what to await for the answer.
+    #[pyo3(signature = (name, weight, timeout = None))]
+    fn wait_async(slf: &Bound<'_, Self>, name: Py<PyAny>, weight: u64, timeout: Option<f64>) -> PyResult<Waiter> {
+        Ok(Self::wait_in_task(slf.as_unbound(), slf.py(), name, weight.max(1), limit_of(timeout)?))
     }
 
     /// The bucket as plain objects, for `load`.

@@ -3,15 +3,11 @@
 use std::cell::Cell;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use scupper_shm::fork::{Hooks, register};
 
 static GATE: RwLock<()> = RwLock::new(());
-
-/// Tells a process from its forebears.
-static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// From before a fork to after it. Without a destructor, so that it is there until the end of the thread.
@@ -26,11 +22,6 @@ impl Section {
     pub(crate) fn enter() -> Self {
         Self(GATE.read().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// Which process this is, among its forebears.
-pub(crate) fn generation() -> u64 {
-    GENERATION.load(Ordering::Relaxed)
 }
 
 struct Forks(#[expect(dead_code, reason = "a size gives it an address of its own")] u8);
@@ -48,7 +39,6 @@ impl Hooks for Forks {
     }
 
     fn after_in_child(&self) {
-        GENERATION.fetch_add(1, Ordering::Relaxed);
         self.after_in_parent();
     }
 }

@@ -36,7 +36,7 @@ mod decider;
 
 mod bell;
 
-mod notifier;
+mod loop_bell;
 
 mod waiter;
 
@@ -51,6 +51,8 @@ mod _scupper {
     use crate::bucket::MemoryBucket;
     #[pymodule_export]
     use crate::limiter::LimiterBase;
+    #[pymodule_export]
+    use crate::loop_bell::LoopBell;
     #[pymodule_export]
     use crate::waiter::Waiter;
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyTuple};
 
 use crate::argument::{Given, Patience, Usual};
@@ -49,6 +48,12 @@ impl LimiterBase {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(self.bucket.get())
+    }
+
+    /// As with the newest protocol: older ones know nothing of a base that is not written in Python.
+    fn __reduce_ex__<'py>(slf: &Bound<'py, Self>, protocol: i32) -> PyResult<Bound<'py, PyAny>> {
+        let object = slf.py().get_type::<PyAny>();
+        object.call_method1("__reduce_ex__", (slf, protocol.max(2)))
     }
 
     /// Decides by this bucket from now on for as long as it is plain; with None, by no bucket.
@@ -115,13 +120,14 @@ impl LimiterBase {
         let Some(usual) = Usual::read(weight, blocking, timeout) else { return Ok(None) };
         let name = name.get().unwrap_or_else(|| default_name(py));
         let wait = |limit| {
-            MemoryBucket::wait_in_loop(bucket, name.to_owned().unbind(), usual.weight, limit, running_loop(py)?)
+            let waiter = MemoryBucket::wait_in_task(bucket, py, name.to_owned().unbind(), usual.weight, limit);
+            Ok(Some(Bound::new(py, waiter)?.into_any()))
         };
         match (bucket.get().decide(name, usual.weight)?, usual.patience) {
             (Answer::Admitted, _) => Ok(Some(truth(py, true))),
             (Answer::NeverFits, _) | (Answer::Denied, Patience::Goes) => Ok(Some(truth(py, false))),
-            (Answer::Denied, Patience::Waits) => wait(None).map(Some),
-            (Answer::Denied, Patience::WaitsFor(limit)) => wait(Some(limit)).map(Some),
+            (Answer::Denied, Patience::Waits) => wait(None),
+            (Answer::Denied, Patience::WaitsFor(limit)) => wait(Some(limit)),
         }
     }
 }
@@ -151,9 +157,4 @@ fn general<'py>(
         None => arguments.set_item("blocking", true)?,
     }
     slf.call_method("_try_acquire", (), Some(&arguments))
-}
-
-fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    RUNNING.import(py, "asyncio", "get_running_loop")?.call0()
 }

@@ -1,0 +1,85 @@
+//! How an event loop hears that a turn has come: by a pipe that it reads, so that nobody needs the interpreter to tell it.
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::mem;
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+
+use pyo3::prelude::*;
+
+use crate::fork::Section;
+
+/// The bell of one event loop, which has it read once `fileno` is readable.
+#[pyclass(frozen, module = "scupper._scupper")]
+pub(crate) struct LoopBell {
+    ear: PipeReader,
+    calls: Arc<Calls>,
+}
+
+/// Those whose turn has come since the loop looked last.
+pub(crate) struct Calls {
+    called: Mutex<Vec<Arc<Call>>>,
+    rope: PipeWriter,
+}
+
+/// What a waiter leaves for whoever has its turn come.
+pub(crate) struct Call {
+    calls: Arc<Calls>,
+    /// What its task awaits.
+    future: Py<PyAny>,
+}
+
+impl LoopBell {
+    pub(crate) fn call(&self, future: Py<PyAny>) -> Arc<Call> {
+        Arc::new(Call { calls: Arc::clone(&self.calls), future })
+    }
+}
+
+#[pymethods]
+impl LoopBell {
+    #[new]
+    fn new() -> io::Result<Self> {
+        let (ear, rope) = io::pipe()?;
+        Ok(Self { ear, calls: Arc::new(Calls { called: Mutex::default(), rope }) })
+    }
+
+    /// What is readable once a turn has come.
+    fn fileno(&self) -> i32 {
+        self.ear.as_raw_fd()
+    }
+
+    /// The futures of those whose turn has come.
+    fn take(&self, py: Python<'_>) -> io::Result<Vec<Py<PyAny>>> {
+        let called = {
+            let mut called = self.calls.called();
+            // It was rung once for all of them.
+            if !called.is_empty() {
+                let mut ear: &PipeReader = &self.ear;
+                ear.read_exact(&mut [0])?;
+            }
+            mem::take(&mut *called)
+        };
+        Ok(called.iter().map(|call| call.future.clone_ref(py)).collect())
+    }
+}
+
+impl Calls {
+    fn called(&self) -> MutexGuard<'_, Vec<Arc<Call>>> {
+        self.called.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Call {
+    /// On any thread. The future goes along, as it may only be dropped by a thread that has the interpreter.
+    fn wake(self: Arc<Self>) {
+        let calls = Arc::clone(&self.calls);
+        let _section = Section::enter();
+        let mut called = calls.called();
+        called.push(self);
+        if called.len() == 1 {
+            // It fails only where nobody listens any more.
+            let _ = (&calls.rope).write_all(&[0]);
+        }
+    }
+}
