@@ -11,9 +11,10 @@ use scupper::Timestamp;
 
 use crate::bell;
 use crate::clock::MonotonicTimer;
-use crate::decider::{Answer, Decider, Denial};
+use crate::decider::Decider;
 use crate::errors::raised;
-use crate::labels::{Label, Labels};
+use crate::kept::{Answer, Denial};
+use crate::labels::Label;
 use crate::millis::{Tick, limit_of, rounded_down};
 use crate::quota::{Numbers, algorithm_of, name_of, numbers_of, quota_of};
 use crate::turn::Granted;
@@ -99,8 +100,8 @@ impl MemoryBucket {
 
     /// A name may be any object, and so one that holds a limiter of this bucket.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let visit_all = |labels: &Labels| labels.iter().try_for_each(|label| visit.call(&label.name));
-        self.decider.with_labels_at_rest(visit_all).unwrap_or(Ok(()))
+        let Some(kept) = self.decider.kept_at_rest() else { return Ok(()) };
+        kept.labels.iter().try_for_each(|label| visit.call(&label.name))
     }
 
     fn __clear__(&self) {
@@ -123,11 +124,11 @@ impl MemoryBucket {
     fn put(&self, name: Py<PyAny>, timestamp_ms: Tick, weight: i64) -> PyResult<Option<(usize, i64)>> {
         match u64::try_from(weight) {
             Ok(0) => {
-                self.decider.forget_denial();
+                self.decider.kept().denial = None;
                 Ok(None)
             }
             Ok(weight) => {
-                let denial = self.decider.put(name, timestamp_ms, weight).map_err(|error| raised(&error))?;
+                let denial = self.decider.put(name, weight, timestamp_ms).map_err(|error| raised(&error))?;
                 Ok(denial.map(|denial| (denial.rate, denial.retry_at_ms)))
             }
             Err(_) => Err(PyValueError::new_err(format!("item's weight is {weight}; it must be >= 0"))),
@@ -142,34 +143,34 @@ impl MemoryBucket {
     /// What the last request was denied for: its weight, the place of the rate and the time to come back, as for `put`. None if it
     /// was admitted.
     fn last_denial(&self) -> Option<DenialNumbers> {
-        self.decider.last_denial().map(denial_to_numbers)
+        self.decider.kept().denial.map(denial_to_numbers)
     }
 
     /// The name, time and weight of the request that took the unit so many before the newest; None where there are not so many.
     fn peek(&self, py: Python<'_>, index: i64) -> Option<Item> {
         let index = u64::try_from(index).ok()?;
-        self.decider.with_labels(|labels| labels.nth_newest(index).map(|label| item(py, label)))
+        self.decider.kept().labels.nth_newest(index).map(|label| item(py, label))
     }
 
     /// Units in the log that were not given up yet; with "gcra" those that are owed now.
     fn count(&self) -> PyResult<u64> {
-        self.decider.count().map_err(|error| raised(&error))
+        self.decider.kept().count().map_err(|error| raised(&error))
     }
 
     /// Units that are owed at this time.
     fn used(&self, timestamp_ms: Tick) -> PyResult<u64> {
-        self.decider.used(timestamp_ms.at).map_err(|error| raised(&error))
+        self.decider.kept().used(timestamp_ms.at).map_err(|error| raised(&error))
     }
 
     /// For each rate, the microsecond in which all that was admitted under "gcra" will have drained; 0 if nothing ever was.
     fn arrivals(&self) -> PyResult<Vec<u64>> {
-        let drained = self.decider.drained_at().map_err(|error| raised(&error))?;
+        let drained = self.decider.kept().reset_at().map_err(|error| raised(&error))?;
         Ok(drained.into_iter().map(Timestamp::as_micros).collect())
     }
 
     /// Name, time and weight of each request in the log, the oldest first.
     fn items(&self, py: Python<'_>) -> Vec<Item> {
-        self.decider.with_labels(|labels| labels.iter().map(|label| item(py, label)).collect())
+        self.decider.kept().labels.iter().map(|label| item(py, label)).collect()
     }
 
     /// Gives up what has left every window by this time; says how many units that were.
@@ -184,7 +185,8 @@ impl MemoryBucket {
 
     /// Holds requests to these rates from now on, those that wait included. What was taken still counts.
     fn set_rates(&self, rates: Vec<Numbers>) -> PyResult<()> {
-        self.decider.set_rates(|algorithm| quota_of(rates, algorithm))?.map_err(|error| raised(&error))
+        let quota = quota_of(rates, self.decider.algorithm())?;
+        self.decider.set_rates(&quota).map_err(|error| raised(&error))
     }
 
     /// Milliseconds on the bucket's own clock, which is that of `time.monotonic`.
@@ -212,12 +214,13 @@ impl MemoryBucket {
 
     /// The bucket as plain objects, for `load`.
     fn dump<'py>(&self, py: Python<'py>) -> Dump<'py> {
-        let quota = self.decider.quota();
-        let (bytes, latest) = self.decider.state();
+        let kept = self.decider.kept();
+        let (quota, (bytes, latest)) = (kept.quota.clone(), kept.state());
+        let labels = kept.labels.iter().map(|label| (item(py, label), label.sequence)).collect();
+        let denial = kept.denial.map(denial_to_numbers);
+        drop(kept);
         let state = (PyBytes::new(py, &bytes), latest);
-        let labels =
-            self.decider.with_labels(|labels| labels.iter().map(|label| (item(py, label), label.sequence)).collect());
-        (name_of(quota.algorithm()), numbers_of(&quota), state, labels, self.last_denial(), self.is_plain())
+        (name_of(quota.algorithm()), numbers_of(&quota), state, labels, denial, self.is_plain())
     }
 
     /// The bucket that `dump` gave, apart from the one that it was.

@@ -13,7 +13,7 @@ use scupper::{Alarm, Result, SystemTimer, Timer, Timestamp};
 #[derive(Clone, Debug)]
 pub(crate) struct MonotonicTimer {
     system: SystemTimer,
-    ahead: Duration,
+    ahead_micros: u64,
 }
 
 impl MonotonicTimer {
@@ -35,12 +35,13 @@ impl MonotonicTimer {
             (after.saturating_sub(before), read.saturating_sub(before))
         };
         let ahead = (0..Self::COMPARISONS).map(|_| compare()).min().unwrap_or_default().1;
-        Self { ahead: Duration::from_micros(u64::try_from(ahead.as_micros()).unwrap_or_default()), system }
+        Self { system, ahead_micros: u64::try_from(ahead.as_micros()).unwrap_or_default() }
     }
 
     /// The time now, known to the compiler.
+    #[inline]
     pub(crate) fn read(&self) -> Timestamp {
-        Timestamp::from_micros(micros(self.system.now().since(Timestamp::ZERO).saturating_sub(self.ahead)))
+        Timestamp::from_micros(self.system.now().as_micros().saturating_sub(self.ahead_micros))
     }
 }
 
@@ -50,16 +51,12 @@ fn monotonic() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
 impl Timer for MonotonicTimer {
     fn now(&self) -> Timestamp {
         self.read()
     }
 
     fn wake_at(&self, at: Timestamp, waker: Waker) -> Result<Alarm> {
-        self.system.wake_at(at + self.ahead, waker)
+        self.system.wake_at(at + Duration::from_micros(self.ahead_micros), waker)
     }
 }

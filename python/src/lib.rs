@@ -18,17 +18,19 @@ mod fork;
 
 mod clock;
 
-mod store;
-
-mod labels;
-
 mod errors;
 
 mod millis;
 
+mod argument;
+
+mod labels;
+
 mod quota;
 
-mod argument;
+mod kept;
+
+mod store;
 
 mod turn;
 

@@ -10,7 +10,7 @@ use pyo3::types::{PyBool, PyDict, PyTuple};
 
 use crate::argument::{Given, Patience, Usual};
 use crate::bucket::MemoryBucket;
-use crate::decider::Answer;
+use crate::kept::Answer;
 
 /// The base of `Limiter`. Bound to a bucket that is plain, it decides here; everything else is left to the methods in Python.
 #[pyclass(subclass, frozen, module = "scupper._scupper")]

@@ -1,6 +1,8 @@
 //! A place in line.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use scupper::{Bucket, Permit, Result, Timestamp};
@@ -21,10 +23,32 @@ impl From<&Permit<'_>> for Granted {
 /// Stands in line from when it is first polled. Dropping it leaves the line, and gives back what was admitted meanwhile.
 pub(crate) type Turn = Pin<Box<dyn Future<Output = Result<Granted>> + Send>>;
 
-pub(crate) fn wait_for(bucket: Bucket, weight: u64, limit: Option<Duration>) -> Turn {
-    Box::pin(async move {
-        let request = bucket.request().weight(weight);
-        let request = if let Some(limit) = limit { request.timeout(limit) } else { request };
-        request.acquire_async().await.map(|permit| Granted::from(&permit))
-    })
+/// How many have a turn that they have not seen come: while there are none, nobody stands in line.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turns(Arc<AtomicUsize>);
+
+struct Counted(Turns);
+
+impl Turns {
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn wait_for(&self, bucket: Bucket, weight: u64, limit: Option<Duration>) -> Turn {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        let counted = Counted(self.clone());
+        Box::pin(async move {
+            let _counted = counted;
+            let request = bucket.request().weight(weight);
+            let request = if let Some(limit) = limit { request.timeout(limit) } else { request };
+            request.acquire_async().await.map(|permit| Granted::from(&permit))
+        })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
