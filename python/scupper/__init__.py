@@ -1,0 +1,56 @@
+"""Rate limiting: exact, first come first served, for threads and for tasks of any event loop."""
+
+from . import limiter_factory
+from ._version import __version__
+from .abstracts import (
+    GCRA,
+    AbstractBucket,
+    Algorithm,
+    BucketAsyncWrapper,
+    BucketFactory,
+    Decision,
+    Duration,
+    FixedWindow,
+    LogAlgorithm,
+    Rate,
+    RateItem,
+    SlidingWindowLog,
+    StateAlgorithm,
+    StateStore,
+    TokenBucket,
+)
+from .buckets import InMemoryBucket, InMemoryStateStore, StateBucket
+from .clocks import AbstractClock, MonotonicAsyncClock, MonotonicClock, WallClock
+from .limiter import Limiter, SingleBucketFactory
+from .utils import id_generator, validate_rate_list
+
+__all__ = [
+    "__version__",
+    "AbstractBucket",
+    "AbstractClock",
+    "Algorithm",
+    "BucketAsyncWrapper",
+    "BucketFactory",
+    "Decision",
+    "Duration",
+    "FixedWindow",
+    "GCRA",
+    "InMemoryBucket",
+    "InMemoryStateStore",
+    "Limiter",
+    "LogAlgorithm",
+    "MonotonicAsyncClock",
+    "MonotonicClock",
+    "Rate",
+    "RateItem",
+    "SingleBucketFactory",
+    "SlidingWindowLog",
+    "StateAlgorithm",
+    "StateBucket",
+    "StateStore",
+    "TokenBucket",
+    "WallClock",
+    "id_generator",
+    "limiter_factory",
+    "validate_rate_list",
+]

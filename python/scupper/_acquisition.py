@@ -1,0 +1,232 @@
+"""One request on the general path, where a user's bucket, factory or clock takes part."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from asyncio import AbstractEventLoop, _get_running_loop
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from ._await import drop, settled
+from ._line import Line, line_of
+from ._locks import give_back, taken
+from ._pause import Detach, Pause
+from ._ticket import Ticket
+from .abstracts.bucket import AbstractBucket
+from .abstracts.rate import RateItem
+
+if TYPE_CHECKING:
+    from .limiter import Limiter
+
+Steps = Generator[Any, Any, bool]
+
+# A bucket that denies and says that there is nothing to wait for is asked again no sooner than this.
+_SHORTEST_REST_SECONDS = 0.001
+
+
+class Late(Exception):
+    """The deadline passed before a lock was free, or before the turn came."""
+
+
+class Acquisition:
+    """Asks ``factory.wrap_item`` and ``factory.get``, then ``bucket.put`` and ``bucket.waiting`` until it is decided.
+
+    The steps are written once, as a generator that yields what has to be slept or awaited. :meth:`run` drives it in a
+    thread, and :meth:`run_async` in an event loop. ``deadline`` is a time of ``time.monotonic()``.
+    """
+
+    def __init__(
+        self, limiter: Limiter, name: str, weight: int, blocking: bool, deadline: Optional[float] = None
+    ) -> None:
+        self._limiter = limiter
+        self._name = name
+        self._weight = weight
+        self._deadline = deadline
+        self._ticket = Ticket(patient=blocking)
+        self._line: Optional[Line] = None
+        self._item: Optional[RateItem] = None
+        self._bucket: Optional[AbstractBucket] = None
+
+    def aimed_at(self, bucket: AbstractBucket, item: RateItem) -> Acquisition:
+        """The same for an item that has its bucket already."""
+        self._bucket, self._item = bucket, item
+        return self
+
+    def run(self) -> Union[bool, Coroutine[Any, Any, bool]]:
+        """The verdict; or, if something gave an awaitable, a coroutine that goes on from there."""
+        steps = self._steps()
+        try:
+            step = next(steps)
+            while isinstance(step, Pause) and not self._waits_for_own_loop():
+                step.ticket.sleep(step.until)
+                step = next(steps)
+            self._step_back()
+            return self._go_on(steps, step)
+        except StopIteration as end:
+            return bool(end.value)
+        except BaseException:
+            steps.close()
+            raise
+
+    async def run_async(self) -> bool:
+        """The verdict, without ever blocking the event loop on a sleep."""
+        self._ticket.loop = asyncio.get_running_loop()
+        return await self._drive(self._steps(), Detach)
+
+    async def _go_on(self, steps: Steps, step: Any) -> bool:
+        self._ticket.loop = asyncio.get_running_loop()
+        if self._line is not None:
+            try:
+                await self._line_up_again(self._line)
+            except BaseException as error:
+                drop(step)
+                steps.close()
+                if isinstance(error, Late):
+                    return False
+                raise
+        return await self._drive(steps, step)
+
+    @staticmethod
+    async def _drive(steps: Steps, step: Any) -> bool:
+        try:
+            while True:
+                try:
+                    if isinstance(step, Pause):
+                        await step.ticket.sleep_async(step.until)
+                        answer = None
+                    else:
+                        answer = None if step is Detach else await step
+                except BaseException as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            return bool(end.value)
+
+    def _steps(self) -> Steps:
+        ticket, limiter = self._ticket, self._limiter
+        try:
+            limiter._enlist(ticket)
+            if self._item is None:
+                self._item = yield from self._wrapped()
+            if self._bucket is None:
+                self._bucket = yield from self._routed(self._item)
+            bucket = self._bucket
+            if bucket.is_async and ticket.loop is None:
+                yield Detach
+            self._line = line_of(bucket)
+            self._line.join(ticket, _get_running_loop())
+            return (yield from self._decided(self._line, bucket, self._item))
+        except Late:
+            return False
+        finally:
+            ticket.gone = True  # first of all, lest a second interrupt leaves it standing
+            if self._line is not None:
+                self._line.leave(ticket)
+            limiter._delist(ticket)
+
+    def _decided(self, line: Line, bucket: AbstractBucket, item: RateItem) -> Steps:
+        ticket, fresh = self._ticket, True
+        while True:
+            if not line.has_turn(ticket):
+                if bucket._never_fits(item) or not (yield from self._turn(line)):
+                    return False
+                fresh = False
+            line.calls(ticket)
+            yield from self._leaked(bucket)
+            if not fresh:
+                item = yield from self._wrapped()
+            if (yield from settled(self._inside(line, bucket.put, item))):
+                return True
+            if not ticket.patient:
+                return False
+            wait = yield from settled(self._inside(line, bucket.waiting, item))
+            if _milliseconds(wait) == -1 or not (yield from self._rested(line, wait)):
+                return False
+            fresh = False
+
+    def _turn(self, line: Line) -> Steps:
+        """Waits for the turn. False if it is refused, or too late."""
+        while not line.has_turn(self._ticket):
+            if line.refuses(self._ticket) or self._is_late():
+                return False
+            times = (self._deadline, line.look_again_at(self._ticket))
+            yield Pause(self._ticket, min((time for time in times if time is not None), default=None))
+            self._limiter._check_open()
+        return True
+
+    def _rested(self, line: Line, wait: int) -> Steps:
+        """Waits for room. False if there is none before the deadline."""
+        now = monotonic()
+        room = now + max(wait, 0) / 1000
+        if self._is_late(room) or self._is_late():
+            return False
+        until = max(room + self._limiter.buffer_ms / 1000, now + _SHORTEST_REST_SECONDS)
+        if self._deadline is not None:
+            until = min(until, self._deadline)
+        line.rests(self._ticket, until)
+        while monotonic() < until:
+            yield Pause(self._ticket, until)
+            self._limiter._check_open()
+        return True
+
+    def _wrapped(self) -> Generator[Any, Any, RateItem]:
+        item = yield from settled(self._locked(self._limiter.bucket_factory.wrap_item, self._name, self._weight))
+        if not isinstance(item, RateItem):
+            raise AssertionError(f"wrap_item must give a RateItem, not {item!r}")
+        return item
+
+    def _routed(self, item: RateItem) -> Generator[Any, Any, AbstractBucket]:
+        bucket = yield from settled(self._locked(self._limiter.bucket_factory.get, item))
+        if not isinstance(bucket, AbstractBucket):
+            raise AssertionError(f"Invalid bucket: item: {item.name}")
+        return bucket
+
+    def _leaked(self, bucket: AbstractBucket) -> Generator[Any, Any, None]:
+        leaker = self._limiter.bucket_factory._leaker
+        if leaker is not None and leaker.is_due(bucket):
+            yield from leaker.leak_one(bucket)
+
+    def _inside(self, line: Line, method: Callable[[RateItem], Any], item: RateItem) -> Any:
+        before = line.enter(threading.get_ident())
+        try:
+            return self._locked(method, item)
+        finally:
+            line.enter(before)
+
+    def _locked(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        held = taken(self._limiter.lock, self._deadline)
+        if held is None:
+            raise Late
+        try:
+            return method(*arguments)
+        finally:
+            give_back(held)
+
+    def _is_late(self, at: Optional[float] = None) -> bool:
+        return self._deadline is not None and (monotonic() if at is None else at) >= self._deadline
+
+    def _waits_for_own_loop(self) -> bool:
+        loop: Optional[AbstractEventLoop] = _get_running_loop()
+        return loop is not None and self._line is not None and self._line.held_by(loop)
+
+    def _step_back(self) -> None:
+        """Leaves the line until the coroutine is awaited: one that never is would hold up everybody."""
+        if self._line is not None:
+            self._line.leave(self._ticket)
+
+    async def _line_up_again(self, line: Line) -> None:
+        ticket = self._ticket
+        ticket.gone = False
+        line.join(ticket, None)
+        if not await self._drive(self._turn(line), Detach):
+            raise Late
+        line.calls(ticket)
+
+
+def _milliseconds(wait: object) -> int:
+    if not isinstance(wait, int):
+        raise AssertionError(f"waiting must give whole milliseconds, or -1 for never; not {wait!r}")
+    return wait

@@ -1,0 +1,81 @@
+"""The one thread of the process that leaks buckets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from time import monotonic
+from typing import TYPE_CHECKING, Optional
+
+from ._fork import begins_anew
+
+if TYPE_CHECKING:
+    from ._leaker import Leaker
+
+logger = logging.getLogger("scupper")
+
+
+class Sweeper:
+    """Has leakers sweep when they are due, in a daemon thread that lives while there is a leaker to serve."""
+
+    def __init__(self) -> None:
+        self._after_fork()
+        begins_anew(self)
+
+    def _after_fork(self) -> None:
+        # The leakers of the parent come again when their buckets are next asked.
+        self._changed = threading.Condition()
+        self._due: dict[int, tuple[weakref.ref[Leaker], float]] = {}
+        self._thread: Optional[threading.Thread] = None
+
+    def serves(self, leaker: Leaker) -> bool:
+        """Whether ``leaker`` was added and not removed."""
+        return id(leaker) in self._due
+
+    def add(self, leaker: Leaker) -> None:
+        """Has ``leaker`` sweep now, and from then on when it says."""
+        with self._changed:
+            self._due[id(leaker)] = (weakref.ref(leaker), monotonic())
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=leaker.name, daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def remove(self, leaker: Leaker) -> None:
+        """Has ``leaker`` sweep no more. A sweep that goes on is not waited for."""
+        if id(leaker) in self._due:
+            with self._changed:
+                self._due.pop(id(leaker), None)
+                self._changed.notify()
+
+    def _run(self) -> None:
+        while (leaker := self._next()) is not None:
+            try:
+                again = leaker.sweep()
+            except Exception:
+                logger.exception("Leaking failed; it is tried again")
+                again = monotonic() + leaker.leak_interval / 1000
+            with self._changed:
+                if id(leaker) in self._due:
+                    self._due[id(leaker)] = (weakref.ref(leaker), again)
+            del leaker
+
+    def _next(self) -> Optional[Leaker]:
+        """Sleeps until a leaker is due. None, and the thread ends, if there is none left."""
+        with self._changed:
+            while self._due:
+                identity, (reference, at) = min(list(self._due.items()), key=lambda entry: entry[1][1])
+                leaker = reference()
+                if leaker is None:
+                    self._due.pop(identity, None)
+                elif at <= monotonic():
+                    return leaker
+                else:
+                    del leaker
+                    self._changed.wait(min(at - monotonic(), threading.TIMEOUT_MAX))
+            self._thread = None
+            return None
+
+
+SWEEPER = Sweeper()

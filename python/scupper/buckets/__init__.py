@@ -1,0 +1,6 @@
+"""The buckets that there are."""
+
+from .in_memory_bucket import InMemoryBucket
+from .state_bucket import InMemoryStateStore, StateBucket
+
+__all__ = ["InMemoryBucket", "InMemoryStateStore", "StateBucket"]

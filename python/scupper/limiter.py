@@ -1,0 +1,248 @@
+"""The limiter: what users ask."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import weakref
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from types import TracebackType
+from typing import Any, List, Optional, Tuple, Type, TypeVar, Union
+
+from ._acquisition import Acquisition
+from ._decorator import limited
+from ._fork import begins_anew
+from ._line import line_of
+from ._locks import LockLike, combined_lock
+from ._scupper import LimiterBase, MemoryBucket
+from ._single import SingleBucketFactory, native_bucket_of
+from ._ticket import Ticket
+from .abstracts.bucket import AbstractBucket, BucketFactory
+from .abstracts.rate import Rate, RateItem
+from .buckets.in_memory_bucket import InMemoryBucket
+
+__all__ = [
+    "DecoratorWrapper",
+    "ItemMapping",
+    "Limiter",
+    "LockLike",
+    "SingleBucketFactory",
+    "combined_lock",
+    "logger",
+]
+
+logger = logging.getLogger(__name__)
+
+ItemMapping = Callable[[Any], Tuple[str, int]]
+DecoratorWrapper = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
+
+Self = TypeVar("Self", bound="Limiter")
+
+# A limiter that replaces one of these, or a factory that is assigned, is asked for every request.
+_DECIDING = ("_try_acquire", "handle_bucket_put", "bucket_factory")
+
+
+class Limiter(LimiterBase):
+    """Lets requests pass as the rates allow: at once, or when their turn has come.
+
+    ``argument`` is a rate or a list of rates (which makes a bucket in memory), a bucket, or a factory that finds the
+    bucket for a name. Threads, and tasks of any event loop, share a limiter; it may be made before there is a loop.
+
+    ``buffer_ms`` is slack for clocks that disagree: where a bucket, factory, clock or algorithm of the user's own takes
+    part, a wait is that many milliseconds longer than the bucket said. Our own buckets wait exactly and do not read it.
+
+    Raises ``AssertionError`` for any other argument, and ``ValueError`` for rates that cannot be enforced.
+    """
+
+    bucket_factory: BucketFactory
+    buffer_ms: int
+    lock: Any
+
+    def __init__(
+        self, argument: Union[BucketFactory, AbstractBucket, Rate, List[Rate]], buffer_ms: int = 50
+    ) -> None:
+        self.buffer_ms = buffer_ms
+        self.bucket_factory = self._init_bucket_factory(argument)
+        self._begin()
+
+    def _init_bucket_factory(self, argument: Any) -> BucketFactory:
+        if isinstance(argument, Rate):
+            argument = [argument]
+        if isinstance(argument, list):
+            if not argument:
+                raise AssertionError("Rates must not be empty")
+            if not isinstance(argument[0], Rate):
+                raise AssertionError("Not valid rates list")
+            logger.info("Initializing default bucket(InMemoryBucket) with rates: %s", argument)
+            argument = InMemoryBucket(argument)
+        if isinstance(argument, AbstractBucket):
+            argument = SingleBucketFactory(argument)
+        if not isinstance(argument, BucketFactory):
+            raise AssertionError("Not a valid bucket/bucket-factory")
+        return argument
+
+    def _begin(self) -> None:
+        self._closed = False
+        self._tickets: set[Ticket] = set()
+        self._after_fork()
+        begins_anew(self)
+        self._bind_if_plain()
+
+    def _after_fork(self) -> None:
+        own = threading.RLock()
+        factory = self.bucket_factory
+        others = factory.bucket.limiter_lock() if type(factory) is SingleBucketFactory else None
+        self.lock = own if others is None else (others, own)
+
+    def buckets(self) -> List[AbstractBucket]:
+        """The buckets that are leaked in the background."""
+        return self.bucket_factory.get_buckets()
+
+    def dispose(self, bucket: Union[int, AbstractBucket]) -> bool:
+        """Leaks ``bucket`` (or the one with that ``id()``) no more. False if it was not leaked."""
+        return self.bucket_factory.dispose(bucket)
+
+    async def try_acquire_async(
+        self, name: str = "pyrate", weight: int = 1, blocking: bool = True, timeout: Union[int, float] = -1
+    ) -> bool:
+        """:meth:`try_acquire` in an event loop: only the task waits, and a task that is cancelled leaves its place."""
+        answer: Union[None, bool, Awaitable[bool]] = self._ask(name, weight, blocking, timeout)
+        if answer is None:
+            answer = self._try_acquire(name, weight, blocking=blocking, timeout=timeout, _force_async=True)
+        return answer if isinstance(answer, bool) else await answer
+
+    def _try_acquire(
+        self,
+        name: str,
+        weight: int,
+        blocking: bool,
+        timeout: Union[int, float] = -1,
+        _force_async: bool = False,
+        _allow_async_result: bool = True,
+    ) -> Union[bool, Awaitable[bool]]:
+        """Where native code does not decide alone: checks the arguments and asks everybody who takes part."""
+        deadline = _deadline(blocking, timeout)
+        self._check_open()
+        if weight < 0:
+            raise AssertionError("item's weight must be >= 0")
+        if weight == 0:
+            return True
+        acquisition = Acquisition(self, name, weight, blocking and timeout != 0, deadline)
+        return acquisition.run_async() if _force_async else acquisition.run()
+
+    def handle_bucket_put(
+        self,
+        bucket: AbstractBucket,
+        item: RateItem,
+        blocking: bool,
+        _force_async: bool = False,
+        deadline: Optional[float] = None,
+    ) -> Union[bool, Awaitable[bool]]:
+        """Puts ``item`` into ``bucket``, waiting for room if ``blocking``, up to a time of ``time.monotonic()``."""
+        self._check_open()
+        acquisition = Acquisition(self, item.name, item.weight, blocking, deadline).aimed_at(bucket, item)
+        return acquisition.run_async() if _force_async else acquisition.run()
+
+    def as_decorator(self, *, name: str = "ratelimiter", weight: int = 1) -> Callable[[Callable[..., Any]], Any]:
+        """Makes a decorator for functions, async or not, of which each call takes ``weight`` units first.
+
+        A call waits for its units as long as it takes. It raises ``RuntimeError`` if they can never be had.
+        """
+
+        def decorate(function: Callable[..., Any]) -> Any:
+            return limited(self, function, name, weight)
+
+        return decorate
+
+    def close(self) -> None:
+        """Closes the buckets of the factory. Whoever waits is woken and raises ``RuntimeError``, as do later calls."""
+        native, self._closed = self._bound, True
+        self._unbind()
+        if native is not None:
+            self._wake_native(native)
+        for ticket in list(self._tickets):
+            ticket.wake()
+        self.bucket_factory.close()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        tb: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in _DECIDING and "_closed" in self.__dict__:
+            self._unbind()
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = ("lock", "_tickets", "_bound")
+        return {name: value for name, value in self.__dict__.items() if name not in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        closed = self._closed
+        self._begin()
+        if closed:
+            self._closed = True
+            self._unbind()
+
+    def _bind_if_plain(self) -> None:
+        native = native_bucket_of(self.bucket_factory) if _is_ours(type(self)) else None
+        self._bound = native
+        if native is not None:
+            self._bind(native)
+            self._sharing()[id(self)] = self
+
+    def _sharing(self) -> weakref.WeakValueDictionary[int, Limiter]:
+        """The limiters that are bound to the same bucket."""
+        assert isinstance(self.bucket_factory, SingleBucketFactory)
+        return line_of(self.bucket_factory.bucket).limiters
+
+    def _unbind(self) -> None:
+        self._bound = None
+        self._bind(None)
+
+    def _wake_native(self, native: MemoryBucket) -> None:
+        others = (other for other in list(self._sharing().values()) if other is not self)
+        if not any(other._bound is native for other in others):
+            native.close()  # else those of another limiter wait there as well, and all of them go on
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("limiter is closed")
+
+    def _enlist(self, ticket: Ticket) -> None:
+        self._tickets.add(ticket)
+        self._check_open()
+
+    def _delist(self, ticket: Ticket) -> None:
+        self._tickets.discard(ticket)
+
+
+
+def _deadline(blocking: bool, timeout: Union[int, float]) -> Optional[float]:
+    """When to give up, by ``time.monotonic()``; None for never."""
+    if math.isnan(timeout) or (timeout < 0 and timeout != -1):
+        raise ValueError("timeout must be -1 or >= 0")
+    if timeout == -1:
+        return None
+    if not blocking:
+        raise RuntimeError("Can't set timeout with non-blocking")
+    if timeout > threading.TIMEOUT_MAX:
+        raise OverflowError(f"timeout is too large; at most {threading.TIMEOUT_MAX} seconds")
+    return monotonic() + timeout
+
+
+def _is_ours(cls: type) -> bool:
+    return all(getattr(cls, name, None) is kept for name, kept in _AS_MADE.items())
+
+
+_AS_MADE = {name: getattr(Limiter, name, None) for name in _DECIDING}
