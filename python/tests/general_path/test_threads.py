@@ -1,0 +1,171 @@
+"""Threads before a bucket of the user's own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from time import monotonic
+
+import pytest
+from buckets import Gate, in_line, thread, until
+from scupper import Limiter
+
+
+def test_waiting_threads_are_served_in_the_order_in_which_they_came() -> None:
+    bucket = Gate()
+    limiter = Limiter(bucket, buffer_ms=0)
+    waiters = []
+    for number in range(8):
+        waiters.append(thread(limiter.try_acquire, number))
+        until(lambda: in_line(bucket) == len(waiters))
+    bucket.room = 8
+    for waiter in waiters:
+        waiter.join(10)
+    assert bucket.admitted == list(range(8))
+    assert in_line(bucket) == 0
+
+
+def test_a_busy_bucket_denies_nobody_who_does_not_wait() -> None:
+    bucket = Gate(room=1000, hold_seconds=0.001)
+    limiter = Limiter(bucket)
+    answers: list[object] = []
+
+    def ask() -> None:
+        for _ in range(25):
+            answers.append(limiter.try_acquire("x", blocking=False))
+
+    for asking in [thread(ask) for _ in range(4)]:
+        asking.join(30)
+    assert answers == [True] * 100
+    assert bucket.most_inside == 1
+
+
+def test_who_does_not_wait_is_refused_behind_one_who_waits_for_room() -> None:
+    bucket = Gate(room=1, wait_ms=60_000)
+    limiter = Limiter(bucket)
+    thread(lambda: limiter.try_acquire("heavy", weight=2))
+    until(lambda: in_line(bucket) == 1 and bucket.puts == ["heavy"])
+    began = monotonic()
+    assert limiter.try_acquire("light", blocking=False) is False
+    assert limiter.try_acquire("light", timeout=0) is False
+    assert monotonic() - began < 5
+    assert bucket.puts == ["heavy"]
+    limiter.close()
+
+
+def test_a_time_limit_that_cannot_be_kept_ends_at_once() -> None:
+    limiter = Limiter(Gate(wait_ms=60_000))
+    began = monotonic()
+    assert limiter.try_acquire("x", timeout=30) is False
+    assert monotonic() - began < 10
+
+
+def test_a_time_limit_ends_a_wait_for_the_turn_and_leaves_no_place() -> None:
+    bucket = Gate(wait_ms=60_000)
+    limiter = Limiter(bucket)
+    head = thread(limiter.try_acquire, "head")
+    until(lambda: bucket.puts == ["head"])
+    assert limiter.try_acquire("late", timeout=0.05) is False
+    assert in_line(bucket) == 1
+    limiter.close()
+    head.join(10)
+
+
+def test_an_exception_of_put_leaves_nothing_locked_and_wakes_the_next() -> None:
+    bucket = Gate()
+    limiter = Limiter(bucket, buffer_ms=0)
+    head = thread(limiter.try_acquire, "first")
+    until(lambda: in_line(bucket) == 1)
+    second = thread(limiter.try_acquire, "second")
+    until(lambda: in_line(bucket) == 2)
+    bucket.error = ZeroDivisionError()
+    head.join(10)
+    second.join(10)
+    assert isinstance(head.error, ZeroDivisionError)
+    assert isinstance(second.error, ZeroDivisionError)
+    assert in_line(bucket) == 0
+    bucket.error, bucket.room = None, 5
+    assert limiter.try_acquire("third", blocking=False) is True
+
+
+def test_close_wakes_all_who_wait_and_ends_all_later_calls() -> None:
+    bucket = Gate(wait_ms=60_000)
+    limiter = Limiter(bucket)
+    waiters = [thread(limiter.try_acquire, "x") for _ in range(3)]
+    until(lambda: in_line(bucket) == 3)
+    limiter.close()
+    for waiter in waiters:
+        waiter.join(10)
+    assert [str(waiter.error) for waiter in waiters] == ["limiter is closed"] * 3
+    with pytest.raises(RuntimeError, match="limiter is closed"):
+        limiter.try_acquire("x", blocking=False)
+    assert in_line(bucket) == 0
+    limiter.close()
+
+
+def test_an_interrupt_ends_the_wait_of_the_main_thread_and_leaves_no_place() -> None:
+    bucket = Gate(wait_ms=60_000)
+    limiter = Limiter(bucket)
+
+    def interrupt() -> None:
+        until(lambda: in_line(bucket) == 1 and bucket.puts == ["x"])
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    interrupter = thread(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        limiter.try_acquire("x")
+    interrupter.join(10)
+    assert in_line(bucket) == 0
+
+
+def test_a_put_that_asks_the_same_limiter_does_not_wait_for_itself() -> None:
+    class Nested(Gate):
+        def put(self, item: object) -> bool:  # type: ignore[override]
+            if self.room == 2:
+                self.room = 1
+                assert limiter.try_acquire("inner") is True
+            return True
+
+    limiter = Limiter(Nested(room=2))
+    asking = thread(limiter.try_acquire, "outer")
+    asking.join(10)
+    assert not asking.is_alive()
+
+
+def test_a_lock_that_is_never_free_is_waited_for_until_the_time_limit() -> None:
+    limiter = Limiter(Gate(room=1))
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with limiter.lock:
+            held.set()
+            done.wait(10)
+
+    holder = thread(hold)
+    assert held.wait(10)
+    assert limiter.try_acquire("x", timeout=0.05) is False
+    done.set()
+    holder.join(10)
+    assert limiter.try_acquire("x", timeout=5) is True
+
+
+def test_a_bucket_that_says_never_is_not_asked_again() -> None:
+    bucket = Gate(wait_ms=-1)
+    assert Limiter(bucket).try_acquire("x") is False
+    assert bucket.puts == ["x"]
+
+
+def test_the_time_is_asked_again_after_a_wait() -> None:
+    bucket = Gate(wait_ms=20)
+    seen: list[int] = []
+    put = bucket.put
+
+    def watched(item: object) -> bool:
+        seen.append(item.timestamp)  # type: ignore[attr-defined]
+        bucket.room = len(seen) - 1
+        return put(item)  # type: ignore[arg-type]
+
+    bucket.put = watched  # type: ignore[method-assign]
+    assert Limiter(bucket, buffer_ms=0).try_acquire("x") is True
+    assert len(seen) == 2
+    assert seen[1] >= seen[0] + 20
