@@ -44,7 +44,8 @@ class Acquisition:
         self._name = name
         self._weight = weight
         self._deadline = deadline
-        self._ticket = Ticket(patient=blocking)
+        self._ticket = Ticket(patient=blocking and not self._is_late())
+        self._is_in_loop = False
         self._line: Optional[Line] = None
         self._item: Optional[RateItem] = None
         self._bucket: Optional[AbstractBucket] = None
@@ -72,10 +73,12 @@ class Acquisition:
 
     async def run_async(self) -> bool:
         """The verdict, without ever blocking the event loop on a sleep."""
-        self._ticket.loop = asyncio.get_running_loop()
+        self._is_in_loop = True
+        self._ticket.loop = _get_running_loop()  # there is none where nobody has to wait
         return await self._drive(self._steps(), Detach)
 
     async def _go_on(self, steps: Steps, step: Any) -> bool:
+        self._is_in_loop = True
         self._ticket.loop = asyncio.get_running_loop()
         if self._line is not None:
             try:
@@ -114,7 +117,7 @@ class Acquisition:
             if self._bucket is None:
                 self._bucket = yield from self._routed(self._item)
             bucket = self._bucket
-            if bucket.is_async and ticket.loop is None:
+            if bucket.is_async and not self._is_in_loop:
                 yield Detach
             self._line = line_of(bucket)
             self._line.join(ticket, _get_running_loop())
@@ -186,8 +189,8 @@ class Acquisition:
 
     def _leaked(self, bucket: AbstractBucket) -> Generator[Any, Any, None]:
         leaker = self._limiter.bucket_factory._leaker
-        if leaker is not None and leaker.is_due(bucket):
-            yield from leaker.leak_one(bucket)
+        if leaker is not None and leaker._is_due(bucket):
+            yield from leaker._leak_one(bucket)
 
     def _inside(self, line: Line, method: Callable[[RateItem], Any], item: RateItem) -> Any:
         before = line.enter(threading.get_ident())

@@ -6,7 +6,7 @@ import inspect
 import logging
 from collections.abc import Generator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from ._await import awaitable, drop, settled
 from ._sweeper import SWEEPER
@@ -47,7 +47,7 @@ class Leaker:
         kinds = (self.sync_buckets, self.async_buckets)
         return any([kind.pop(bucket_id, None) is not None for kind in kinds])
 
-    def buckets(self) -> list[AbstractBucket]:
+    def _buckets(self) -> list[AbstractBucket]:
         """All buckets that are leaked."""
         return [*self.sync_buckets.values(), *self.async_buckets.values()]
 
@@ -67,7 +67,7 @@ class Leaker:
         self._next.clear()
         SWEEPER.remove(self)
 
-    def is_due(self, bucket: AbstractBucket) -> bool:
+    def _is_due(self, bucket: AbstractBucket) -> bool:
         """Whether a request should leak ``bucket``, which the thread cannot; at most once in an interval."""
         if id(bucket) not in self.async_buckets:
             if self.sync_buckets and not self.is_alive():
@@ -75,7 +75,7 @@ class Leaker:
             return False
         return self._take(id(bucket), monotonic())
 
-    def leak_one(self, bucket: AbstractBucket) -> Generator[Any, Any, None]:
+    def _leak_one(self, bucket: AbstractBucket) -> Generator[Any, Any, None]:
         """Leaks ``bucket``, yielding what must be awaited."""
         try:
             now = yield from settled(bucket.now())
@@ -83,11 +83,11 @@ class Leaker:
         except Exception:
             logger.warning("Bucket %r failed to leak; it is tried again", bucket, exc_info=True)
 
-    def sweep(self) -> float:
+    def _sweep(self) -> float:
         """Leaks the plain buckets that are due, and says when (``time.monotonic()``) the next is."""
         for bucket in list(self.sync_buckets.values()):
             if not bucket._bounds_itself() and self._take(id(bucket), monotonic()):
-                for given in self.leak_one(bucket):
+                for given in self._leak_one(bucket):
                     drop(given)  # not a plain bucket, whatever it said
                     break
         return monotonic() + self.leak_interval / 1000

@@ -28,7 +28,7 @@ class SingleBucketFactory(BucketFactory):
     async def _wrap_later(self, name: str, now: Any, weight: int) -> RateItem:
         return RateItem(name, await now, weight)
 
-    def get(self, item: RateItem) -> Any:
+    def get(self, _: RateItem) -> Any:
         return self.bucket
 
     def owned_buckets(self) -> List[AbstractBucket]:

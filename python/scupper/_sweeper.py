@@ -52,7 +52,7 @@ class Sweeper:
     def _run(self) -> None:
         while (leaker := self._next()) is not None:
             try:
-                again = leaker.sweep()
+                again = leaker._sweep()
             except Exception:
                 logger.exception("Leaking failed; it is tried again")
                 again = monotonic() + leaker.leak_interval / 1000

@@ -8,12 +8,13 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from types import TracebackType
-from typing import Any, List, Optional, Tuple, Type, TypeVar, Union
+from types import MethodType, TracebackType
+from typing import Any, List, Optional, Tuple, Type, TypeVar, Union, cast
 
 from ._acquisition import Acquisition
 from ._decorator import limited
 from ._fork import begins_anew
+from ._home import known_by
 from ._line import line_of
 from ._locks import LockLike, combined_lock
 from ._scupper import LimiterBase, MemoryBucket
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 ItemMapping = Callable[[Any], Tuple[str, int]]
 DecoratorWrapper = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
 
-Self = TypeVar("Self", bound="Limiter")
+_Self = TypeVar("_Self", bound="Limiter")
 
 # A limiter that replaces one of these, or a factory that is assigned, is asked for every request.
 _DECIDING = ("_try_acquire", "handle_bucket_put", "bucket_factory")
@@ -125,11 +126,11 @@ class Limiter(LimiterBase):
         """Where native code does not decide alone: checks the arguments and asks everybody who takes part."""
         deadline = _deadline(blocking, timeout)
         self._check_open()
-        if weight < 0:
+        if not weight >= 0:
             raise AssertionError("item's weight must be >= 0")
         if weight == 0:
             return True
-        acquisition = Acquisition(self, name, weight, blocking and timeout != 0, deadline)
+        acquisition = Acquisition(self, name, weight, blocking, deadline)
         return acquisition.run_async() if _force_async else acquisition.run()
 
     def handle_bucket_put(
@@ -166,7 +167,7 @@ class Limiter(LimiterBase):
             ticket.wake()
         self.bucket_factory.close()
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(
@@ -182,8 +183,11 @@ class Limiter(LimiterBase):
         if name in _DECIDING and "_closed" in self.__dict__:
             self._unbind()
 
+    def __reduce__(self) -> Any:
+        return (_empty, (type(self),), self.__getstate__())
+
     def __getstate__(self) -> dict[str, Any]:
-        own = ("lock", "_tickets", "_bound")
+        own = ("lock", "_tickets", "_bound", "try_acquire")
         return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -197,9 +201,10 @@ class Limiter(LimiterBase):
     def _bind_if_plain(self) -> None:
         native = native_bucket_of(self.bucket_factory) if _is_ours(type(self)) else None
         self._bound = native
-        if native is not None:
-            self._bind(native)
-            self._sharing()[id(self)] = self
+        if native is None:
+            return self._unbind()
+        self._bind(native)
+        self._sharing()[id(self)] = self
 
     def _sharing(self) -> weakref.WeakValueDictionary[int, Limiter]:
         """The limiters that are bound to the same bucket."""
@@ -207,8 +212,11 @@ class Limiter(LimiterBase):
         return line_of(self.bucket_factory.bucket).limiters
 
     def _unbind(self) -> None:
+        """Has every request come through Python from now on."""
         self._bound = None
         self._bind(None)
+        if type(self).try_acquire is LimiterBase.try_acquire:
+            self.__dict__["try_acquire"] = MethodType(_try_acquire_in_python, self)
 
     def _wake_native(self, native: MemoryBucket) -> None:
         others = (other for other in list(self._sharing().values()) if other is not self)
@@ -230,7 +238,7 @@ class Limiter(LimiterBase):
 
 def _deadline(blocking: bool, timeout: Union[int, float]) -> Optional[float]:
     """When to give up, by ``time.monotonic()``; None for never."""
-    if math.isnan(timeout) or (timeout < 0 and timeout != -1):
+    if (timeout < 0 and timeout != -1) or math.isnan(timeout):
         raise ValueError("timeout must be -1 or >= 0")
     if timeout == -1:
         return None
@@ -241,8 +249,27 @@ def _deadline(blocking: bool, timeout: Union[int, float]) -> Optional[float]:
     return monotonic() + timeout
 
 
+def _empty(cls: Type[Limiter]) -> Limiter:
+    return cast(Limiter, cls.__new__(cls))
+
+
+def _try_acquire_in_python(
+    self: Limiter, name: str = "pyrate", weight: int = 1, blocking: bool = True, timeout: Union[int, float] = -1
+) -> Union[bool, Awaitable[bool]]:
+    """What stands for ``try_acquire`` in a limiter that native code does not serve.
+
+    A daemon thread that ends with the interpreter while it runs Python code must not have native code above it.
+    """
+    of_class = type(self).try_acquire
+    if of_class is not LimiterBase.try_acquire:  # it was replaced since
+        return of_class(self, name, weight, blocking, timeout)
+    return self._try_acquire(name=name, weight=weight, timeout=timeout, blocking=blocking)
+
+
 def _is_ours(cls: type) -> bool:
     return all(getattr(cls, name, None) is kept for name, kept in _AS_MADE.items())
 
 
 _AS_MADE = {name: getattr(Limiter, name, None) for name in _DECIDING}
+
+known_by(__name__, LockLike, SingleBucketFactory, combined_lock)

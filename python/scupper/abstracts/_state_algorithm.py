@@ -71,7 +71,7 @@ class GCRA(StateAlgorithm):
             after.append(_plain(then))
         if failing is None:
             return tuple(after), ADMITTED
-        fits = all(weight <= self.max_weight(rate) for rate in rates)
+        fits = all(weight <= rate.burst for rate in rates)
         return state, Decision(failing, math.ceil(wait / 1000) if fits else None)
 
     def decode(self, values: Sequence[str]) -> State:

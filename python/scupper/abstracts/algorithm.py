@@ -1,5 +1,6 @@
 """The algorithms, and what they answer."""
 
+from .._home import known_by
 from ._base_algorithm import Algorithm
 from ._decision import ADMITTED, Decision
 from ._log_algorithm import FixedWindow, LogAlgorithm, SlidingWindowLog
@@ -17,3 +18,15 @@ __all__ = [
     "StateAlgorithm",
     "TokenBucket",
 ]
+
+known_by(
+    __name__,
+    Algorithm,
+    Decision,
+    FixedWindow,
+    GCRA,
+    LogAlgorithm,
+    SlidingWindowLog,
+    StateAlgorithm,
+    TokenBucket,
+)

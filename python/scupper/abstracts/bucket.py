@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import Any, List, Optional, Tuple, Type, TypeVar, Union
 
 from .._await import awaitable
+from .._home import known_by
 from .._leaker import Leaker
 from .._scupper import MemoryBucket
 from ..clocks import AbstractClock, MonotonicClock
 from ._decision import Decision
-from ._log_algorithm import SlidingWindowLog
+from ._log_algorithm import LogAlgorithm, SlidingWindowLog
 from ._rate_list import enforce_rate_list
 from .algorithm import Algorithm
 from .rate import Rate, RateItem
@@ -22,7 +23,7 @@ __all__ = ["AbstractBucket", "BucketFactory", "Leaker", "logger"]
 
 logger = logging.getLogger("scupper")
 
-Self = TypeVar("Self", bound="AbstractBucket")
+_Self = TypeVar("_Self", bound="AbstractBucket")
 
 
 class AbstractBucket(ABC):
@@ -93,7 +94,10 @@ class AbstractBucket(ABC):
         recorded = self._recorded_wait(item)
         if recorded is not None:
             return recorded
-        blocking = self.peek(rate.limit - item.weight)
+        if not isinstance(self._algorithm, LogAlgorithm):
+            raise TypeError(f"a bucket whose algorithm is no LogAlgorithm must implement waiting: {self!r}")
+        offset = self._algorithm.blocking_offset(rate, item.weight)
+        blocking = None if offset is None else self.peek(offset)
         if awaitable(blocking):
             return self._waiting_for_peek(rate, item, blocking)
         return self._wait_behind(rate, item, blocking)
@@ -141,7 +145,7 @@ class AbstractBucket(ABC):
     def close(self) -> None:
         """Gives back what the bucket holds. Nothing, unless a bucket says otherwise."""
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(
@@ -219,7 +223,7 @@ class BucketFactory(ABC):
 
     def get_buckets(self) -> List[AbstractBucket]:
         """The buckets that are leaked."""
-        return [] if self._leaker is None else self._leaker.buckets()
+        return [] if self._leaker is None else self._leaker._buckets()
 
     def owned_buckets(self) -> List[AbstractBucket]:
         """The buckets that :meth:`close` closes."""
@@ -263,3 +267,6 @@ class BucketFactory(ABC):
         self.__dict__.update(state)
         for bucket in leaked:
             self.schedule_leak(bucket)
+
+
+known_by(__name__, Leaker)

@@ -10,8 +10,8 @@ from typing import Any, Optional, Union
 class Duration(Enum):
     """A span of time by name. Values are whole milliseconds.
 
-    Members multiply and add with numbers and with each other, and give plain numbers: ``Duration.MINUTE * 2`` is
-    ``120000``.
+    Members multiply and add with numbers and with each other, and give whole numbers: ``Duration.MINUTE * 2`` is
+    ``120000``. They equal the number that they stand for.
     """
 
     SECOND = 1000
@@ -20,13 +20,13 @@ class Duration(Enum):
     DAY = 24 * 60 * 60 * 1000
     WEEK = 7 * 24 * 60 * 60 * 1000
 
-    def __mul__(self, factor: Any) -> Any:
-        return self.value * _number(factor)
+    def __mul__(self, factor: Any) -> int:
+        return int(self.value * _number(factor))
 
     __rmul__ = __mul__
 
-    def __add__(self, other: Any) -> Any:
-        return self.value + _number(other)
+    def __add__(self, other: Any) -> int:
+        return int(self.value + _number(other))
 
     __radd__ = __add__
 
@@ -137,7 +137,7 @@ class Rate:
 
 
 def _limit(limit: int) -> int:
-    if not limit or limit < 0:
+    if not limit or not limit >= 1:
         raise AssertionError(f"Rate's limit must be >= 1, not {limit!r}")
     return limit
 
@@ -150,7 +150,7 @@ def _interval(interval: Union[int, Duration]) -> int:
 
 
 def _burst(burst: int) -> int:
-    if burst < 1:
+    if not burst >= 1:
         raise AssertionError("Rate's burst must be >= 1")
     return burst
 

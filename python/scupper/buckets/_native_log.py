@@ -9,7 +9,7 @@ from ..abstracts._base_algorithm import Algorithm
 from ..abstracts._decision import ADMITTED, Decision
 from ..abstracts._log_algorithm import FixedWindow, SlidingWindowLog
 from ..abstracts.rate import Rate, RateItem
-from ._watched import numbers
+from ._watched import numbers, units
 
 # Of these types exactly: one derived from them may decide otherwise.
 _NATIVE_NAMES: dict[type[Algorithm], str] = {SlidingWindowLog: "sliding_window_log", FixedWindow: "fixed_window"}
@@ -27,7 +27,7 @@ class NativeLog:
         self.bucket = MemoryBucket(numbers(rates), _NATIVE_NAMES[type(algorithm)])
 
     def put(self, rates: List[Rate], item: RateItem) -> Decision:
-        denial = self.bucket.put(item.name, item.timestamp, item.weight)
+        denial = self.bucket.put(item.name, item.timestamp, units(item.weight))
         if denial is None:
             return ADMITTED
         index, retry_at = denial

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import List, Optional
+from collections.abc import Callable, Sequence
+from typing import List, Optional, Union, overload
 
 from ..abstracts._decision import ADMITTED, Decision
-from ..abstracts._log_algorithm import LogAlgorithm
+from ..abstracts._log_algorithm import FixedWindow, LogAlgorithm, SlidingWindowLog
 from ..abstracts.rate import Rate, RateItem
+
+
+# These look at nothing but the counts and the limits.
+_OUR_ADMITS = (SlidingWindowLog.admit, FixedWindow.admit)
 
 
 class PythonLog:
@@ -15,6 +20,7 @@ class PythonLog:
 
     def __init__(self, algorithm: LogAlgorithm) -> None:
         self._algorithm = algorithm
+        self._limits_alone = type(algorithm).admit in _OUR_ADMITS and type(algorithm).decide is LogAlgorithm.decide
         self._ticks: List[int] = []
         self._items: List[RateItem] = []
 
@@ -58,10 +64,37 @@ class PythonLog:
         self._ticks = [item.timestamp for item in self._items]
 
     def _decide(self, rates: List[Rate], item: RateItem) -> Decision:
-        starts = (self._algorithm.window_start(rate, item.timestamp) for rate in rates)
-        counts = [len(self._ticks) - bisect_left(self._ticks, start) for start in starts]
+        counts = _Counts(rates, lambda rate: self._count(rate, item))
         return self._algorithm.decide(rates, counts, item.weight, item.timestamp, self._tick)
+
+    def _count(self, rate: Rate, item: RateItem) -> int:
+        held = len(self._ticks)
+        if self._limits_alone and held + item.weight < rate.limit:
+            return held  # there is room, wherever the window starts
+        return held - bisect_left(self._ticks, self._algorithm.window_start(rate, item.timestamp))
 
     def _tick(self, offset: int) -> Optional[int]:
         item = self.peek(offset)
         return None if item is None else item.timestamp
+
+
+class _Counts(Sequence[int]):
+    """The units in the window of each rate, counted when they are asked for: few ask beyond the first misfit."""
+
+    def __init__(self, rates: List[Rate], count: Callable[[Rate], int]) -> None:
+        self._rates = rates
+        self._count = count
+
+    def __len__(self) -> int:
+        return len(self._rates)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> List[int]: ...
+
+    def __getitem__(self, index: Union[int, slice]) -> Union[int, List[int]]:
+        if isinstance(index, slice):
+            return [self._count(rate) for rate in self._rates[index]]
+        return self._count(self._rates[index])

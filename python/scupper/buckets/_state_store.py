@@ -10,7 +10,7 @@ from .._scupper import MemoryBucket
 from ..abstracts.algorithm import GCRA, Decision, State, StateAlgorithm, TokenBucket
 from ..abstracts.rate import Rate
 from ..abstracts.store import StateStore
-from ._watched import numbers
+from ._watched import numbers, units
 
 _NATIVE = (GCRA, TokenBucket)  # of these types exactly: one derived from them may decide otherwise
 
@@ -34,7 +34,7 @@ class InMemoryStateStore(StateStore):
     def check(self, algorithm: StateAlgorithm, rates: List[Rate], now: int, weight: int) -> Decision:
         native = self._native_for(algorithm, rates)
         if native is not None:
-            denial = native.put(None, now, weight)
+            denial = native.put(None, now, units(weight))
             return _decision(rates, now, denial)
         with self._lock:
             state = algorithm.initial(rates) if self._state is None else self._state

@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, List, Optional, Tuple
 
+from .._line import line_of
 from .._scupper import MemoryBucket
 from ..abstracts.bucket import AbstractBucket
 from ..abstracts.rate import Rate
 from ._as_made import WATCHED
+
+_COUNTLESS = 2**62
 
 # Assigned by our own code as well; native code is told of them.
 _TOLD = frozenset(("rates", "failing_rate"))
@@ -17,6 +20,11 @@ _TOLD = frozenset(("rates", "failing_rate"))
 def numbers(rates: List[Rate]) -> list[tuple[int, int, int]]:
     """The rates as native code takes them. Part of a unit never passes, so that part of a limit changes nothing."""
     return [(int(rate.limit), rate.interval, int(rate.burst)) for rate in rates]
+
+
+def units(weight: int) -> int:
+    """The weight as native code takes it. So many units as it cannot count never pass."""
+    return weight if weight < _COUNTLESS else _COUNTLESS
 
 
 class WatchedBucket(AbstractBucket):
@@ -84,6 +92,8 @@ class WatchedBucket(AbstractBucket):
         if native is not None:
             self._failing_rate, self._kept_wait = self.failing_rate, self._last_wait
             native.is_plain = False
+            for limiter in list(line_of(self).limiters.values()):
+                limiter._unbind()
 
     def _bounds_itself(self) -> bool:
         return self._handle() is not None

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import Any, List, Optional, Union
 
 from .._await import awaitable
+from .._home import known_by
 from .._scupper import MemoryBucket
 from ..abstracts.algorithm import GCRA, Decision, State, StateAlgorithm
 from ..abstracts.rate import Rate, RateItem
@@ -92,6 +93,9 @@ class StateBucket(WatchedBucket):
 
     def count(self) -> Union[int, Awaitable[int]]:
         """Units that are still owed; part of one counts as one."""
+        native = self._native_bucket()
+        if native is not None:
+            return native.count()  # its clock is finer than milliseconds
         now = self.now()
         state = self.store.read(self.algorithm, self._rates)
         if awaitable(now) or awaitable(state):
@@ -133,3 +137,5 @@ class StateBucket(WatchedBucket):
 
 
 _AS_MADE = AsMade(StateBucket)
+
+known_by(__name__, InMemoryStateStore)
