@@ -1,0 +1,126 @@
+"""Leaking in the background: one thread for all, and a request in passing for what must be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import threading
+import weakref
+
+import pytest
+from buckets import AsyncGate, Gate, until
+from scupper import InMemoryBucket, Limiter, Rate, SingleBucketFactory, StateBucket
+
+
+class Leaking(Gate):
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__(room=1000)
+        self.leaks: list[int | None] = []
+        self.leak_error = error
+
+    def leak(self, current_timestamp: int | None = None) -> int:
+        self.leaks.append(current_timestamp)
+        if self.leak_error is not None:
+            raise self.leak_error
+        return 0
+
+
+def sweepers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "Scupper's Leaker"]
+
+
+def test_a_bucket_is_leaked_at_once_and_then_at_each_interval() -> None:
+    bucket = Leaking()
+    factory = SingleBucketFactory(bucket, schedule_leak=False)
+    factory.leak_interval = 10
+    factory.schedule_leak(bucket)
+    until(lambda: len(bucket.leaks) >= 3)
+    assert all(isinstance(tick, int) for tick in bucket.leaks)
+    factory.close()
+
+
+def test_many_limiters_share_one_thread_which_ends_with_the_last() -> None:
+    limiters = [Limiter(Leaking()) for _ in range(20)]
+    assert len(sweepers()) == 1
+    for limiter in limiters:
+        limiter.close()
+    until(lambda: not sweepers())
+
+
+def test_a_limiter_that_nobody_holds_is_leaked_no_more() -> None:
+    limiter = Limiter(Leaking())
+    bucket = weakref.ref(limiter.bucket_factory.bucket)  # type: ignore[attr-defined]
+    until(lambda: bucket().leaks)
+    del limiter
+    gc.collect()
+    until(lambda: bucket() is None and not sweepers())
+
+
+def test_our_own_buckets_need_no_thread() -> None:
+    limiters = [Limiter(Rate(1, 1000)), Limiter(StateBucket([Rate(1, 1000)]))]
+    assert not sweepers()
+    assert all(len(limiter.buckets()) == 1 for limiter in limiters)
+
+
+def test_a_bucket_that_fails_to_leak_is_logged_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    failing, sound = Leaking(ZeroDivisionError()), Leaking()
+    factory = SingleBucketFactory(failing, schedule_leak=False)
+    factory.leak_interval = 10
+    with caplog.at_level(logging.WARNING, "scupper"):
+        factory.schedule_leak(failing)
+        factory.schedule_leak(sound)
+        until(lambda: len(sound.leaks) >= 2 and len(failing.leaks) >= 2)
+    factory.close()
+    assert "failed to leak" in caplog.text
+
+
+def test_a_bucket_to_await_is_leaked_by_a_request_once_in_an_interval() -> None:
+    class AsyncLeaking(AsyncGate):
+        leaks = 0
+
+        async def leak(self, current_timestamp: int | None = None) -> int:  # type: ignore[override]
+            self.leaks += 1
+            return 0
+
+    bucket = AsyncLeaking(room=10)
+    limiter = Limiter(bucket)
+
+    async def main() -> None:
+        for _ in range(5):
+            assert await limiter.try_acquire_async("x", blocking=False)
+
+    asyncio.run(main())
+    assert bucket.leaks == 1
+    assert not sweepers()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_process_leaks_again_from_its_first_request_on() -> None:
+    limiter = Limiter(Leaking())
+    limiter.bucket_factory.leak_interval = 10
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            bucket = limiter.bucket_factory.bucket  # type: ignore[attr-defined]
+            assert not sweepers()
+            assert limiter.try_acquire("x", blocking=False)
+            before = len(bucket.leaks)
+            until(lambda: len(bucket.leaks) > before)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    limiter.close()
+
+
+def test_an_unpickled_limiter_knows_its_buckets() -> None:
+    import pickle
+
+    limiter = pickle.loads(pickle.dumps(Limiter(InMemoryBucket([Rate(1, 1000)]))))
+    assert len(limiter.buckets()) == 1
+    assert limiter.dispose(limiter.buckets()[0]) is True
+    assert limiter.buckets() == []

@@ -1,0 +1,236 @@
+"""Our buckets when something of theirs is replaced, and limiters over them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any, List, Sequence
+
+import pytest
+from buckets import Gate, in_line, thread, until
+from scupper import (
+    GCRA,
+    AbstractClock,
+    Decision,
+    InMemoryBucket,
+    InMemoryStateStore,
+    Limiter,
+    Rate,
+    RateItem,
+    SingleBucketFactory,
+    SlidingWindowLog,
+    StateBucket,
+    TokenBucket,
+)
+
+
+class Hand(AbstractClock):
+    def __init__(self, time: int = 0) -> None:
+        self.time = time
+
+    def now(self) -> int:
+        return self.time
+
+
+class Half(SlidingWindowLog):
+    """Lets half of the limit pass."""
+
+    def admit(self, rates: List[Rate], counts: Sequence[int], weight: int) -> Decision:
+        for rate, count in zip(rates, counts):
+            if count + weight > rate.limit // 2:
+                return Decision(rate)
+        return Decision()
+
+
+def native(limiter: Limiter) -> bool:
+    """Whether native code alone decides."""
+    return limiter._bound is not None and limiter._bound.is_plain
+
+
+@pytest.mark.parametrize("make", [lambda: Rate(1, 1000), lambda: InMemoryBucket([Rate(1, 1000)]), lambda: StateBucket([Rate(1, 1000)])])
+def test_native_code_decides_while_nothing_is_replaced(make: Any) -> None:
+    limiter = Limiter(make())
+    assert native(limiter)
+    assert limiter.try_acquire("x", blocking=False) is True
+    assert limiter.try_acquire("x", blocking=False) is False
+
+
+@pytest.mark.parametrize("name", ["put", "now", "waiting", "_clock", "_algorithm", "_record", "is_async"])
+def test_an_assignment_ends_that(name: str) -> None:
+    bucket = InMemoryBucket([Rate(1, 1000)])
+    limiter = Limiter(bucket)
+    setattr(bucket, name, getattr(bucket, name))
+    assert not native(limiter)
+    assert limiter.try_acquire("x", blocking=False) is True
+    assert limiter.try_acquire("x", blocking=False) is False
+
+
+def test_what_was_counted_stays_when_a_clock_is_assigned() -> None:
+    bucket = InMemoryBucket([Rate(2, 60_000)])
+    limiter = Limiter(bucket)
+    assert limiter.try_acquire("x", blocking=False)
+    bucket._clock = Hand(bucket.now())
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+    assert bucket.failing_rate is bucket.rates[0]
+
+
+def test_the_same_waits_natively_and_not() -> None:
+    replaced = InMemoryBucket([Rate(1, 10), Rate(2, 1000)])
+    replaced._clock = Hand(0)
+    assert [replaced.put(RateItem("x", tick)) for tick in (0, 100, 105)] == [True, True, False]
+    assert replaced.waiting(RateItem("x", 105)) == 896
+
+
+def test_an_algorithm_of_ones_own_is_asked_to_admit() -> None:
+    bucket = InMemoryBucket([Rate(4, 1000)], Half())
+    assert [bucket.put(RateItem("x", tick)) for tick in (0, 1, 2)] == [True, True, False]
+    bucket = InMemoryBucket([Rate(4, 1000)])
+    assert bucket.put(RateItem("x", 0, 2))
+    bucket._algorithm = Half()
+    assert not bucket.put(RateItem("x", 1))
+    assert bucket.count() == 2
+
+
+def test_a_rate_that_is_changed_in_place_counts_at_once() -> None:
+    rate = Rate(1, 60_000)
+    limiter = Limiter(rate)
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+    rate.limit = 2
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+
+
+def test_a_change_of_a_rate_that_spoils_its_list_is_refused_and_undone() -> None:
+    tight, loose = Rate(1, 1000), Rate(2, 5000)
+    bucket = InMemoryBucket([tight, loose])
+    with pytest.raises(ValueError, match="Invalid rate list"):
+        tight.limit = 3
+    assert tight.limit == 1
+    assert [bucket.put(RateItem("x", 0)) for _ in range(2)] == [True, False]
+
+
+def test_buckets_over_one_store_count_together() -> None:
+    store = InMemoryStateStore()
+    first, second = (StateBucket([Rate(2, 1000)], store=store) for _ in range(2))
+    assert [first.put(RateItem("x", 0)), second.put(RateItem("x", 0)), first.put(RateItem("x", 0))] == [True, True, False]
+
+
+def test_a_store_goes_on_in_python_where_rates_or_algorithms_differ() -> None:
+    store = InMemoryStateStore()
+    first = StateBucket([Rate(2, 1000)], store=store)
+    assert first.put(RateItem("x", 0, 2))
+    limiter = Limiter(first)
+    second = StateBucket([Rate(4, 1000)], store=store)
+    assert second.put(RateItem("x", 0, 2)) is False
+    assert second.put(RateItem("x", 500, 2)) is True
+    assert not native(limiter)
+    assert first.put(RateItem("x", 500)) is False
+
+
+def test_the_exact_wait_of_a_third() -> None:
+    for bucket in (StateBucket([Rate(3, 1000)]), StateBucket([Rate(3, 1000)], algorithm=type("Own", (GCRA,), {})())):
+        assert [bucket.put(RateItem("x", 0)) for _ in range(4)] == [True, True, True, False]
+        assert bucket.waiting(RateItem("x", 0)) == 334
+        assert bucket.put(RateItem("x", 1000, 3)) is True
+
+
+def test_the_buffer_is_not_waited_for_natively() -> None:
+    limiter = Limiter(Rate(1, 50), buffer_ms=60_000)
+    assert limiter.try_acquire("x")
+    assert limiter.try_acquire("x", timeout=30) is True
+
+
+def test_the_buffer_is_added_to_what_a_bucket_of_ones_own_says() -> None:
+    seen: list[int] = []
+
+    class Timed(Gate):
+        def put(self, item: RateItem) -> bool:
+            seen.append(item.timestamp)
+            return len(seen) == 2
+
+    assert Limiter(Timed(wait_ms=10), buffer_ms=40).try_acquire("x") is True
+    assert seen[1] - seen[0] >= 50
+
+
+def test_two_limiters_share_the_line_of_a_bucket() -> None:
+    bucket = Gate(wait_ms=60_000)
+    first, second = Limiter(bucket), Limiter(bucket)
+    head = thread(first.try_acquire, "x")
+    until(lambda: bucket.puts == ["x"])
+    assert second.try_acquire("y", blocking=False) is False
+    assert bucket.puts == ["x"]
+    first.close()
+    head.join(10)
+    assert isinstance(head.error, RuntimeError)
+    bucket.room = 1
+    assert second.try_acquire("y", blocking=False) is True
+    assert in_line(bucket) == 0
+
+
+def test_a_limiter_that_is_closed_leaves_those_of_another_over_the_same_bucket() -> None:
+    bucket = InMemoryBucket([Rate(1, 100)])
+    first, second = Limiter(bucket), Limiter(bucket)
+    assert second.try_acquire("x")
+    waiting = thread(second.try_acquire, "y")
+    first.close()
+    waiting.join(10)
+    assert waiting.result is True
+    with pytest.raises(RuntimeError, match="limiter is closed"):
+        first.try_acquire("x", blocking=False)
+    assert Limiter(bucket).try_acquire("z", timeout=10) is True
+
+
+def test_another_factory_may_be_assigned() -> None:
+    limiter = Limiter(Rate(1, 60_000))
+    assert limiter.try_acquire("x", blocking=False)
+    limiter.bucket_factory = SingleBucketFactory(InMemoryBucket([Rate(1, 60_000)]))
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+
+
+def test_another_bucket_may_be_assigned_to_the_factory() -> None:
+    factory = SingleBucketFactory(InMemoryBucket([Rate(1, 60_000)]))
+    limiter = Limiter(factory)
+    assert limiter.try_acquire("x", blocking=False)
+    factory.bucket = InMemoryBucket([Rate(1, 60_000)])
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+
+
+def test_a_decorated_function_goes_through_try_acquire_as_an_async_one_does() -> None:
+    class Counting(Limiter):
+        asked = 0
+
+        def try_acquire(self, *args: Any, **kwargs: Any) -> Any:
+            self.asked += 1
+            return super().try_acquire(*args, **kwargs)
+
+    limiter = Counting(Rate(5, 1000))
+    assert limiter.as_decorator()(lambda: 7)() == 7
+    assert limiter.asked == 1
+
+
+def test_a_partial_of_an_async_function_and_an_async_call_are_limited_in_the_loop() -> None:
+    class Callable:
+        async def __call__(self, value: int) -> int:
+            return value
+
+    async def plain(value: int) -> int:
+        return value
+
+    decorate = Limiter(token_bucket_of(5)).as_decorator(name="x")
+
+    async def main() -> None:
+        assert await decorate(functools.partial(plain, 1))() == 1
+        assert await decorate(Callable())(2) == 2
+
+    asyncio.run(main())
+
+
+def token_bucket_of(limit: int) -> StateBucket:
+    return StateBucket([Rate(limit, 1000)], algorithm=TokenBucket())
+
+
+def test_a_decorated_call_that_can_never_pass_is_an_error() -> None:
+    limiter = Limiter(Rate(2, 1000))
+    called: list[int] = []
+    with pytest.raises(RuntimeError, match="'n' can never admit weight=3"):
+        limiter.as_decorator(name="n", weight=3)(lambda: called.append(1))()
+    assert not called
