@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import subprocess
+import sys
 from typing import Any, List, Sequence
 
 import pytest
@@ -234,3 +236,16 @@ def test_a_decorated_call_that_can_never_pass_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="'n' can never admit weight=3"):
         limiter.as_decorator(name="n", weight=3)(lambda: called.append(1))()
     assert not called
+
+
+def test_checks_are_made_under_optimisation_too() -> None:
+    program = """
+from scupper import Limiter, Rate
+for call in (lambda: Rate(0, 1000), lambda: Rate(1, -1000), lambda: Limiter(5), lambda: Limiter(Rate(1, 1)).try_acquire("x", -1)):
+    try:
+        call()
+    except AssertionError:
+        print("refused")
+"""
+    done = subprocess.run([sys.executable, "-O", "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["refused"] * 4
