@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Steps = Generator[Any, Any, bool]
 
+_RLOCK = type(threading.RLock())
+
 # A bucket that denies and says that there is nothing to wait for is asked again no sooner than this.
 _SHORTEST_REST_SECONDS = 0.001
 
@@ -120,8 +122,8 @@ class Acquisition:
             if bucket.is_async and not self._is_in_loop:
                 yield Detach
             self._line = line_of(bucket)
-            self._line.join(ticket, _get_running_loop())
-            return (yield from self._decided(self._line, bucket, self._item))
+            at_once = self._line.join(ticket, _get_running_loop())
+            return (yield from self._decided(self._line, bucket, self._item, at_once))
         except Late:
             return False
         finally:
@@ -130,10 +132,10 @@ class Acquisition:
                 self._line.leave(ticket)
             limiter._delist(ticket)
 
-    def _decided(self, line: Line, bucket: AbstractBucket, item: RateItem) -> Steps:
+    def _decided(self, line: Line, bucket: AbstractBucket, item: RateItem, has_turn: bool) -> Steps:
         ticket, fresh = self._ticket, True
         while True:
-            if not line.has_turn(ticket):
+            if not has_turn and not line.has_turn(ticket):
                 if bucket._never_fits(item) or not (yield from self._turn(line)):
                     return False
                 fresh = False
@@ -148,7 +150,7 @@ class Acquisition:
             wait = yield from settled(self._inside(line, bucket.waiting, item))
             if _milliseconds(wait) == -1 or not (yield from self._rested(line, wait)):
                 return False
-            fresh = False
+            fresh = has_turn = False
 
     def _turn(self, line: Line) -> Steps:
         """Waits for the turn. False if it is refused, or too late."""
@@ -176,13 +178,17 @@ class Acquisition:
         return True
 
     def _wrapped(self) -> Generator[Any, Any, RateItem]:
-        item = yield from settled(self._locked(self._limiter.bucket_factory.wrap_item, self._name, self._weight))
+        item = self._locked(self._limiter.bucket_factory.wrap_item, self._name, self._weight)
+        if not isinstance(item, RateItem):
+            item = yield from settled(item)
         if not isinstance(item, RateItem):
             raise AssertionError(f"wrap_item must give a RateItem, not {item!r}")
         return item
 
     def _routed(self, item: RateItem) -> Generator[Any, Any, AbstractBucket]:
-        bucket = yield from settled(self._locked(self._limiter.bucket_factory.get, item))
+        bucket = self._locked(self._limiter.bucket_factory.get, item)
+        if not isinstance(bucket, AbstractBucket):
+            bucket = yield from settled(bucket)
         if not isinstance(bucket, AbstractBucket):
             raise AssertionError(f"Invalid bucket: item: {item.name}")
         return bucket
@@ -200,7 +206,11 @@ class Acquisition:
             line.enter(before)
 
     def _locked(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        held = taken(self._limiter.lock, self._deadline)
+        lock = self._limiter.lock
+        if self._deadline is None and type(lock) is _RLOCK:
+            with lock:
+                return method(*arguments)
+        held = taken(lock, self._deadline)
         if held is None:
             raise Late
         try:

@@ -9,9 +9,13 @@ from typing import Any, TypeVar, Union
 T = TypeVar("T")
 
 
+# What users' methods mostly give, and what nobody awaits.
+_PLAIN = (bool, int, type(None))
+
+
 def awaitable(value: object) -> bool:
     """Whether ``value`` must be awaited."""
-    return value is not True and value is not False and inspect.isawaitable(value)
+    return type(value) not in _PLAIN and inspect.isawaitable(value)
 
 
 def settled(value: Union[T, Awaitable[T]]) -> Generator[Any, Any, T]:

@@ -39,7 +39,7 @@ class Leaker:
         kind = self.async_buckets if _gives_awaitables(bucket) else self.sync_buckets
         kind[id(bucket)] = bucket
         self._next.setdefault(id(bucket), 0.0)
-        self.start()
+        self._watch(bucket)
 
     def deregister(self, bucket_id: int) -> bool:
         """Leaks the bucket with that ``id()`` no more. False if it was not leaked."""
@@ -60,6 +60,16 @@ class Leaker:
         if any(not bucket._bounds_itself() for bucket in list(self.sync_buckets.values())):
             SWEEPER.add(self)
 
+    def _watch(self, bucket: AbstractBucket) -> None:
+        """Has the shared thread serve this one, if ``bucket`` needs it."""
+        if id(bucket) in self.sync_buckets and not SWEEPER.serves(self) and not bucket._bounds_itself():
+            SWEEPER.add(self)
+
+    def _set_interval(self, interval: int) -> None:
+        self.leak_interval = interval
+        self._next = dict.fromkeys(self._next, monotonic() + interval / 1000)
+        self.start()
+
     def close(self) -> None:
         """Leaks nothing any more."""
         self.sync_buckets.clear()
@@ -70,8 +80,7 @@ class Leaker:
     def _is_due(self, bucket: AbstractBucket) -> bool:
         """Whether a request should leak ``bucket``, which the thread cannot; at most once in an interval."""
         if id(bucket) not in self.async_buckets:
-            if self.sync_buckets and not self.is_alive():
-                self.start()  # a child process has no thread yet
+            self._watch(bucket)  # a child process has no thread yet
             return False
         return self._take(id(bucket), monotonic())
 

@@ -39,7 +39,7 @@ class Line:
 
     def __init__(self) -> None:
         self.limiters: weakref.WeakValueDictionary[int, Limiter] = weakref.WeakValueDictionary()
-        self._calling_thread: Optional[int] = None
+        self._caller: Optional[int] = None
         self._after_fork()
         begins_anew(self)
 
@@ -49,21 +49,28 @@ class Line:
         self._tickets: OrderedDict[Ticket, None] = OrderedDict()
         self._impatient: set[Ticket] = set()
         self._appointed: Optional[Ticket] = None
+        self._threads: set[int] = set()
+        if self._caller != threading.get_ident():
+            self._caller = None
 
     def __reduce__(self) -> Any:
         return (Line, ())
 
-    def join(self, ticket: Ticket, loop_here: Optional[AbstractEventLoop]) -> None:
-        """Adds ``ticket`` at the end.
+    def join(self, ticket: Ticket, loop_here: Optional[AbstractEventLoop]) -> bool:
+        """Adds ``ticket`` at the end, and says whether it may call at once.
 
-        A call from inside a call of the same thread stands outside of the line: it cannot wait for itself. A
-        thread that blocks a running event loop (``loop_here``) goes before the tasks of that loop: they cannot move
-        until it returns.
+        A call from inside a call of the same thread, or from a signal's handler while that thread waits, stands
+        outside of the line: it cannot wait for itself. A thread that blocks a running event loop (``loop_here``) goes
+        before the tasks of that loop: they cannot move until it returns.
         """
-        if self._calling_thread == threading.get_ident():
-            ticket.outside = True
-            return
+        thread = threading.get_ident()
         with self._lock:
+            if thread == self._caller or (ticket.loop is None and thread in self._threads):
+                ticket.outside = True
+                return True
+            if ticket.loop is None:
+                ticket.thread = thread
+                self._threads.add(thread)
             if loop_here is not None and ticket.loop is None:
                 self._add_before(ticket, loop_here)
             else:
@@ -71,6 +78,7 @@ class Line:
             if not ticket.patient:
                 self._impatient.add(ticket)
             self._appoint(ticket)
+            return self._appointed is ticket
 
     def leave(self, ticket: Ticket) -> None:
         """Takes ``ticket`` out, if it is in the line, and lets the next go on."""
@@ -78,6 +86,9 @@ class Line:
             ticket.gone = True
             self._tickets.pop(ticket, None)
             self._impatient.discard(ticket)
+            if ticket.thread is not None:
+                self._threads.discard(ticket.thread)
+                ticket.thread = None
             self._appoint(ticket)
 
     def has_turn(self, ticket: Ticket) -> bool:
@@ -131,7 +142,7 @@ class Line:
 
     def enter(self, thread: Optional[int]) -> Optional[int]:
         """Notes which thread is inside of a call of the bucket, and gives what was noted before."""
-        before, self._calling_thread = self._calling_thread, thread
+        before, self._caller = self._caller, thread
         return before
 
     def _add_before(self, ticket: Ticket, loop: AbstractEventLoop) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any, Protocol, Union
+from typing import Any, Protocol, Union, cast
 
 class LockLike(Protocol):
     """A lock of a thread, a process or a file."""
@@ -21,7 +21,9 @@ Locks = Union[Iterable[LockLike], LockLike]
 
 def each(locks: Locks) -> list[LockLike]:
     """The locks in the order in which they are taken."""
-    return list(locks) if isinstance(locks, Iterable) else [locks]
+    if hasattr(locks, "acquire"):
+        return [cast(LockLike, locks)]
+    return list(locks)
 
 
 @contextmanager

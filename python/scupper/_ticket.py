@@ -18,37 +18,45 @@ class Ticket:
         self.patient = patient
         self.gone = False
         self.outside = False
+        self.thread: Optional[int] = None
         self.resting = False
         self.due: Optional[float] = None
         self.loop: Optional[asyncio.AbstractEventLoop] = None
         self._woken = False
         self._future: Optional[asyncio.Future[None]] = None
-        self._signal = threading.Lock()
-        self._signal.acquire()
+        self._signal: Optional[threading.Lock] = None
 
     def wake(self) -> bool:
         """Ends the sleep, from any thread. False if the sleeper's event loop is closed, so that it can never wake."""
         self._woken = True
-        future = self._future
+        future, signal = self._future, self._signal
+        if signal is not None:
+            try:
+                signal.release()
+            except RuntimeError:
+                pass  # woken already
         if future is not None:
             try:
                 future.get_loop().call_soon_threadsafe(_settle, future)
             except RuntimeError:
                 return False
-            return True
-        try:
-            self._signal.release()
-        except RuntimeError:
-            pass  # woken already
         return self.loop is None or not self.loop.is_closed()
 
     def sleep(self, until: Optional[float]) -> None:
         """Sleeps in this thread. Signals are served meanwhile, so that an interrupt ends it."""
-        if until is None:
-            self._signal.acquire()
-        else:
-            self._signal.acquire(timeout=min(max(until - monotonic(), 0), threading.TIMEOUT_MAX))
-        self._woken = False
+        signal = threading.Lock()
+        signal.acquire()
+        self._signal = signal
+        try:
+            if self._woken:
+                return
+            if until is None:
+                signal.acquire()
+            else:
+                signal.acquire(timeout=min(max(until - monotonic(), 0), threading.TIMEOUT_MAX))
+        finally:
+            self._signal = None
+            self._woken = False
 
     async def sleep_async(self, until: Optional[float]) -> None:
         """Sleeps in this task."""

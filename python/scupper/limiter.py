@@ -86,16 +86,16 @@ class Limiter(LimiterBase):
 
     def _begin(self) -> None:
         self._closed = False
-        self._tickets: set[Ticket] = set()
+        factory = self.bucket_factory
+        self._bucket_lock = factory.bucket.limiter_lock() if type(factory) is SingleBucketFactory else None
         self._after_fork()
         begins_anew(self)
         self._bind_if_plain()
 
     def _after_fork(self) -> None:
         own = threading.RLock()
-        factory = self.bucket_factory
-        others = factory.bucket.limiter_lock() if type(factory) is SingleBucketFactory else None
-        self.lock = own if others is None else (others, own)
+        self.lock = own if self._bucket_lock is None else (self._bucket_lock, own)
+        self._tickets: set[Ticket] = set()
 
     def buckets(self) -> List[AbstractBucket]:
         """The buckets that are leaked in the background."""
@@ -187,7 +187,7 @@ class Limiter(LimiterBase):
         return (_empty, (type(self),), self.__getstate__())
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("lock", "_tickets", "_bound", "try_acquire")
+        own = ("lock", "_bucket_lock", "_tickets", "_bound", "try_acquire")
         return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

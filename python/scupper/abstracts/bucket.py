@@ -194,7 +194,7 @@ class BucketFactory(ABC):
     def leak_interval(self, interval: int) -> None:
         self._leak_interval = interval
         if self._leaker is not None:
-            self._leaker.leak_interval = interval
+            self._leaker._set_interval(interval)
 
     @abstractmethod
     def wrap_item(self, name: str, weight: int = 1) -> Union[RateItem, Awaitable[RateItem]]:

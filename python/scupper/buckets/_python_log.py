@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from typing import List, Optional, Union, overload
+from typing import Any, List, Optional, Union, overload
 
+from .._fork import begins_anew
 from ..abstracts._decision import ADMITTED, Decision
 from ..abstracts._log_algorithm import FixedWindow, LogAlgorithm, SlidingWindowLog
 from ..abstracts.rate import Rate, RateItem
@@ -23,17 +25,31 @@ class PythonLog:
         self._limits_alone = type(algorithm).admit in _OUR_ADMITS and type(algorithm).decide is LogAlgorithm.decide
         self._ticks: List[int] = []
         self._items: List[RateItem] = []
+        self._after_fork()
+        begins_anew(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._after_fork()
+        begins_anew(self)
 
     def put(self, rates: List[Rate], item: RateItem) -> Decision:
         if item.weight < 0:
             raise ValueError(f"item's weight is {item.weight}; it must be >= 0")
         if item.weight == 0:
             return ADMITTED
-        decision = self._decide(rates, item)
-        if decision.allowed:
-            at = bisect_right(self._ticks, item.timestamp)
-            self._ticks[at:at] = [item.timestamp] * item.weight
-            self._items[at:at] = [item] * item.weight
+        with self._lock:
+            decision = self._decide(rates, item)
+            if decision.allowed:
+                at = bisect_right(self._ticks, item.timestamp)
+                self._ticks[at:at] = [item.timestamp] * item.weight
+                self._items[at:at] = [item] * item.weight
         return decision
 
     def peek(self, index: int) -> Optional[RateItem]:
@@ -47,13 +63,15 @@ class PythonLog:
         return len(self._items)
 
     def leak(self, rates: List[Rate], now: int) -> int:
-        old = bisect_left(self._ticks, self._algorithm.leak_bound(rates, now))
-        del self._ticks[:old], self._items[:old]
+        with self._lock:
+            old = bisect_left(self._ticks, self._algorithm.leak_bound(rates, now))
+            del self._ticks[:old], self._items[:old]
         return old
 
     def flush(self) -> None:
-        self._ticks.clear()
-        self._items.clear()
+        with self._lock:
+            self._ticks.clear()
+            self._items.clear()
 
     def set_rates(self, rates: List[Rate]) -> None:
         """The rates come with each put; there is nothing to change."""

@@ -29,7 +29,7 @@ class InMemoryStateStore(StateStore):
         begins_anew(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def check(self, algorithm: StateAlgorithm, rates: List[Rate], now: int, weight: int) -> Decision:
         native = self._native_for(algorithm, rates)

@@ -7,8 +7,9 @@ from typing import Any, List, Optional, Tuple
 
 from .._line import line_of
 from .._scupper import MemoryBucket
+from ..abstracts.algorithm import Decision
 from ..abstracts.bucket import AbstractBucket
-from ..abstracts.rate import Rate
+from ..abstracts.rate import Rate, RateItem
 from ._as_made import WATCHED
 
 _COUNTLESS = 2**62
@@ -69,6 +70,12 @@ class WatchedBucket(AbstractBucket):
     @_last_wait.setter
     def _last_wait(self, wait: Optional[Tuple[int, int]]) -> None:
         self._kept_wait = wait
+
+    def _record(self, item: RateItem, decision: Decision) -> bool:
+        wait = decision.retry_after_ms
+        kept = None if decision.allowed or wait is None else (item.weight, item.timestamp + wait)
+        self.__dict__.update(_failing_rate=decision.failing_rate, _kept_wait=kept)
+        return decision.allowed
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_rates":

@@ -124,3 +124,12 @@ def test_an_unpickled_limiter_knows_its_buckets() -> None:
     assert len(limiter.buckets()) == 1
     assert limiter.dispose(limiter.buckets()[0]) is True
     assert limiter.buckets() == []
+
+
+def test_another_interval_counts_at_once() -> None:
+    bucket = Leaking()
+    limiter = Limiter(bucket)
+    until(lambda: len(bucket.leaks) == 1)
+    limiter.bucket_factory.leak_interval = 10
+    until(lambda: len(bucket.leaks) >= 3)
+    limiter.close()

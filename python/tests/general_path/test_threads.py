@@ -169,3 +169,24 @@ def test_the_time_is_asked_again_after_a_wait() -> None:
     assert Limiter(bucket, buffer_ms=0).try_acquire("x") is True
     assert len(seen) == 2
     assert seen[1] >= seen[0] + 20
+
+
+def test_a_handler_of_a_signal_does_not_wait_behind_the_thread_that_it_interrupts() -> None:
+    bucket = Gate(wait_ms=200)
+    limiter = Limiter(bucket, buffer_ms=0)
+
+    def handle(*_: object) -> None:
+        bucket.room = 2
+        assert limiter.try_acquire("handler") is True
+
+    def interrupt() -> None:
+        until(lambda: bucket.puts == ["main"])
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        thread(interrupt)
+        assert limiter.try_acquire("main") is True
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert bucket.admitted == ["handler", "main"]
