@@ -170,7 +170,7 @@ class Line:
         """Gives the turn to the first that is still there. It is woken, unless it is the caller itself."""
         while (first := next(iter(self._tickets), None)) is not self._appointed or (first and first.gone):
             if first is not None and (first.gone or not self._give_turn(first, caller)):
-                self._tickets.popitem(last=False)
+                self._tickets.pop(first, None)
             else:
                 self._appointed = first
 

@@ -64,8 +64,9 @@ class Sweeper:
     def _next(self) -> Optional[Leaker]:
         """Sleeps until a leaker is due. None, and the thread ends, if there is none left."""
         with self._changed:
-            while self._due:
-                identity, (reference, at) = min(list(self._due.items()), key=lambda entry: entry[1][1])
+            # A copy: whatever runs here may let a leaker go, which removes itself.
+            while entries := list(self._due.items()):
+                identity, (reference, at) = min(entries, key=lambda entry: entry[1][1])
                 leaker = reference()
                 if leaker is None:
                     self._due.pop(identity, None)

@@ -31,6 +31,13 @@ def sweepers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "Scupper's Leaker"]
 
 
+@pytest.fixture(autouse=True)
+def none_before() -> None:
+    """The thread of the test before ends a moment after its last limiter."""
+    gc.collect()
+    until(lambda: not sweepers())
+
+
 def test_a_bucket_is_leaked_at_once_and_then_at_each_interval() -> None:
     bucket = Leaking()
     factory = SingleBucketFactory(bucket, schedule_leak=False)
