@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 def limited(limiter: Limiter, function: Callable[..., Any], name: str, weight: int) -> Callable[..., Any]:
     """``function``, each call of which takes ``weight`` units first, waiting for them."""
-    return _limited_async(limiter, function, name, weight) if _is_async(function) else _limited(
-        limiter, function, name, weight
+    return (
+        _limited_async(limiter, function, name, weight)
+        if _is_async(function)
+        else _limited(limiter, function, name, weight)
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Protocol, Union, cast
 
+
 class LockLike(Protocol):
     """A lock of a thread, a process or a file."""
 

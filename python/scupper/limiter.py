@@ -61,9 +61,7 @@ class Limiter(LimiterBase):
     buffer_ms: int
     lock: Any
 
-    def __init__(
-        self, argument: Union[BucketFactory, AbstractBucket, Rate, List[Rate]], buffer_ms: int = 50
-    ) -> None:
+    def __init__(self, argument: Union[BucketFactory, AbstractBucket, Rate, List[Rate]], buffer_ms: int = 50) -> None:
         self.buffer_ms = buffer_ms
         self.bucket_factory = self._init_bucket_factory(argument)
         self._begin()
@@ -233,7 +231,6 @@ class Limiter(LimiterBase):
 
     def _delist(self, ticket: Ticket) -> None:
         self._tickets.discard(ticket)
-
 
 
 def _deadline(blocking: bool, timeout: Union[int, float]) -> Optional[float]:

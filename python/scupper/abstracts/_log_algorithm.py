@@ -79,7 +79,7 @@ class SlidingWindowLog(LogAlgorithm):
 
 
 class FixedWindow(LogAlgorithm):
-    """Counts anew in each window ``[k * interval, (k + 1) * interval)``: up to twice the limit may pass around an edge."""
+    """Counts anew in each window ``[k * interval, (k + 1) * interval)``: around an edge twice the limit may pass."""
 
     def admit(self, rates: List[Rate], counts: Sequence[int], weight: int) -> Decision:
         return _first_misfit(rates, counts, weight)

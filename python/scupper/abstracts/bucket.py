@@ -173,7 +173,7 @@ class AbstractBucket(ABC):
         return None
 
     def _decide_in_python(self) -> None:
-        """Has all requests come through this object from now on, which they do anyway unless a bucket says otherwise."""
+        """Has all requests come through this object from now on. They do anyway, unless a bucket says otherwise."""
 
 
 class BucketFactory(ABC):

@@ -8,7 +8,7 @@ from typing import Any, List, Optional, Union
 from .._await import awaitable
 from .._home import known_by
 from .._scupper import MemoryBucket
-from ..abstracts.algorithm import GCRA, Decision, State, StateAlgorithm
+from ..abstracts.algorithm import GCRA, State, StateAlgorithm
 from ..abstracts.rate import Rate, RateItem
 from ..abstracts.store import StateStore
 from ..clocks import AbstractClock

@@ -49,7 +49,9 @@ def native(limiter: Limiter) -> bool:
     return limiter._bound is not None and limiter._bound.is_plain
 
 
-@pytest.mark.parametrize("make", [lambda: Rate(1, 1000), lambda: InMemoryBucket([Rate(1, 1000)]), lambda: StateBucket([Rate(1, 1000)])])
+@pytest.mark.parametrize(
+    "make", [lambda: Rate(1, 1000), lambda: InMemoryBucket([Rate(1, 1000)]), lambda: StateBucket([Rate(1, 1000)])]
+)
 def test_native_code_decides_while_nothing_is_replaced(make: Any) -> None:
     limiter = Limiter(make())
     assert native(limiter)
@@ -113,7 +115,11 @@ def test_a_change_of_a_rate_that_spoils_its_list_is_refused_and_undone() -> None
 def test_buckets_over_one_store_count_together() -> None:
     store = InMemoryStateStore()
     first, second = (StateBucket([Rate(2, 1000)], store=store) for _ in range(2))
-    assert [first.put(RateItem("x", 0)), second.put(RateItem("x", 0)), first.put(RateItem("x", 0))] == [True, True, False]
+    assert [first.put(RateItem("x", 0)), second.put(RateItem("x", 0)), first.put(RateItem("x", 0))] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_store_goes_on_in_python_where_rates_or_algorithms_differ() -> None:
