@@ -1,0 +1,32 @@
+"""What the reference has and this package does not have yet. Whoever brings a name takes it off here."""
+
+# Modules that later stages bring.
+MODULES = {
+    "buckets.mp_bucket",
+    "buckets.postgres",
+    "buckets.redis_bucket",
+    "buckets.redis_state",
+    "buckets.sqlite_bucket",
+    "extras",
+    "extras.aiohttp_limiter",
+    "extras.httpx2_limiter",
+    "extras.httpx_limiter",
+    "extras.requests_limiter",
+}
+
+# Names that are missing wherever the reference has them.
+NAMES = {
+    "MultiprocessBucket",
+    "MultiprocessStateStore",
+    "PgQueries",
+    "PostgresBucket",
+    "PostgresClock",
+    "RedisBucket",
+    "RedisStateStore",
+    "SQLiteBucket",
+    "SQLiteClock",
+    "SQLiteQueries",
+    "create_sqlite_bucket",
+    "create_sqlite_limiter",
+    "dedicated_sqlite_clock_connection",
+}
