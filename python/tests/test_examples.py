@@ -1,0 +1,41 @@
+"""The example programs do what they say."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from support.programs import run
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+def play(name: str, folder: Path) -> dict[str, list[str]]:
+    lines = run(folder, (EXAMPLES / f"{name}.py").read_text())
+    return {line.split()[0]: line.split()[1:] for line in lines}
+
+
+def test_tasks_share_a_limiter_and_the_loop_lives(tmp_path: Path) -> None:
+    shown = play("asyncio_tasks", tmp_path)
+    assert shown["tasks"] == ["10"]
+    # Three at once, and each further three a period later.
+    assert int(shown["periods"][0]) >= 3
+    assert int(shown["ticks"][0]) >= 4
+
+
+def test_a_decorator_limits_an_async_function(tmp_path: Path) -> None:
+    shown = play("asyncio_decorator", tmp_path)
+    assert shown["squares"] == [str(number * number) for number in range(10)]
+    assert int(shown["periods"][0]) >= 3
+
+
+def test_a_token_bucket_lets_a_burst_through(tmp_path: Path) -> None:
+    shown = play("token_bucket", tmp_path)
+    assert shown["at"] == ["once", "10"]
+    assert int(shown["periods"][0]) >= 1
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_every_example_is_run_above_and_tells_what_it_shows(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert f'play("{path.stem}"' in Path(__file__).read_text()
