@@ -30,6 +30,13 @@ async def within_bound(awaitable: Any) -> Any:
     return await asyncio.wait_for(awaitable, BOUND)
 
 
+def at_once(call: Any) -> Any:
+    """The result of a coroutine that never gives up its turn."""
+    with pytest.raises(StopIteration) as end:
+        call.send(None)
+    return end.value.value
+
+
 class TestLine:
     @async_paths
     def test_tasks_are_served_in_the_order_they_came(self, path: Path) -> None:
@@ -56,19 +63,23 @@ class TestLine:
         assert [item.name for item in admitted(limiter)][-4:] == ["a", "b", "c", "d"]
         limiter.close()
 
-    @log_paths
+    @async_paths
     def test_light_ones_do_not_starve_a_heavy_one(self, path: Path) -> None:
-        async def main() -> list[str]:
-            limiter = path((3, 100))
-            assert await limiter.try_acquire_async("before", 2)
-            heavy = await started(limiter, "heavy", 3)
-            light = [await started(limiter, f"light {number}") for number in range(3)]
-            assert await within_bound(asyncio.gather(heavy, *light)) == [True] * 4
-            limiter.close()
-            return [item.name for item in admitted(limiter)]
+        served: list[str] = []
 
-        names = asyncio.run(main())
-        assert names[-6:] == ["heavy"] * 3 + ["light 0", "light 1", "light 2"]
+        async def one(limiter: Any, name: str, weight: int) -> None:
+            assert await limiter.try_acquire_async(name, weight)
+            served.append(name)
+
+        async def main() -> None:
+            limiter = path((3, 60))
+            assert await limiter.try_acquire_async("before", 2)
+            names = [("heavy", 3), ("light 0", 1), ("light 1", 1), ("light 2", 1)]
+            await within_bound(asyncio.gather(*(one(limiter, *each) for each in names)))
+            limiter.close()
+
+        asyncio.run(main())
+        assert served == ["heavy", "light 0", "light 1", "light 2"]
 
     @async_paths
     def test_nobody_jumps_the_line_and_a_cancelled_waiter_leaves_no_trace(self, path: Path) -> None:
@@ -363,23 +374,17 @@ class TestSharing:
 
 class TestGrants:
     @sync_paths
-    def test_a_grant_without_a_wait_needs_no_loop(self, path: Path) -> None:
-        limiter = path((1, WEEK))
-        call = limiter.try_acquire_async("x")
-        with pytest.raises(StopIteration) as end:
-            call.send(None)
-        assert end.value.value is True
-        limiter.close()
+    def test_an_answer_without_a_wait_takes_no_turn_of_the_loop(self, path: Path) -> None:
+        async def main() -> None:
+            limiter = path((1, WEEK))
+            assert at_once(limiter.try_acquire_async("x")) is True
+            assert at_once(limiter.try_acquire_async("x", blocking=False)) is False
+            assert at_once(limiter.try_acquire_async("x", timeout=0)) is False
+            assert at_once(limiter.try_acquire_async("x", 2)) is False
+            assert at_once(limiter.try_acquire_async("x", 0)) is True
+            limiter.close()
 
-    @sync_paths
-    def test_a_refusal_without_a_wait_needs_no_loop(self, path: Path) -> None:
-        limiter = path((1, WEEK))
-        assert limiter.try_acquire("x")
-        call = limiter.try_acquire_async("x", blocking=False)
-        with pytest.raises(StopIteration) as end:
-            call.send(None)
-        assert end.value.value is False
-        limiter.close()
+        asyncio.run(main())
 
     @pytest.mark.parametrize("path", [native, native_tokens], ids=named)
     def test_a_waiter_is_served_when_its_bucket_is_emptied(self, path: Path) -> None:

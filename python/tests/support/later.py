@@ -1,4 +1,4 @@
-"""What the reference has and this package does not have yet. Whoever brings a name takes it off here."""
+"""What the reference has and this package does not have, or not yet. Whoever brings a name takes it off here."""
 
 # Modules that later stages bring.
 MODULES = {
@@ -29,4 +29,10 @@ NAMES = {
     "create_sqlite_bucket",
     "create_sqlite_limiter",
     "dedicated_sqlite_clock_connection",
+}
+
+# Members that the classes of this package do not have, and will not: see DIFFERENCES.md.
+MEMBERS = {
+    # There is no task that leaks: callers do it in passing.
+    "Leaker": {"aio_leak_task", "leak_async"},
 }
