@@ -71,7 +71,11 @@ CALLS: dict[str, Call] = {
     "duration divided": lambda p: p.Duration.SECOND / 2,
     "duration compared": lambda p: p.Duration.SECOND < p.Duration.MINUTE,
     "duration hashed": lambda p: hash(p.Duration.SECOND),
-    "duration times text": lambda p: p.Duration.SECOND * "x",
+    "duration times None": lambda p: p.Duration.SECOND * None,
+    "duration times 1.0": lambda p: p.Duration.SECOND * 1.0,
+    "duration plus a half": lambda p: p.Duration.SECOND + 0.5,
+    "a half times duration": lambda p: 0.5 * p.Duration.SECOND,
+    "a half plus duration": lambda p: 0.5 + p.Duration.SECOND,
     # Rates and items.
     "rate": lambda p: (p.Rate(5, 1000).limit, p.Rate(5, 1000).interval, p.Rate(5, 1000).burst),
     "rate of a duration": lambda p: p.Rate(5, p.Duration.MINUTE).interval,

@@ -64,3 +64,20 @@ def spied_limiter(log: Log, bucket: Any, *, clock: HandClock | None = None) -> A
     limiter = log.package.Limiter(factory, buffer_ms=0)
     log.taken()
     return limiter
+
+
+def agree(ours: list[str], theirs: list[str]) -> bool:
+    """Whether everything that is called there is called here, in that order, and nothing else but the algorithm.
+
+    An algorithm is asked about all rates here, so that a wait is over all of them; it keeps no state that this could change.
+    What a bucket asks of itself is its own affair.
+    """
+    rest = iter(ours)
+    return all(call in rest for call in theirs if call not in ITS_OWN_AFFAIR) and without_algorithm(ours) == without_algorithm(theirs)
+
+
+ITS_OWN_AFFAIR = {"bucket.count()"}
+
+
+def without_algorithm(calls: list[str]) -> list[str]:
+    return [call for call in calls if not call.startswith("algorithm.") and call not in ITS_OWN_AFFAIR]
