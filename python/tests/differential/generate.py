@@ -12,7 +12,7 @@ def scenario(seed: int) -> Scenario:
     chance = random.Random(seed)
     algorithm = chance.choice(ALGORITHMS)
     rates = _rates(chance, algorithm)
-    return Scenario(algorithm, rates, tuple(_steps(chance, algorithm, rates)))
+    return Scenario(algorithm, rates, tuple(_steps(chance, rates)))
 
 
 def _rates(chance: random.Random, algorithm: str) -> tuple[tuple[int, int, int | None], ...]:
@@ -26,15 +26,16 @@ def _rates(chance: random.Random, algorithm: str) -> tuple[tuple[int, int, int |
     if algorithm in ("gcra", "token_bucket"):
         # Intervals that the limits divide: the reference rounds the rest, see python/DIFFERENCES.md.
         bursts = [chance.choice((None, 1, limit, limit + chance.randint(1, 4))) for limit, _ in rates]
-        return _ordered([(limit, interval * 840, burst) for (limit, interval), burst in zip(rates, bursts)])
+        return _whole([(limit, interval * 840, burst) for (limit, interval), burst in zip(rates, bursts)])
     return tuple((limit, interval, None) for limit, interval in rates)
 
 
-def _ordered(rates: list[tuple[int, int, int | None]]) -> tuple[tuple[int, int, int | None], ...]:
+def _whole(rates: list[tuple[int, int, int | None]]) -> tuple[tuple[int, int, int | None], ...]:
+    """Those whose emission interval is a whole number of microseconds."""
     return tuple(rate for rate in rates if rate[1] * 1000 % rate[0] == 0) or ((1, 1000, None),)
 
 
-def _steps(chance: random.Random, algorithm: str, rates: tuple[tuple[int, int, int | None], ...]) -> list[Step]:
+def _steps(chance: random.Random, rates: tuple[tuple[int, int, int | None], ...]) -> list[Step]:
     now = chance.choice((0, 1, chance.randrange(10**6), 10**12))
     steps: list[Step] = [("at", now)]
     heaviest = max(limit for limit, _, _ in rates) + 2
@@ -43,7 +44,7 @@ def _steps(chance: random.Random, algorithm: str, rates: tuple[tuple[int, int, i
             now += _gap(chance, rates)
             steps.append(("at", now))
         weight = chance.choice((1, 1, 1, 2, 0, chance.randint(1, heaviest)))
-        steps += _deed(chance, algorithm, now, weight, rates)
+        steps += _deed(chance, now, weight)
     return steps
 
 
@@ -54,15 +55,17 @@ def _gap(chance: random.Random, rates: tuple[tuple[int, int, int | None], ...]) 
     return max(0, chance.choice((edge, chance.randint(0, interval + 1), 0)))
 
 
-def _deed(chance: random.Random, algorithm: str, now: int, weight: int, rates: object) -> list[Step]:
+def _deed(chance: random.Random, now: int, weight: int) -> list[Step]:
     verb = chance.choice(("put", "put", "put", "put", "acquire", "acquire_at_once", "decide", "waiting", "look", "flush"))
     if verb == "put":
         # After a denial, the same request asks how long; after a grant, there is nothing to wait for.
         return [("put", now, weight)] + ([("waiting", now, weight)] if weight > 0 else [])
     if verb == "waiting":
-        return [("put", now, max(1, weight)), ("waiting", now + chance.randint(0, 3), max(1, weight))]
+        # Another request asks, or the same one later.
+        return [("put", now, max(1, weight)), ("waiting", now + chance.randint(0, 3), chance.choice((max(1, weight), 1, 2)))]
     if verb == "look":
-        return [("settle", now), ("count",), ("peek", chance.randint(0, 4))]
+        leak = [("leak", now)] if chance.random() < 0.4 else []
+        return [*leak, ("count",), ("peek", chance.randint(0, 4))]
     if verb == "flush":
         return [("flush",)] if chance.random() < 0.3 else [("put", now, weight)]
     if verb == "decide":

@@ -111,10 +111,6 @@ class Player:
     def leak(self, *timestamp: int) -> Any:
         return self.bucket.leak(*timestamp)
 
-    def settle(self, timestamp: int) -> None:
-        """Drop what has left every window; how much that was is not looked at."""
-        self.bucket.leak(timestamp)
-
     def flush(self) -> Any:
         return self.bucket.flush()
 
