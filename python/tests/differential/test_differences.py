@@ -58,7 +58,7 @@ def test_gcra_decides_an_earlier_time_as_the_latest_time() -> None:
     differ(
         Scenario("gcra", ((4, 1000, None),), puts((1000, 2), (500, 1), (500, 1), (500, 1))),
         ours=[True, True, True, False],
-        theirs=[True, True, False, False],
+        theirs=[True, False, False, False],
     )
 
 
