@@ -298,6 +298,26 @@ print("end")
             assert run(tmp_path, program(kind, rest)) == ["end"]
 
     @kinds
+    def test_an_interpreter_ends_while_a_loop_runs_in_a_thread(self, kind: str, tmp_path: Path) -> None:
+        rest = """
+limiter.bucket_factory.bucket.rates = [Rate(1, 2)]
+
+async def go_on():
+    while True:
+        await limiter.try_acquire_async("x")
+
+async def main():
+    await asyncio.gather(*(go_on() for _ in range(4)))
+
+threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+for _ in range(20):
+    limiter.try_acquire("x")
+print("end")
+"""
+        for _ in range(3):
+            assert run(tmp_path, program(kind, rest)) == ["end"]
+
+    @kinds
     def test_a_loop_ends_while_tasks_wait(self, kind: str, tmp_path: Path) -> None:
         rest = """
 assert limiter.try_acquire("one")
