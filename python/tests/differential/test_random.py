@@ -1,10 +1,12 @@
 """Random scenarios: the same inputs, the same results."""
 
+from dataclasses import replace
+
 import pytest
 
 from differential import generate, model
 from differential.compare import admitted_before, disagreement, exact_wait, shrunk
-from differential.scenario import play
+from differential.scenario import Scenario, play
 from support.packages import SCUPPER
 
 SEEDS = 2400
@@ -61,3 +63,16 @@ def test_the_scenarios_are_worth_their_time() -> None:
             for verdict in (True, False):
                 met = verdicts.count((algorithm, count, ("returned", ("bool", verdict))))
                 assert met >= 50, f"{algorithm} with {count} rates said {verdict} {met} times"
+
+
+@pytest.mark.parametrize("algorithm", generate.ALGORITHMS)
+def test_a_window_that_is_one_tick_longer_would_be_seen(algorithm: str) -> None:
+    scenarios = [each for each in map(generate.scenario, range(SEEDS)) if each.algorithm == algorithm]
+    longer = [replace(each, rates=tuple((limit, interval + 1, burst) for limit, interval, burst in each.rates)) for each in scenarios]
+    seen = [verdicts(ours) != verdicts(theirs) for ours, theirs in zip(scenarios, longer)]
+    assert seen.count(True) >= len(seen) // 20, f"{seen.count(True)} of {len(seen)}"
+
+
+def verdicts(scenario: Scenario) -> list[object]:
+    """What was admitted and how long the denied would wait, without the rates' own text."""
+    return [result for step, (result, _) in zip(scenario.steps, play(SCUPPER, scenario)) if step[0] in ("put", "acquire", "waiting")]
