@@ -268,7 +268,9 @@ def test_a_timestamp_of_a_waited_for_grant_is_never_before_its_time() -> None:
 
 def test_a_caller_without_time_is_not_asked_for_its_wait() -> None:
     log = Log(SCUPPER)
-    limiter = spied_limiter(log, spied_bucket(SCUPPER, log, "SlidingWindowLog", SCUPPER.Rate(1, 1000)), clock=HandClock(5))
+    limiter = spied_limiter(
+        log, spied_bucket(SCUPPER, log, "SlidingWindowLog", SCUPPER.Rate(1, 1000)), clock=HandClock(5)
+    )
     assert limiter.try_acquire("x", timeout=0)
     assert not limiter.try_acquire("x", timeout=0)
     assert "bucket.waiting" not in log.names()

@@ -54,7 +54,9 @@ def test_small_things_come_back_as_they_were(package: ModuleType, protocol: int)
 @protocols
 @pytest.mark.parametrize("algorithm", ["SlidingWindowLog", "FixedWindow"])
 @both_packages
-def test_a_log_comes_back_with_its_entries_and_goes_its_own_way(package: ModuleType, algorithm: str, protocol: int) -> None:
+def test_a_log_comes_back_with_its_entries_and_goes_its_own_way(
+    package: ModuleType, algorithm: str, protocol: int
+) -> None:
     bucket = package.InMemoryBucket([package.Rate(2, 1000), package.Rate(3, 5000)], getattr(package, algorithm)())
     bucket._clock = HandClock(70)
     bucket.note = "mine"
@@ -98,7 +100,10 @@ def test_a_limiter_comes_back_with_its_contents_and_goes_its_own_way(package: Mo
 
 
 def test_a_plain_limiter_is_pickled_by_its_kind() -> None:
-    for made in (SCUPPER.Limiter(SCUPPER.Rate(1, SCUPPER.Duration.WEEK)), SCUPPER.limiter_factory.create_token_bucket_limiter(1, SCUPPER.Duration.WEEK)):
+    for made in (
+        SCUPPER.Limiter(SCUPPER.Rate(1, SCUPPER.Duration.WEEK)),
+        SCUPPER.limiter_factory.create_token_bucket_limiter(1, SCUPPER.Duration.WEEK),
+    ):
         assert made.try_acquire("x")
         back = there_and_back(made)
         assert back.try_acquire("x", blocking=False) is False

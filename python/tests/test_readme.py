@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import pytest
-
 from scupper import (
     AbstractBucket,
     AbstractClock,
@@ -109,7 +108,9 @@ def test_decorators() -> None:
         return [await handle_something_async(number, named=True) for number in range(3)]
 
     began = time.monotonic()
-    assert [handle_something(number, named=True) for number in range(6)] == [((number,), {"named": True}) for number in range(6)]
+    assert [handle_something(number, named=True) for number in range(6)] == [
+        ((number,), {"named": True}) for number in range(6)
+    ]
     assert time.monotonic() - began >= 0.1
     assert asyncio.run(main()) == [((number,), {"named": True}) for number in range(3)]
     assert time.monotonic() - began >= 0.2

@@ -18,8 +18,7 @@ def disagreement(scenario: Scenario) -> str | None:
         if not agree(scenario, step, ours[index], theirs[index]):
             done = "\n    ".join(repr(each) for each in scenario.steps[: index + 1])
             return (
-                f"{scenario.algorithm} {scenario.rates}\n    {done}\n"
-                f"scupper: {ours[index]}\nreference: {theirs[index]}"
+                f"{scenario.algorithm} {scenario.rates}\n    {done}\nscupper: {ours[index]}\nreference: {theirs[index]}"
             )
     return None
 

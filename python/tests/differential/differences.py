@@ -10,7 +10,11 @@ from typing import Any
 CALLS: dict[str, tuple[Any, ...]] = {
     "duration hashed": ("returned", ("int", 1000)),
     "rate with a negative limit": ("raised", "AssertionError", "Rate's limit must be >= 1, not -5"),
-    "acquire with an endless timeout": ("raised", "OverflowError", "timeout is too large; at most 9223372036.0 seconds"),
+    "acquire with an endless timeout": (
+        "raised",
+        "OverflowError",
+        "timeout is too large; at most 9223372036.0 seconds",
+    ),
     "acquire with no number as timeout": ("raised", "ValueError", "timeout must be -1 or >= 0"),
 }
 

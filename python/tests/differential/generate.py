@@ -56,13 +56,18 @@ def _gap(chance: random.Random, rates: tuple[tuple[int, int, int | None], ...]) 
 
 
 def _deed(chance: random.Random, now: int, weight: int) -> list[Step]:
-    verb = chance.choice(("put", "put", "put", "put", "acquire", "acquire_at_once", "decide", "waiting", "look", "flush"))
+    verb = chance.choice(
+        ("put", "put", "put", "put", "acquire", "acquire_at_once", "decide", "waiting", "look", "flush")
+    )
     if verb == "put":
         # After a denial, the same request asks how long; after a grant, there is nothing to wait for.
         return [("put", now, weight)] + ([("waiting", now, weight)] if weight > 0 else [])
     if verb == "waiting":
         # Another request asks, or the same one later.
-        return [("put", now, max(1, weight)), ("waiting", now + chance.randint(0, 3), chance.choice((max(1, weight), 1, 2)))]
+        return [
+            ("put", now, max(1, weight)),
+            ("waiting", now + chance.randint(0, 3), chance.choice((max(1, weight), 1, 2))),
+        ]
     if verb == "look":
         leak = [("leak", now)] if chance.random() < 0.4 else []
         return [*leak, ("count",), ("peek", chance.randint(0, 4))]

@@ -23,7 +23,10 @@ def rates(package: ModuleType, triples: Any) -> list[Any]:
 
 
 def log_call(chance: random.Random) -> Call:
-    triples = [(limit, 10**index * chance.randint(2, 9), None) for index, limit in enumerate(sorted(chance.sample(range(1, 12), 2)))]
+    triples = [
+        (limit, 10**index * chance.randint(2, 9), None)
+        for index, limit in enumerate(sorted(chance.sample(range(1, 12), 2)))
+    ]
     now, weight = chance.randint(-5, 10**4), chance.randint(0, 14)
     counts = [chance.randint(0, 12) for _ in range(chance.choice((2, 2, 2, 1, 3)))]
     timestamp = chance.choice((None, now - chance.randint(0, 100), now + 5))
@@ -45,7 +48,7 @@ def state_call(chance: random.Random) -> Call:
     limits = (chance.randint(1, 4), chance.randint(5, 8))[: chance.randint(1, 2)]
     triples = [(limit, 2520 * 10**index, chance.choice((None, 1, 5, 20))) for index, limit in enumerate(limits)]
     now, weight = chance.randint(0, 10**4), chance.randint(1, 12)
-    state = tuple(now * 1000 + chance.randint(-10**6, 10**7) for _ in triples)
+    state = tuple(now * 1000 + chance.randint(-(10**6), 10**7) for _ in triples)
     return chance.choice(
         [
             ("initial", (triples,)),

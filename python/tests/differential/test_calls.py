@@ -50,7 +50,25 @@ CALLS: dict[str, Call] = {
     **{f"Duration.{name}": lambda p, name=name: p.Duration[name].value for name in ORACLE.Duration.__members__},
     **{
         f"readable {value}": lambda p, value=value: p.Duration.readable(value)
-        for value in (0, 1, -5, 500, 999, 1000, 1500, 59999, 60000, 90000, 3600000, 86400000, 86399999, 604800000, 10**11, 1000.0, 1.5)
+        for value in (
+            0,
+            1,
+            -5,
+            500,
+            999,
+            1000,
+            1500,
+            59999,
+            60000,
+            90000,
+            3600000,
+            86400000,
+            86399999,
+            604800000,
+            10**11,
+            1000.0,
+            1.5,
+        )
     },
     "readable of a duration": lambda p: p.Duration.readable(p.Duration.SECOND),
     "duration times int": lambda p: p.Duration.SECOND * 2,
@@ -144,7 +162,10 @@ CALLS: dict[str, Call] = {
     "acquire": lambda p: limiter(p).try_acquire(),
     "acquire by names": lambda p: limiter(p).try_acquire(name="x", weight=2, blocking=True, timeout=-1),
     "acquire by position": lambda p: limiter(p).try_acquire("x", 1, True, 5),
-    "acquire twice what there is": lambda p: [limiter(p).try_acquire("x", 3), limiter(p).try_acquire("x", 3, timeout=5)],
+    "acquire twice what there is": lambda p: [
+        limiter(p).try_acquire("x", 3),
+        limiter(p).try_acquire("x", 3, timeout=5),
+    ],
     "acquire with a timeout below zero": lambda p: limiter(p).try_acquire("x", timeout=-2),
     "acquire with a timeout just below zero": lambda p: limiter(p).try_acquire("x", timeout=-0.5),
     "acquire with timeout -1.0": lambda p: limiter(p).try_acquire("x", timeout=-1.0),
@@ -161,7 +182,10 @@ CALLS: dict[str, Call] = {
     "acquire a text": lambda p: limiter(p).try_acquire("x", "1"),
     "acquire True": lambda p: limiter(p).try_acquire("x", True),
     "acquire a huge weight": lambda p: limiter(p).try_acquire("x", 10**30),
-    **{f"acquire for {name!r}": lambda p, name=name: limiter(p).try_acquire(name) for name in (None, 5, len, "", "\0", "ü", "x" * 10240)},
+    **{
+        f"acquire for {name!r}": lambda p, name=name: limiter(p).try_acquire(name)
+        for name in (None, 5, len, "", "\0", "ü", "x" * 10240)
+    },
     "an unknown argument": lambda p: limiter(p).try_acquire("x", wait=True),
     "too many arguments": lambda p: limiter(p).try_acquire("x", 1, True, -1, 5),
     # Puts and waits.
@@ -172,7 +196,10 @@ CALLS: dict[str, Call] = {
     "a context of a bucket": lambda p: enter(p.InMemoryBucket([p.Rate(1, 1)])),
     "a context of a limiter": lambda p: enter(limiter(p)),
     # Abstract things.
-    **{f"make {name}": lambda p, name=name: getattr(p, name)() for name in ("AbstractBucket", "BucketFactory", "AbstractClock", "LogAlgorithm", "StateAlgorithm", "StateStore")},
+    **{
+        f"make {name}": lambda p, name=name: getattr(p, name)()
+        for name in ("AbstractBucket", "BucketFactory", "AbstractClock", "LogAlgorithm", "StateAlgorithm", "StateStore")
+    },
     "make Algorithm": lambda p: p.Algorithm().max_weight(p.Rate(3, 4, 5)),
     # Decorators.
     "a decorated function": lambda p: decorated(p)(4),
@@ -186,13 +213,26 @@ CALLS: dict[str, Call] = {
     "a never-fitting weight under a number as name": lambda p: decorated(p, name=7, weight=9)(4),
     # Ready-made limiters.
     "the usual rate in memory": lambda p: [str(r) for r in made(p, p.limiter_factory.create_inmemory_limiter()).rates],
-    "a rate in memory": lambda p: [str(r) for r in made(p, p.limiter_factory.create_inmemory_limiter(7, p.Duration.MINUTE, 9)).rates],
+    "a rate in memory": lambda p: [
+        str(r) for r in made(p, p.limiter_factory.create_inmemory_limiter(7, p.Duration.MINUTE, 9)).rates
+    ],
     "no rate in memory": lambda p: p.limiter_factory.create_inmemory_limiter(0),
-    "the usual token bucket": lambda p: [str(r) for r in made(p, p.limiter_factory.create_token_bucket_limiter()).rates],
-    "a token bucket": lambda p: [str(r) for r in made(p, p.limiter_factory.create_token_bucket_limiter(5, 1000, burst=10)).rates],
-    "the algorithm of a token bucket": lambda p: type(made(p, p.limiter_factory.create_token_bucket_limiter()).algorithm).__name__,
+    "the usual token bucket": lambda p: [
+        str(r) for r in made(p, p.limiter_factory.create_token_bucket_limiter()).rates
+    ],
+    "a token bucket": lambda p: [
+        str(r) for r in made(p, p.limiter_factory.create_token_bucket_limiter(5, 1000, burst=10)).rates
+    ],
+    "the algorithm of a token bucket": lambda p: (
+        type(made(p, p.limiter_factory.create_token_bucket_limiter()).algorithm).__name__
+    ),
     "the global limiter before it is made": lambda p: p.limiter_factory.LIMITER,
-    "ids": lambda p: [len(p.id_generator()), len(p.id_generator(5)), len(p.id_generator(size=40)), int(p.id_generator(), 16) >= 0],
+    "ids": lambda p: [
+        len(p.id_generator()),
+        len(p.id_generator(5)),
+        len(p.id_generator(size=40)),
+        int(p.id_generator(), 16) >= 0,
+    ],
 }
 
 

@@ -21,7 +21,10 @@ def puts(*pairs: tuple[int, int]) -> tuple[Step, ...]:
 
 def results(package: ModuleType, scenario: Scenario) -> list[Any]:
     """What the steps returned, or the types of what they raised."""
-    return [value[1] if how == "returned" and isinstance(value, tuple) else value for (how, value, *_), _ in play(package, scenario)]
+    return [
+        value[1] if how == "returned" and isinstance(value, tuple) else value
+        for (how, value, *_), _ in play(package, scenario)
+    ]
 
 
 def differ(scenario: Scenario, *, ours: list[Any], theirs: list[Any]) -> None:
@@ -37,7 +40,9 @@ def differ_in_call(call: Callable[[ModuleType], Any], *, ours: tuple[Any, ...], 
 def test_a_wait_is_over_all_rates() -> None:
     differ(
         Scenario(
-            "sliding_window_log", ((1, 10, None), (2, 1000, None)), (*puts((0, 1), (100, 1), (105, 1)), ("waiting", 105, 1), *puts((111, 1)))
+            "sliding_window_log",
+            ((1, 10, None), (2, 1000, None)),
+            (*puts((0, 1), (100, 1), (105, 1)), ("waiting", 105, 1), *puts((111, 1))),
         ),
         ours=[True, True, False, 896, False],
         theirs=[True, True, False, 6, False],
@@ -72,7 +77,11 @@ def test_gcra_loses_nothing_by_rounding() -> None:
 
 def test_the_number_of_rates_of_a_state_may_change_while_in_use() -> None:
     differ(
-        Scenario("gcra", ((2, 100, None),), (*puts((0, 1)), ("set_rates", (2, 100, None), (3, 1000, None)), *puts((0, 1), (0, 1)))),
+        Scenario(
+            "gcra",
+            ((2, 100, None),),
+            (*puts((0, 1)), ("set_rates", (2, 100, None), (3, 1000, None)), *puts((0, 1), (0, 1))),
+        ),
         ours=[True, ["list", "limit=2/100", "limit=3/1000"], True, False],
         theirs=[True, ["list", "limit=2/100", "limit=3/1000"], "ValueError", "ValueError"],
     )
@@ -80,7 +89,9 @@ def test_the_number_of_rates_of_a_state_may_change_while_in_use() -> None:
 
 def test_a_longer_fixed_window_counts_from_its_change() -> None:
     differ(
-        Scenario("fixed_window", ((4, 100, None),), (*puts((7, 1)), ("set_rates", (1, 3000, None)), *puts((8, 1), (9, 1)))),
+        Scenario(
+            "fixed_window", ((4, 100, None),), (*puts((7, 1)), ("set_rates", (1, 3000, None)), *puts((8, 1), (9, 1)))
+        ),
         ours=[True, ["list", "limit=1/3000"], True, False],
         theirs=[True, ["list", "limit=1/3000"], False, False],
     )
@@ -96,7 +107,10 @@ def test_a_negative_weight_is_refused_by_a_bucket() -> None:
 
 
 def test_a_negative_time_is_refused_by_a_bucket() -> None:
-    assert outcome(lambda: ORACLE.InMemoryBucket([ORACLE.Rate(1, 1)]).put(ORACLE.RateItem("x", -5))) == ("returned", ("bool", True))
+    assert outcome(lambda: ORACLE.InMemoryBucket([ORACLE.Rate(1, 1)]).put(ORACLE.RateItem("x", -5))) == (
+        "returned",
+        ("bool", True),
+    )
     with pytest.raises(ValueError, match="^the timestamp is -5; it must be at least 0"):
         SCUPPER.InMemoryBucket([SCUPPER.Rate(1, 1)]).put(SCUPPER.RateItem("x", -5))
 
@@ -154,7 +168,9 @@ def test_peek_shows_an_equal_item_and_not_the_same() -> None:
 def test_a_test_that_the_list_names_is_there() -> None:
     named = set(re.findall(r"\btest_\w+", LIST.read_text()))
     files = list(TESTS.rglob("test_*.py"))
-    there = {name for path in files for name in re.findall(r"def (test_\w+)", path.read_text())} | {path.stem for path in files}
+    there = {name for path in files for name in re.findall(r"def (test_\w+)", path.read_text())} | {
+        path.stem for path in files
+    }
     assert len(named) >= 10
     assert named - there == set()
 

@@ -62,7 +62,9 @@ def unready(package: ModuleType) -> Any:
 CALLS: dict[str, Call] = {
     "buckets of a factory": lambda p: told(p, lambda f: [each in f.made for each in f.get_buckets()]),
     "its interval": lambda p: told(p, lambda f: f.leak_interval),
-    "the usual interval": lambda p: p.SingleBucketFactory(p.InMemoryBucket([p.Rate(1, 1)]), schedule_leak=False).leak_interval,
+    "the usual interval": lambda p: (
+        p.SingleBucketFactory(p.InMemoryBucket([p.Rate(1, 1)]), schedule_leak=False).leak_interval
+    ),
     "owned buckets": lambda p: told(p, lambda f: len(f.owned_buckets())),
     "dispose": lambda p: told(p, lambda f: [f.dispose(f.made[0]), f.get_buckets() == [f.made[1]]]),
     "dispose by id": lambda p: told(p, lambda f: [f.dispose(id(f.made[0])), f.get_buckets() == [f.made[1]]]),
@@ -75,7 +77,9 @@ CALLS: dict[str, Call] = {
     "routes": lambda p: told(p, lambda f: routes(p.Limiter(f))),
     "an unknown route": lambda p: told(p, lambda f: p.Limiter(f).try_acquire("7")),
     "limiter's buckets": lambda p: single(p, lambda limiter: len(limiter.buckets())),
-    "limiter's dispose": lambda p: single(p, lambda limiter: [limiter.dispose(limiter.buckets()[0]), limiter.buckets()]),
+    "limiter's dispose": lambda p: single(
+        p, lambda limiter: [limiter.dispose(limiter.buckets()[0]), limiter.buckets()]
+    ),
     "closing twice": lambda p: single(p, lambda limiter: [limiter.close(), limiter.close(), limiter.buckets()]),
     "put by the limiter": lambda p: single(p, put_by_limiter),
     "one wrapped bucket": lambda p: wrapped(p),
@@ -84,11 +88,17 @@ CALLS: dict[str, Call] = {
     "locks": lambda p: locked(p, [threading.Lock(), threading.RLock()]),
     "a busy lock": lambda p: locked(p, [threading.RLock(), busy()]),
     "a busy lock with a timeout": lambda p: locked(p, [busy()], blocking=True, timeout=0.01),
-    "nowhere a monotonic clock of its own": lambda p: p.AbstractBucket._clock is p.InMemoryBucket([p.Rate(1, 1)])._clock,
+    "nowhere a monotonic clock of its own": lambda p: (
+        p.AbstractBucket._clock is p.InMemoryBucket([p.Rate(1, 1)])._clock
+    ),
     "the clock's kind": lambda p: type(p.InMemoryBucket([p.Rate(1, 1)])._clock).__name__,
     "the usual algorithm": lambda p: type(p.InMemoryBucket([p.Rate(1, 1)])._algorithm).__name__,
     "the usual state": lambda p: state_parts(p.StateBucket([p.Rate(1, 1)])),
-    "a bucket's flags": lambda p: [p.InMemoryBucket([p.Rate(1, 1)]).is_async, p.AbstractBucket.is_async, p.StateBucket([p.Rate(1, 1)]).is_async],
+    "a bucket's flags": lambda p: [
+        p.InMemoryBucket([p.Rate(1, 1)]).is_async,
+        p.AbstractBucket.is_async,
+        p.StateBucket([p.Rate(1, 1)]).is_async,
+    ],
     "a bucket's lock": lambda p: p.InMemoryBucket([p.Rate(1, 1)]).limiter_lock(),
     "a bucket is closed and goes on": lambda p: closed_bucket(p),
 }

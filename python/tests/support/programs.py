@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 BOUND = 40.0
+# Python 3.12 and later warn of what these programs are about.
+FORKING_IS_MEANT = "ignore:This process:DeprecationWarning"
 
 
 class Program:
@@ -16,7 +18,7 @@ class Program:
         path = folder / "program.py"
         path.write_text(textwrap.dedent(text))
         self._process = subprocess.Popen(
-            [sys.executable, "-u", "-X", "faulthandler", str(path)],
+            [sys.executable, "-u", "-X", "faulthandler", "-W", FORKING_IS_MEANT, str(path)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -32,7 +32,9 @@ class Log:
 
     def spy(self, base: type, role: str) -> Any:
         """A subclass of `base` that overrides what the base has of the role's methods."""
-        overridden = {name: self._method(base, role, name) for name in METHODS[role] if callable(getattr(base, name, None))}
+        overridden = {
+            name: self._method(base, role, name) for name in METHODS[role] if callable(getattr(base, name, None))
+        }
         return type(f"Spied{base.__name__}", (base,), overridden)
 
     def _method(self, base: type, role: str, name: str) -> Any:
@@ -73,7 +75,9 @@ def agree(ours: list[str], theirs: list[str]) -> bool:
     What a bucket asks of itself is its own affair.
     """
     rest = iter(ours)
-    return all(call in rest for call in theirs if call not in ITS_OWN_AFFAIR) and without_algorithm(ours) == without_algorithm(theirs)
+    return all(call in rest for call in theirs if call not in ITS_OWN_AFFAIR) and without_algorithm(
+        ours
+    ) == without_algorithm(theirs)
 
 
 ITS_OWN_AFFAIR = {"bucket.count()"}
