@@ -124,7 +124,7 @@ def test_an_exception_of_a_leak_stops_neither_the_caller_nor_the_other_buckets()
                 self.found[item.name] = self.create(kind, [SCUPPER.Rate(1, 1)])
             return self.found[item.name]
 
-    made = SCUPPER.Limiter(PerName())
+    made = SCUPPER.Limiter(PerName(), buffer_ms=0)
     for _ in range(100):
         assert made.try_acquire("broken") is True
         assert made.try_acquire("sound") is True

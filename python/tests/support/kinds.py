@@ -9,7 +9,7 @@ MAKE = {
     def put(self, item):
         return super().put(item)
 
-limiter = Limiter(Mine([Rate(2, Duration.WEEK)]))""",
+limiter = Limiter(Mine([Rate(2, Duration.WEEK)]), buffer_ms=0)""",
 }
 START = "import asyncio, os, signal, sys, threading, time\nfrom scupper import *\n"
 ASLEEP = '''
