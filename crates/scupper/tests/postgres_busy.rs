@@ -8,7 +8,7 @@ use std::thread;
 
 use scupper::store::{Action, Batch, Operation, Outcome, Reply, Store, Submission, Verdict};
 use scupper::{ErrorKind, PostgresStore, Quota};
-use scupper_testbed::{Session, SharedPostgres, await_that};
+use scupper_testbed::{Fault, Session, SharedPostgres, await_that};
 use support::MILLISECOND;
 use support::postgres::{Bed, quota, submit, used, without_hurry};
 
@@ -161,4 +161,25 @@ fn operations_on_a_bucket_stay_in_their_order_where_it_is_waited_for() {
     let penalty = Operation::new(KEY, Action::Penalize { quota: &quota, units: 1 });
     submit(&store, &penalty).unwrap();
     assert_eq!(bed.used(KEY, "5/h"), 6);
+}
+
+/// Each is turned away as soon as the one before it is, as a server that has gone is not asked again at once.
+#[test]
+fn promise_8_however_many_wait_for_a_bucket_they_all_hear_that_the_server_has_gone() {
+    let quota = quota(RATES);
+    let penalty = Action::Penalize { quota: &quota, units: 1 };
+    for operation in [Operation::new(KEY, penalty), Operation::acquire(KEY, &quota, 1)] {
+        let bed = Bed::new();
+        let store = without_hurry(bed.wide_builder()).operations_a_call(1).connect_blocking().unwrap();
+        let held = hold(&bed, &quota);
+        let sent = send(&store, &operation, 20_000);
+        await_waiting(&bed, 2);
+        bed.proxy.set(Fault::refuse());
+        bed.proxy.close_connections();
+        for outcome in sent.into_iter().flat_map(Submission::wait) {
+            let kind = outcome.unwrap_err().kind();
+            assert!([ErrorKind::Unknown, ErrorKind::Unavailable].contains(&kind), "{kind:?}");
+        }
+        held.ask("COMMIT");
+    }
 }

@@ -195,7 +195,7 @@ impl<C: Carrier> Shared<C> {
 }
 
 /// Does something as soon as this has been begun.
-async fn once_begun<F: Future>(work: F, then: impl FnOnce()) -> F::Output {
+pub(crate) async fn once_begun<F: Future>(work: F, then: impl FnOnce()) -> F::Output {
     let (mut work, mut then) = (pin!(work), Some(then));
     poll_fn(|context| {
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));

@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::error::Error;
-use crate::store::coalesce::{Carrier, Coalescer, Gathered as _, TurnedAway};
+use crate::store::coalesce::{Carrier, Coalescer, Gathered as _, TurnedAway, once_begun};
 use crate::store::io::Runner;
 use crate::store::outcome::{Outcome, Reply};
 use crate::store::postgres::arguments::Arguments;
@@ -73,7 +73,24 @@ impl Decider {
         self.runner.begin(work);
     }
 
-    async fn wait(self: Arc<Self>, turn: Turn, jobs: Vec<Job>) {
+    /// One call after the other for as long as others come for it, however many have failed.
+    async fn wait(self: Arc<Self>, mut turn: Turn, mut jobs: Vec<Job>) {
+        let mut last = None;
+        loop {
+            let answers = last.take();
+            let deliver = || {
+                if let Some(answers) = answers {
+                    Arc::clone(&self).deliver(answers);
+                }
+            };
+            let carried = once_begun(self.ask_alone(jobs), deliver).await;
+            let Some(next) = turn.next() else { return self.deliver(carried) };
+            (turn, jobs) = next;
+            last = Some(carried);
+        }
+    }
+
+    async fn ask_alone(&self, jobs: Vec<Job>) -> Carried {
         let mut carried = Carried::default();
         match timeout(self.pool.entry().settings.patience, self.waits.acquire()).await {
             Ok(_place) => {
@@ -83,8 +100,7 @@ impl Decider {
             }
             Err(_) => jobs.into_iter().for_each(|job| job.turn_away(TurnedAway::Late)),
         }
-        self.go_on(turn);
-        self.deliver(carried);
+        carried
     }
 
     /// What the function says of each entry of the call.

@@ -6,7 +6,7 @@ use tokio_postgres::Error as PostgresError;
 use crate::error::Error;
 use crate::quota::Quota;
 use crate::store::bucket::{BucketState, corrupt};
-use crate::store::coalesce::Carrier;
+use crate::store::coalesce::{Carrier, once_begun};
 use crate::store::io::Runner;
 use crate::store::line::Line;
 use crate::store::outcome::{Outcome, Reply};
@@ -62,11 +62,13 @@ impl General {
         }
     }
 
-    async fn carry_all(&self, jobs: Vec<Job>, answers: &mut <Self as Carrier>::Answers) {
+    async fn carry_all(&self, jobs: Vec<Job>) -> <Self as Carrier>::Answers {
+        let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             let outcomes = self.carry_out(&job, Means::Transaction).await;
             answers.push((job, outcomes.map(Option::unwrap_or_default).map_err(|failure| failure.error)));
         }
+        answers
     }
 
     /// Has those served who came for the same bucket meanwhile.
@@ -77,11 +79,21 @@ impl General {
         }
     }
 
-    async fn serve(self: Arc<Self>, turn: Turn, jobs: Vec<Job>) {
-        let mut answers = Vec::with_capacity(jobs.len());
-        self.carry_all(jobs, &mut answers).await;
-        self.go_on(turn);
-        self.deliver(answers);
+    /// One after the other for as long as others come for the bucket, however many have failed.
+    async fn serve(self: Arc<Self>, mut turn: Turn, mut jobs: Vec<Job>) {
+        let mut last = None;
+        loop {
+            let answers = last.take();
+            let deliver = || {
+                if let Some(answers) = answers {
+                    Arc::clone(&self).deliver(answers);
+                }
+            };
+            let answers = once_begun(self.carry_all(jobs), deliver).await;
+            let Some(next) = turn.next() else { return self.deliver(answers) };
+            (turn, jobs) = next;
+            last = Some(answers);
+        }
     }
 
     async fn transact(&self, lease: &Lease, job: &Job) -> Result<Vec<Outcome>, Failure> {
@@ -203,7 +215,7 @@ impl Carrier for General {
                 Ok(None) => {
                     // Those who wait for their turn are no call any more, and leave their place to others.
                     if let Some((turn, jobs)) = self.turns.enter(job.id, vec![job]) {
-                        self.carry_all(jobs, &mut answers).await;
+                        answers.extend(self.carry_all(jobs).await);
                         self.go_on(turn);
                     }
                 }
