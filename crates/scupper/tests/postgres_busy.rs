@@ -20,14 +20,20 @@ fn is_admitted(outcome: &Outcome) -> bool {
     matches!(outcome, Ok(Reply::Acquired(Verdict::Admitted(_))))
 }
 
-/// A transaction that has a bucket for as long as it likes.
-fn hold(bed: &Bed, quota: &Quota) -> Session {
-    assert!(is_admitted(&submit(bed.direct(), &Operation::acquire(KEY, quota, 1))));
+/// A transaction that has these buckets for as long as it likes.
+fn hold_all(bed: &Bed, quota: &Quota, keys: &[&str]) -> Session {
+    for key in keys {
+        assert!(is_admitted(&submit(bed.direct(), &Operation::acquire(key, quota, 1))));
+    }
     let session = SharedPostgres::get().session();
     session.ask("BEGIN");
-    let lock = "SELECT pg_advisory_xact_lock({s}.lock_of(id)) FROM {s}.bucket WHERE key = 'user:42'";
-    assert_eq!(session.ask(&bed.within(lock)).0.len(), 1);
+    let lock = "SELECT pg_advisory_xact_lock({s}.lock_of(id)) FROM {s}.bucket";
+    assert_eq!(session.ask(&bed.within(lock)).0.len(), keys.len());
     session
+}
+
+fn hold(bed: &Bed, quota: &Quota) -> Session {
+    hold_all(bed, quota, &[KEY])
 }
 
 /// How many connections of the store wait for a bucket.
@@ -182,4 +188,23 @@ fn promise_8_however_many_wait_for_a_bucket_they_all_hear_that_the_server_has_go
         }
         held.ask("COMMIT");
     }
+}
+
+#[test]
+fn whoever_waits_for_many_buckets_leaves_half_of_the_connections_to_all_others() {
+    let bed = Bed::new();
+    let (store, quota) = (without_hurry(bed.wide_builder()).pool(4).connect_blocking().unwrap(), quota(RATES));
+    let held = hold_all(&bed, &quota, &OTHERS);
+    let mut sent = Vec::new();
+    for (nth, key) in OTHERS.into_iter().enumerate() {
+        sent.extend(send(&store, &Operation::acquire(key, &quota, 1), 1));
+        await_waiting(&bed, (nth as i64 + 1).min(2));
+    }
+    for _ in 0..3 {
+        assert!(is_admitted(&submit(&store, &Operation::acquire(KEY, &quota, 1))));
+    }
+    assert_eq!(waiting(&bed), 2);
+    held.ask("COMMIT");
+    assert!(sent.into_iter().flat_map(Submission::wait).all(|outcome| is_admitted(&outcome)));
+    assert!(OTHERS.into_iter().all(|key| bed.used(key, RATES) == 2));
 }

@@ -110,7 +110,7 @@ fn what_is_wrong_with_one_bucket_is_no_matter_of_those_who_went_out_together_wit
 fn a_transaction_that_begins_in_another_isolation_is_refused_by_the_function_that_decides() {
     let bed = Bed::new();
     let refusal = bed.session().try_ask(&bed.within(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT {s}.decide('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT {s}.decide('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', true)",
     ));
     assert!(refusal.unwrap_err().message.contains("read committed"));
     bed.ask("ROLLBACK");

@@ -20,11 +20,12 @@ pub(super) struct Arguments<'a> {
     weights: Vec<i64>,
     counts: Vec<i32>,
     standings: Vec<i32>,
+    may_wait: bool,
 }
 
 impl<'a> Arguments<'a> {
-    pub(super) fn of(call: &'a Call) -> Self {
-        let mut arguments = Self::default();
+    pub(super) fn of(call: &'a Call, may_wait: bool) -> Self {
+        let mut arguments = Self { may_wait, ..Self::default() };
         let mut known: Vec<(&Quota, i32)> = Vec::new();
         for (id, group) in &call.0 {
             arguments.ids.push(*id);
@@ -53,7 +54,7 @@ impl<'a> Arguments<'a> {
         arguments
     }
 
-    pub(super) fn parameters(&self) -> [&(dyn ToSql + Sync); 8] {
+    pub(super) fn parameters(&self) -> [&(dyn ToSql + Sync); 9] {
         [
             &self.ids,
             &self.keys,
@@ -63,6 +64,7 @@ impl<'a> Arguments<'a> {
             &self.weights,
             &self.counts,
             &self.standings,
+            &self.may_wait,
         ]
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Decider {
     pub(super) sweeper: Sweeper,
     /// Of calls for one bucket, which wait for it.
     pub(super) turns: Arc<Turns>,
-    /// For so many buckets that somebody else had is waited at once: the rest of the connections is for all others.
+    /// For so many buckets may be waited at once: the rest of the connections is for all others.
     pub(super) waits: Semaphore,
     pub(super) runner: Runner,
 }
@@ -52,11 +52,23 @@ impl Decider {
     /// shares with whoever else uses it.
     const MOST_BUCKETS: usize = 64;
 
-    async fn call(&self, call: Call, carried: &mut Carried) {
+    /// Waits for the bucket, if it may and there is but one.
+    async fn call(&self, call: Call, may_wait: bool, carried: &mut Carried) {
         carried.touched += call.0.len();
-        match self.decide(&call).await {
-            Ok(numbers) => carried.answered(call, &numbers, &self.pool.entry().place),
+        match self.decide(&call, may_wait).await {
+            Ok(numbers) => carried.answered(call, may_wait, &numbers, &self.pool.entry().place),
             Err(failure) => carried.failed(call, &failure),
+        }
+    }
+
+    /// Waits for the bucket while there is a place for that; else it is asked for anew where that turns out to be needed.
+    async fn call_for_one(self: &Arc<Self>, turn: Turn, call: Call, carried: &mut Carried) {
+        let place = self.waits.try_acquire();
+        self.call(call, place.is_ok(), carried).await;
+        drop(place);
+        match carried.busy.pop() {
+            Some((_, group)) => self.go(turn, group.jobs),
+            None => self.go_on(turn),
         }
     }
 
@@ -96,7 +108,7 @@ impl Decider {
             Ok(_place) => {
                 let (call, rest) = Call::of(jobs);
                 carried.undecided = rest;
-                self.call(call, &mut carried).await;
+                self.call(call, true, &mut carried).await;
             }
             Err(_) => jobs.into_iter().for_each(|job| job.turn_away(TurnedAway::Late)),
         }
@@ -104,8 +116,8 @@ impl Decider {
     }
 
     /// What the function says of each entry of the call.
-    async fn decide(&self, call: &Call) -> Result<Vec<i64>, Failure> {
-        let arguments = Arguments::of(call);
+    async fn decide(&self, call: &Call, may_wait: bool) -> Result<Vec<i64>, Failure> {
+        let arguments = Arguments::of(call, may_wait);
         let mut tries = 1;
         loop {
             let lease = self.pool.lease().await.map_err(Failure::not_sent)?;
@@ -127,16 +139,15 @@ impl Decider {
 }
 
 impl Carried {
-    fn answered(&mut self, call: Call, numbers: &[i64], place: &str) {
+    fn answered(&mut self, call: Call, may_wait: bool, numbers: &[i64], place: &str) {
         let mut rest = numbers;
-        let is_alone = call.0.len() == 1;
         for (id, group) in call.0 {
             let length = (NUMBERS * group.entries.len()).min(rest.len());
             let (said, others) = rest.split_at(length);
             rest = others;
             match Decided::of(&group, said) {
                 Decided::Undecided => self.undecided.extend(group.jobs),
-                Decided::Busy if !is_alone => self.busy.push((id, group)),
+                Decided::Busy if !may_wait => self.busy.push((id, group)),
                 Decided::Busy | Decided::Unreadable => self.fail(group.jobs, &Failure::unreadable(place).error),
                 Decided::Verdicts(verdicts) => {
                     let mut outcomes = verdicts.into_iter().map(|verdict| Ok(Reply::Acquired(verdict)));
@@ -179,8 +190,7 @@ impl Carrier for Decider {
         carried.undecided = rest;
         if let Some((id, group)) = call.only() {
             if let Some((turn, group)) = self.turns.enter(id, group) {
-                self.call(Call::from((id, group)), &mut carried).await;
-                self.go_on(turn);
+                self.call_for_one(turn, Call::from((id, group)), &mut carried).await;
             }
             return carried;
         }
@@ -188,7 +198,7 @@ impl Carrier for Decider {
             match call.only() {
                 // It would have the others wait as well.
                 Some(last) => carried.busy.push(last),
-                None => self.call(call, &mut carried).await,
+                None => self.call(call, false, &mut carried).await,
             }
         }
         carried

@@ -38,7 +38,7 @@ impl Query {
 
     const fn sql(self) -> &'static str {
         match self {
-            Self::Decide => "SELECT {s}.decide($1, $2, $3, $4, $5, $6, $7, $8)",
+            Self::Decide => "SELECT {s}.decide($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             Self::Lock => "SELECT pg_catalog.pg_advisory_xact_lock({s}.lock_of($1))",
             Self::Bucket => {
                 "SELECT {s}.clock(), b.head, b.recent, b.base, b.spilled, b.first, b.last, b.in_last, b.slots \

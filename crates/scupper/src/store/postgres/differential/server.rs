@@ -132,7 +132,7 @@ pub(super) fn call(runs: &[Run<'_>]) -> String {
         Standing::Waiting => 2,
     });
     format!(
-        "SELECT {{s}}.decide('{ids}', '{keys}', '{}', '{}', '{}', '{}', '{}', '{}')",
+        "SELECT {{s}}.decide('{ids}', '{keys}', '{}', '{}', '{}', '{}', '{}', '{}', true)",
         array(quota_of),
         array(quotas),
         array(entries().map(|(of, _)| of)),

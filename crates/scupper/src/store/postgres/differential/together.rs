@@ -81,6 +81,22 @@ fn promise_1_what_another_has_is_busy_for_who_asks_for_several_buckets() {
     }
 }
 
+/// Who is not to wait for a bucket is told the same of a single one.
+#[test]
+fn promise_1_what_another_has_is_busy_for_who_asks_for_it_alone_and_may_not_wait() {
+    let (server, sessions) = real();
+    let quota = Quota::new(Algorithm::SlidingWindowLog, "2/h").unwrap();
+    let runs = [one("a", &quota)];
+    let passing = server.within(&call(&runs)).replace(", true)", ", false)");
+    let pass = || answers(&runs, &sessions[1].ask(&passing).0)[0][0];
+    sessions[0].ask("BEGIN");
+    ask(&sessions[0], &server, &runs);
+    assert_eq!(pass(), [BUSY, 0, 0, 0, 0, 0, 0, 0]);
+    sessions[0].ask("COMMIT");
+    assert_eq!(pass()[..2], [1, 1]);
+    assert_eq!(pass()[..2], [1, 0]);
+}
+
 /// Each with several buckets, in whatever order: nobody waits in a circle, and of no bucket is more given than there is.
 #[test]
 fn promises_1_and_2_all_is_given_and_no_more() {

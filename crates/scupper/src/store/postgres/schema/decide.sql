@@ -13,10 +13,10 @@
 --            `clock`, `retry_at`, `rate` (from 0, -1 for none) and `cause` (1 full, 2 queued, 3 held), which is that of the
 --            first of them: those after one that waits are queued
 --          2 none was, as it never fits `rate`
---          3 nothing was done for this bucket, somebody else has it; one that is asked for alone is waited for
+--          3 nothing was done for this bucket, somebody else has it; one that is asked for alone is waited for, if `may_wait`
 CREATE OR REPLACE FUNCTION {s}.decide(
   ids uuid[], keys bytea[], quota_of int[], quotas bigint[],
-  op_key int[], weights bigint[], counts int[], standings int[]
+  op_key int[], weights bigint[], counts int[], standings int[], may_wait boolean
 ) RETURNS bigint[] LANGUAGE plpgsql
 SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $decide$
@@ -49,7 +49,7 @@ BEGIN
   END IF;
   -- Who waits for a bucket has no other meanwhile: nobody is kept from those for the sake of this one, and nobody waits for each
   -- other in a circle. What the locks guard is read by later statements, which see what was written under them before.
-  IF cardinality(ids) = 1 THEN
+  IF may_wait AND cardinality(ids) = 1 THEN
     -- PERFORM would take twice the time of an expression.
     ignored := pg_advisory_xact_lock({s}.lock_of(ids[1]));
   ELSE
