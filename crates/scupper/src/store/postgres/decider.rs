@@ -61,15 +61,10 @@ impl Decider {
         }
     }
 
-    /// Waits for the bucket while there is a place for that; else it is asked for anew where that turns out to be needed.
-    async fn call_for_one(self: &Arc<Self>, turn: Turn, call: Call, carried: &mut Carried) {
+    /// Asks for one bucket, and waits for it if there is a place for that; else it may be busy.
+    async fn call_one(&self, call: Call, carried: &mut Carried) {
         let place = self.waits.try_acquire();
         self.call(call, place.is_ok(), carried).await;
-        drop(place);
-        match carried.busy.pop() {
-            Some((_, group)) => self.go(turn, group.jobs),
-            None => self.go_on(turn),
-        }
     }
 
     /// Has those served who came for the same bucket meanwhile.
@@ -102,15 +97,15 @@ impl Decider {
         }
     }
 
+    /// As others may wait for other buckets meanwhile, it waits only for one that somebody has.
     async fn ask_alone(&self, jobs: Vec<Job>) -> Carried {
-        let mut carried = Carried::default();
+        let (call, undecided) = Call::of(jobs);
+        let mut carried = Carried { undecided, ..Carried::default() };
+        self.call_one(call, &mut carried).await;
+        let Some((id, group)) = carried.busy.pop() else { return carried };
         match timeout(self.pool.entry().settings.patience, self.waits.acquire()).await {
-            Ok(_place) => {
-                let (call, rest) = Call::of(jobs);
-                carried.undecided = rest;
-                self.call(call, true, &mut carried).await;
-            }
-            Err(_) => jobs.into_iter().for_each(|job| job.turn_away(TurnedAway::Late)),
+            Ok(_place) => self.call(Call::from((id, group)), true, &mut carried).await,
+            Err(_) => group.jobs.into_iter().for_each(|job| job.turn_away(TurnedAway::Late)),
         }
         carried
     }
@@ -190,7 +185,11 @@ impl Carrier for Decider {
         carried.undecided = rest;
         if let Some((id, group)) = call.only() {
             if let Some((turn, group)) = self.turns.enter(id, group) {
-                self.call_for_one(turn, Call::from((id, group)), &mut carried).await;
+                self.call_one(Call::from((id, group)), &mut carried).await;
+                match carried.busy.pop() {
+                    Some((_, group)) => self.go(turn, group.jobs),
+                    None => self.go_on(turn),
+                }
             }
             return carried;
         }
