@@ -90,24 +90,25 @@ impl Decider {
                     Arc::clone(&self).deliver(answers);
                 }
             };
-            let carried = once_begun(self.ask_alone(jobs), deliver).await;
-            let Some(next) = turn.next() else { return self.deliver(carried) };
+            let (carried, rest) = once_begun(self.ask_alone(turn, jobs), deliver).await;
+            let Some(next) = rest.and_then(Turn::next) else { return self.deliver(carried) };
             (turn, jobs) = next;
             last = Some(carried);
         }
     }
 
     /// As others may wait for other buckets meanwhile, it waits only for one that somebody has.
-    async fn ask_alone(&self, jobs: Vec<Job>) -> Carried {
+    async fn ask_alone(&self, turn: Turn, jobs: Vec<Job>) -> (Carried, Option<Turn>) {
         let (call, undecided) = Call::of(jobs);
         let mut carried = Carried { undecided, ..Carried::default() };
         self.call_one(call, &mut carried).await;
-        let Some((id, group)) = carried.busy.pop() else { return carried };
+        let Some((id, group)) = carried.busy.pop() else { return (carried, Some(turn)) };
+        let Some((turn, group)) = turn.give_way(group) else { return (carried, None) };
         match timeout(self.pool.entry().settings.patience, self.waits.acquire()).await {
             Ok(_place) => self.call(Call::from((id, group)), true, &mut carried).await,
             Err(_) => group.jobs.into_iter().for_each(|job| job.turn_away(TurnedAway::Late)),
         }
-        carried
+        (carried, Some(turn))
     }
 
     /// What the function says of each entry of the call.

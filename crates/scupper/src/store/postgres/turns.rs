@@ -65,10 +65,14 @@ impl Turns {
         for job in surplus {
             job.turn_away(TurnedAway::Full);
         }
+        self.see_to_the_late(is_first);
+        None
+    }
+
+    fn see_to_the_late(self: &Arc<Self>, is_first: bool) {
         if is_first {
             self.runner.spawn(Self::watch(Arc::downgrade(self)));
         }
-        None
     }
 
     /// Turns away whose turn does not come in time, for as long as any wait.
@@ -144,6 +148,28 @@ impl Lines {
 }
 
 impl Turn {
+    /// Ends it if there is another one of the same bucket, which may be who has it: that goes on with these jobs next.
+    pub(super) fn give_way<J: Into<Vec<Job>>>(mut self, jobs: J) -> Option<(Self, J)> {
+        let turns = Arc::clone(&self.turns);
+        let mut lines = lock(&turns.lines);
+        let Some(line) = lines.of.get_mut(&self.id).filter(|line| line.turns > 1) else {
+            drop(lines);
+            return Some((self, jobs));
+        };
+        let (now, jobs) = (Instant::now(), jobs.into());
+        let count = jobs.len();
+        line.turns -= 1;
+        for job in jobs.into_iter().rev() {
+            line.jobs.push_front((now, job));
+        }
+        lines.waiting += count;
+        let is_first = !std::mem::replace(&mut lines.is_watched, true);
+        drop(lines);
+        self.is_over = true;
+        turns.see_to_the_late(is_first);
+        None
+    }
+
     /// Hands it on to those who came meanwhile, if any did.
     pub(super) fn next(mut self) -> Option<(Self, Vec<Job>)> {
         let turns = Arc::clone(&self.turns);
