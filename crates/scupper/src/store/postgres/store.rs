@@ -33,7 +33,8 @@ use crate::sync::Arc;
 /// | `pool` | connections at the most: 8 unless set |
 /// | `connect_timeout` | seconds that making a connection may take: 0.75 unless set |
 /// | `sslmode` | `disable`, `prefer` (unless set), `require`, `verify-ca` or `verify-full` |
-/// | `sslrootcert`, `sslcert`, `sslkey` | files in PEM for TLS |
+/// | `sslrootcert` | a file in PEM with the authorities that are asked: only with `require`, which is `verify-ca` then, `verify-ca` or `verify-full`; those that this host trusts unless set |
+/// | `sslcert`, `sslkey` | files in PEM with a certificate of this client and its key: not with `disable` |
 /// | `host`, `port`, `user`, `password`, `dbname`, `application_name`, `options`, `target_session_attrs`, `channel_binding`, … | as for any client |
 ///
 /// Clones share their connections, which end with the last of them. Talking to the server is done by a thread of the store's own,

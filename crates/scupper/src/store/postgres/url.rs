@@ -40,6 +40,11 @@ const STRAY: &str = "the Postgres URL has a '@' or a '#' where none can be; in a
 const NO_HOST: &str = "the Postgres URL names no host; write postgres://host/database, or postgres:///database?host=/path for the \
     folder of a socket";
 
+const NOT_ASKED: &str = "the option sslrootcert in the Postgres URL names an authority that nobody would ask; write \
+    sslmode=verify-full beside it (or verify-ca or require, which do not look at the name of the host), or leave it away";
+const NO_USE: &str = "the options sslcert and sslkey in the Postgres URL are of no use with sslmode=disable; leave them away, or \
+    write sslmode=verify-full or another that has TLS";
+
 impl FromStr for Address {
     type Err = Error;
 
@@ -103,9 +108,17 @@ impl Tls {
                 ));
             }
         };
+        if client.is_some() && mode == TlsMode::Disable {
+            return Err(invalid(NO_USE));
+        }
+        if authority.is_none() {
+            return Ok(Self { mode, authority, client });
+        }
         // Whoever names an authority wants it to be asked.
-        let is_asked = mode == TlsMode::Require && authority.is_some();
-        Ok(Self { mode: if is_asked { TlsMode::VerifyCa } else { mode }, authority, client })
+        if mode < TlsMode::Require {
+            return Err(invalid(NOT_ASKED));
+        }
+        Ok(Self { mode: mode.max(TlsMode::VerifyCa), authority, client })
     }
 }
 

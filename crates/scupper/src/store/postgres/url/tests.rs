@@ -73,6 +73,19 @@ fn tls_is_as_its_mode_says() {
 }
 
 #[test]
+fn an_authority_that_is_named_is_asked_or_refused() {
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let tls = address(&format!("postgres://h?sslrootcert=ca.pem&sslmode={mode}")).tls;
+        assert!(tls.mode >= TlsMode::VerifyCa && tls.authority.is_some(), "{mode}");
+    }
+    for options in ["sslrootcert=ca.pem", "sslrootcert=ca.pem&sslmode=prefer", "sslmode=disable&sslrootcert=ca.pem"] {
+        let error = format!("postgres://h?{options}").parse::<Address>().err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(error.message().contains("write sslmode=verify-full beside it"), "{options}: {error}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_said_without_its_secrets() {
     for (url, says) in [
         ("mysql://h", "begins with postgres://"),
@@ -95,6 +108,7 @@ fn what_is_wrong_is_said_without_its_secrets() {
         ("postgres://user@h?user=other", "the user stands twice"),
         ("postgres://h?sslmode=allow", "disable, prefer, require, verify-ca and verify-full"),
         ("postgres://h?sslcert=a.pem", "go together"),
+        ("postgres://h?sslcert=a.pem&sslkey=a.key&sslmode=disable", "of no use with sslmode=disable"),
         ("postgres://h?sslrootcert=", "the option sslrootcert in the Postgres URL is empty"),
         ("postgres://h?durability=secret", "neither strict nor relaxed"),
         ("postgres://h?pool=-1", "the option pool in the Postgres URL is no whole number"),
