@@ -137,6 +137,43 @@ fn a_role_that_may_make_nothing_is_told_what_to_run_and_works_when_that_was_run(
     await_that("idle rows leave", || server.ask("SELECT count(*) FROM limits.bucket").number() <= 1);
 }
 
+/// All that a store calls, whoever calls it first.
+const FUNCTIONS: &str =
+    "SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'limits'::regnamespace AND proname <> 'version'";
+
+/// As the schema of an earlier build of the same version is.
+#[test]
+fn a_function_that_is_missing_is_made_by_who_may() {
+    let server = PostgresServer::start();
+    let url = format!("{}?connect_timeout=10&schema=limits", server.url());
+    admits(&patient("1000/h", &PostgresStore::connect_blocking(&url).unwrap()), "user:42");
+    for function in server.ask(FUNCTIONS).column() {
+        server.ask(&format!("DROP FUNCTION {function} CASCADE"));
+        admits(&patient("1000/h", &PostgresStore::connect_blocking(&url).unwrap()), "user:42");
+        let found = server.ask(&format!("SELECT to_regprocedure('{function}') IS NOT NULL"));
+        assert_eq!(found.text(), "t", "{function}");
+    }
+    assert_eq!(server.ask("SELECT count(*) FROM limits.bucket").number(), 1, "what was counted is there");
+}
+
+#[test]
+fn a_function_that_is_missing_is_told_of_when_a_role_connects_that_may_not_make_it() {
+    let (server, url) = with_guest();
+    let owner = Session::connect(&server.url()).unwrap();
+    let sql = PostgresStore::schema_sql("limits").unwrap();
+    owner.ask(&sql);
+    server.ask("GRANT USAGE ON SCHEMA limits TO guest; GRANT ALL ON limits.bucket, limits.chunk TO guest");
+    PostgresStore::connect_blocking(&url).unwrap();
+    for function in server.ask(FUNCTIONS).column() {
+        server.ask(&format!("DROP FUNCTION {function} CASCADE"));
+        let error = PostgresStore::connect_blocking(&url).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{function}: {error}");
+        assert!(error.message().contains("scupper schema postgres --schema"), "{function}: {error}");
+        owner.ask(&sql);
+        PostgresStore::connect_blocking(&url).unwrap();
+    }
+}
+
 #[test]
 fn a_role_without_the_right_to_use_the_schema_is_told_which_it_lacks() {
     let (server, url) = with_guest();

@@ -36,7 +36,7 @@ pub(super) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Ready,
-    /// There is no schema, or nothing of this library in it.
+    /// There is no schema, or not all of this library in it.
     Missing,
 }
 
@@ -183,7 +183,11 @@ impl Entry {
                 return Err(lacks.err().unwrap_or_else(|| self.not_ready(error)));
             }
         }
-        lacking.map_err(|error| self.not_ready(error))?.check(&self.schema)?;
+        let lacking = lacking.map_err(|error| self.not_ready(error))?;
+        if lacking.is_incomplete() {
+            return Ok(State::Missing);
+        }
+        lacking.check(&self.schema)?;
         Ok(State::Ready)
     }
 

@@ -3,10 +3,12 @@ use tokio_postgres::{Client, Error as PostgresError, SimpleQueryMessage};
 use crate::error::{Error, ErrorKind};
 use crate::store::postgres::schema::Schema;
 
-/// What a role lacks of what the store does: nobody decides who may only read, and whoever may not delete leaves rows behind
-/// for good.
+/// What is lacking of what the store does. Nobody decides who may only read, and whoever may not delete leaves rows behind for
+/// good.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Lacking {
+    /// Functions that whoever made the schema did not know.
+    functions: Vec<String>,
     role: String,
     /// Rights, and what they are on.
     rights: Vec<(String, String)>,
@@ -15,7 +17,9 @@ pub(super) struct Lacking {
 /// Asks by what the catalogue says, which anybody may read.
 const LOOK: &str = "WITH here AS (SELECT to_regnamespace($name${s}$name$) AS schema) \
     SELECT quote_ident(current_user), lacks.rights, lacks.place FROM here, LATERAL ( \
-      SELECT 1 AS nth, 'USAGE' AS rights, $name$SCHEMA {s}$name$ AS place \
+      SELECT 0 AS nth, NULL::text AS rights, name AS place FROM unnest(ARRAY[{functions}]) AS name \
+      WHERE NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = here.schema AND p.proname = name) \
+      UNION ALL SELECT 1, 'USAGE', $name$SCHEMA {s}$name$ \
       WHERE NOT has_schema_privilege(here.schema, 'USAGE') \
       UNION ALL SELECT 2, 'EXECUTE', $name$ALL FUNCTIONS IN SCHEMA {s}$name$ \
       WHERE EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = here.schema AND p.proname IN ({functions}) \
@@ -39,13 +43,21 @@ impl Lacking {
             if let SimpleQueryMessage::Row(row) = message {
                 let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
                 lacking.role = text(0);
-                lacking.rights.push((text(1), text(2)));
+                match row.get(1) {
+                    Some(rights) => lacking.rights.push((rights.to_owned(), text(2))),
+                    None => lacking.functions.push(text(2)),
+                }
             }
         }
         Ok(lacking)
     }
 
-    /// What to do about it, if anything is lacking.
+    /// Whether the schema is to be made once more, over what there is of it.
+    pub(super) const fn is_incomplete(&self) -> bool {
+        !self.functions.is_empty()
+    }
+
+    /// What to do about rights, if any are lacking.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidConfig`] with the statements that give the role what it lacks.
