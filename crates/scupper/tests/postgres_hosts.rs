@@ -40,6 +40,9 @@ fn promise_8_a_server_that_says_nothing_is_unavailable_in_time() {
     let start = Instant::now();
     let error = builder.clone().connect_blocking().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    for words in ["within 300ms", "connect_timeout in the URL", "connect_within"] {
+        assert!(error.message().contains(words), "{words}: {error}");
+    }
     assert!((limit..limit + SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
     let limiter = patient(RATES, &builder.open().unwrap());
     let start = Instant::now();

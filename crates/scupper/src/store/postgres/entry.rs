@@ -51,22 +51,34 @@ impl Entry {
     /// A connection on which everything is ready.
     pub(super) async fn open(&self, runner: &Runner) -> Result<Session> {
         let opened = timeout(self.settings.connect_within, held_back(self.open_at_leisure(runner))).await;
-        let (session, state) = opened.unwrap_or_else(|_| Err(self.late(self.settings.connect_within)))?;
+        let (session, state) = opened.unwrap_or_else(|_| Err(self.late()))?;
         if state == State::Missing {
             // It comes once, and all who come at the same time make it one after the other.
             let due = session.begin();
             let made = timeout(self.settings.answer_within, held_back(self.make(&session))).await;
-            made.unwrap_or_else(|_| Err(self.late(self.settings.answer_within)))?;
+            made.unwrap_or_else(|_| Err(self.made_late()))?;
             due.done();
         }
         Ok(session)
     }
 
     #[cold]
-    fn late(&self, limit: Duration) -> Error {
+    fn late(&self) -> Error {
         let what = format!(
-            "Postgres at {} could not be reached within {limit:?}: no connection was ready by then",
-            self.place
+            "Postgres at {} could not be reached within {:?}: no connection was ready by then; connect_timeout in the URL, or \
+             connect_within, gives it longer",
+            self.place, self.settings.connect_within
+        );
+        Error::new(ErrorKind::Unavailable, what)
+    }
+
+    #[cold]
+    fn made_late(&self) -> Error {
+        let what = format!(
+            "the schema {:?} could not be made at {} within {:?}; answer_within gives it longer",
+            self.schema.name(),
+            self.place,
+            self.settings.answer_within
         );
         Error::new(ErrorKind::Unavailable, what)
     }
@@ -83,7 +95,7 @@ impl Entry {
             let others = u32::try_from(targets.len() - nth).unwrap_or(u32::MAX);
             let share = end.saturating_duration_since(Instant::now()) / others;
             let opened = timeout(share, self.open_at(target, runner)).await;
-            match opened.unwrap_or_else(|_| Err(self.late(self.settings.connect_within))) {
+            match opened.unwrap_or_else(|_| Err(self.late())) {
                 Ok(opened) => return Ok(opened),
                 Err(error) => last = Some(error),
             }
