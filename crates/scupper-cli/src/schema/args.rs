@@ -36,5 +36,5 @@ Exit status:
   2    the arguments make no sense
 
 Examples:
-  scupper schema postgres | psql 'postgres://owner@10.0.0.5/app'
+  scupper schema postgres | psql -v ON_ERROR_STOP=1 'postgres://owner@10.0.0.5/app'
   scupper schema postgres --schema limits > limits.sql";

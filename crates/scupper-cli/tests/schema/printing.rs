@@ -55,7 +55,9 @@ fn what_makes_no_sense_is_said() {
 #[test]
 fn help_tells_the_rights_that_a_role_needs() {
     let help = String::from_utf8(schema(&["--help"]).output).unwrap();
-    for words in ["GRANT USAGE ON SCHEMA", "scupper.bucket, scupper.chunk", "Exit status:", "| psql"] {
+    for words in
+        ["GRANT USAGE ON SCHEMA", "scupper.bucket, scupper.chunk", "Exit status:", "| psql -v ON_ERROR_STOP=1 "]
+    {
         assert!(help.contains(words), "{words:?} in {help}");
     }
 }

@@ -248,10 +248,13 @@ impl Entry {
         if error.code() != Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
             return self.not_ready(error);
         }
+        let role = self.config.get_user();
         let what = format!(
             "the schema {0:?} is not there or not complete, and this role may not make it; have an owner of the database run \
-             `scupper schema postgres --schema {0:?} | psql`",
-            self.schema.name()
+             `scupper schema postgres --schema {0:?} | psql -v ON_ERROR_STOP=1 -d {1:?}`, and then: {2}",
+            self.schema.name(),
+            self.config.get_dbname().or(role).unwrap_or("the database"),
+            self.schema.grants(role.unwrap_or("the role of the store"))
         );
         Error::new(ErrorKind::InvalidConfig, what).with_source(error)
     }

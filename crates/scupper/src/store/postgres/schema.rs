@@ -46,7 +46,7 @@ impl Schema {
             );
             return Err(Error::new(ErrorKind::InvalidConfig, what));
         }
-        Ok(Self { name: name.to_owned(), quoted: format!("\"{}\"", name.replace('"', "\"\"")) })
+        Ok(Self { name: name.to_owned(), quoted: quoted(name) })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -62,6 +62,18 @@ impl Schema {
     pub(super) fn sql(&self) -> String {
         self.within(TEXT)
     }
+
+    /// What a role must be allowed that does not own it.
+    pub(super) fn grants(&self, role: &str) -> String {
+        self.within(&GRANTS.replace("{role}", &quoted(role)))
+    }
+}
+
+const GRANTS: &str =
+    "GRANT USAGE ON SCHEMA {s} TO {role}; GRANT SELECT, INSERT, UPDATE, DELETE ON {s}.bucket, {s}.chunk TO {role};";
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -73,6 +85,13 @@ mod tests {
         let schema = Schema::new("we\"ird; name").unwrap();
         assert_eq!(schema.within("SELECT {s}.version()"), "SELECT \"we\"\"ird; name\".version()");
         assert!(!schema.sql().contains(PLACEHOLDER));
+    }
+
+    #[test]
+    fn what_a_role_must_be_allowed_names_both() {
+        let grants = Schema::new("limits").unwrap().grants("a guest");
+        assert!(grants.starts_with("GRANT USAGE ON SCHEMA \"limits\" TO \"a guest\"; "), "{grants}");
+        assert!(grants.ends_with(" ON \"limits\".bucket, \"limits\".chunk TO \"a guest\";"), "{grants}");
     }
 
     #[test]
