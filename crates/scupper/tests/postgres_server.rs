@@ -77,10 +77,15 @@ fn who_is_not_let_in_is_told_so_and_sees_no_password_in_it() {
     let good = patient("guest:open%20sesame");
     admits(&limiting(RATES, &PostgresStore::connect_blocking(&good).unwrap()).build().unwrap(), KEY);
     let absent = server.url_as("guest:open%20sesame").replace("/scupper", "/nowhere");
-    for url in [server.url_as("guest:abracadabra"), server.url_as("guest"), server.url_as("nobody:abracadabra"), absent]
-    {
+    for (url, words) in [
+        (server.url_as("guest:abracadabra"), "refused the connection"),
+        (server.url_as("guest"), "postgres://user:password@host, as neither PGPASSWORD nor ~/.pgpass is read"),
+        (server.url_as("nobody:abracadabra"), "refused the connection"),
+        (absent, "refused the connection"),
+    ] {
         let error = PostgresStore::connect_blocking(&url).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+        assert!(error.message().contains(words), "{words}: {error}");
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("abracadabra") && !shown.contains("sesame"), "{shown}");
     }

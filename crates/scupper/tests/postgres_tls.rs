@@ -76,10 +76,10 @@ fn who_is_not_trusted_is_told_why() {
     let stranger = root(&unknown);
     for (url, words) in [
         // Nobody vouches for it.
-        (with(&server, &format!("sslmode=verify-full&{stranger}")), "certificate"),
-        (with(&server, &format!("sslmode=verify-ca&{stranger}")), "certificate"),
+        (with(&server, &format!("sslmode=verify-full&{stranger}")), "name its own by sslrootcert"),
+        (with(&server, &format!("sslmode=verify-ca&{stranger}")), "name its own by sslrootcert"),
         // As elsewhere, who names an authority wants it to be asked.
-        (with(&server, &format!("sslmode=require&{stranger}")), "certificate"),
+        (with(&server, &format!("sslmode=require&{stranger}")), "name its own by sslrootcert"),
         (with(&server, "sslmode=verify-full"), "certificate"),
         // Vouched for, and for another name.
         (with(&other, &format!("sslmode=verify-full&{}", root(&elsewhere))), "name"),

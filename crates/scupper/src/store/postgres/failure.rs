@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use tokio_postgres::Error as PostgresError;
 use tokio_postgres::error::{DbError, Severity, SqlState};
-use tokio_rustls::rustls::Error as TlsError;
+use tokio_rustls::rustls::{CertificateError, Error as TlsError};
 
 use crate::error::{Error, ErrorKind};
 
@@ -147,23 +147,46 @@ pub(super) fn not_dialled(error: std::io::Error, place: &str) -> Error {
 /// No connection could be made.
 #[cold]
 pub(super) fn not_reached(error: PostgresError, place: &str) -> Error {
-    let kind = match (error.as_db_error(), error.source()) {
-        (Some(said), _) => match said.code().code() {
+    if let Some(said) = error.as_db_error() {
+        let kind = match said.code().code() {
             code if code.starts_with("28") || code == "3D000" || code == "42501" => ErrorKind::InvalidConfig,
             _ => ErrorKind::Unavailable,
-        },
+        };
+        let what = format!("Postgres at {place} refused the connection: {}", shown(said));
+        return Error::new(kind, what).with_source(error);
+    }
+    let (kind, advice) = match error.source() {
         // A certificate or a password that is missing or of no use: time does not help.
-        (None, Some(cause)) => match cause.downcast_ref::<std::io::Error>() {
-            Some(error) if error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<TlsError>) => {
-                ErrorKind::InvalidConfig
-            }
-            Some(_) => ErrorKind::Unavailable,
-            None => ErrorKind::InvalidConfig,
+        Some(cause) => match cause.downcast_ref::<std::io::Error>() {
+            Some(io) => match io.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+                Some(tls) => (ErrorKind::InvalidConfig, advice_on_tls(tls)),
+                None => (ErrorKind::Unavailable, ""),
+            },
+            None if cause.to_string() == "password missing" => (ErrorKind::InvalidConfig, NO_PASSWORD),
+            None => (ErrorKind::InvalidConfig, ""),
         },
-        (None, None) => ErrorKind::Unavailable,
+        None => (ErrorKind::Unavailable, ""),
     };
-    let said = error.as_db_error().map_or_else(|| chain(&error), shown);
-    Error::new(kind, format!("Postgres at {place} could not be reached: {said}")).with_source(error)
+    let what = format!("Postgres at {place} could not be reached: {}{advice}", chain(&error));
+    Error::new(kind, what).with_source(error)
+}
+
+const NO_PASSWORD: &str =
+    "; write it in the URL, as in postgres://user:password@host, as neither PGPASSWORD nor ~/.pgpass is read";
+
+fn advice_on_tls(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "; no authority that is trusted vouches for it: name its own by sslrootcert"
+        }
+        // That library has no name for it among its own.
+        TlsError::InvalidCertificate(CertificateError::Other(other))
+            if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+        {
+            "; it is an authority's own certificate: name that very file by sslrootcert, or give the server one of its own"
+        }
+        _ => "",
+    }
 }
 
 /// The server's words and their code, without what it shows of values.

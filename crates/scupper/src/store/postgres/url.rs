@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ const NO_HOST: &str = "the Postgres URL names no host; write postgres://host/dat
 
 const NOT_ASKED: &str = "the option sslrootcert in the Postgres URL names an authority that nobody would ask; write \
     sslmode=verify-full beside it (or verify-ca or require, which do not look at the name of the host), or leave it away";
+const SYSTEM: &str = "the option sslrootcert in the Postgres URL names a file here; for the authorities that this host trusts, leave \
+    it away and write sslmode=verify-full";
 const NO_USE: &str = "the options sslcert and sslkey in the Postgres URL are of no use with sslmode=disable; leave them away, or \
     write sslmode=verify-full or another that has TLS";
 
@@ -110,6 +112,9 @@ impl Tls {
         };
         if client.is_some() && mode == TlsMode::Disable {
             return Err(invalid(NO_USE));
+        }
+        if authority.as_deref() == Some(Path::new("system")) {
+            return Err(invalid(SYSTEM));
         }
         if authority.is_none() {
             return Ok(Self { mode, authority, client });
