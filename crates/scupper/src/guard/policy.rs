@@ -3,8 +3,9 @@ use crate::quota::Quota;
 /// What becomes of requests when the store cannot tell: it is away, or did not answer in time.
 ///
 /// An outage is an error of kind [`Unavailable`](crate::ErrorKind::Unavailable) or [`Unknown`](crate::ErrorKind::Unknown)
-/// to an acquire. Other errors, such as a full table, a full queue or a mismatch of algorithms, are always reported, and so are those of
-/// looking, giving back, penalizing, holding, resetting and listing.
+/// to an acquire. Other errors are always reported: a full table, a full queue, a mismatch of algorithms, and what time does not
+/// mend and is [`InvalidConfig`](crate::ErrorKind::InvalidConfig), such as a wrong password, a right that was taken away or a schema
+/// that is missing. So are those of looking, giving back, penalizing, holding, resetting and listing.
 ///
 /// A request that waits, whose call was sent and not answered, and which the policy would not admit, is told
 /// [`Unknown`](crate::ErrorKind::Unknown) under every policy: what may have been carried out is not asked for again. So is one
