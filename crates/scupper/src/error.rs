@@ -16,7 +16,7 @@ use std::fmt;
 /// | [`InvalidConfig`](Self::InvalidConfig) | no | correct the setup |
 /// | [`Timeout`](Self::Timeout) | yes | turn the work away, or ask again with more time |
 /// | [`NeverFits`](Self::NeverFits) | no | split the request, or raise limit or burst |
-/// | [`Unknown`](Self::Unknown) | yes | ask again; what was taken before may count besides |
+/// | [`Unknown`](Self::Unknown) | yes | ask again; what was taken before may count besides, until its answer comes and it is given back |
 /// | [`Closed`](Self::Closed) | no | stop asking |
 /// | [`QueueFull`](Self::QueueFull) | yes | turn the work away, or let more wait |
 /// | [`Capacity`](Self::Capacity) | yes | ask again later, or let the store hold more |

@@ -167,11 +167,16 @@ impl GuardedStore {
     fn no_answer(&self, changes_nothing: bool) -> Error {
         let limit = self.limit.unwrap_or_default();
         if changes_nothing {
-            return Error::new(ErrorKind::Unavailable, format!("the store did not answer within {limit:?}"));
+            return Error::new(
+                ErrorKind::Unavailable,
+                format!("the store did not answer within {limit:?}, the call_timeout"),
+            );
         }
         Error::new(
             ErrorKind::Unknown,
-            format!("the store did not answer within {limit:?}; what was asked may or may not have been done"),
+            format!(
+                "the store did not answer within {limit:?}, the call_timeout; what was asked may or may not have been done"
+            ),
         )
     }
 }
