@@ -132,8 +132,8 @@ fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
     }
 }
 
-const RIGHTS: &str = "; grant the role of the store USAGE on the schema, EXECUTE on its functions, and SELECT, INSERT, UPDATE and \
-    DELETE on its tables: docs/postgres.md has the lines";
+const RIGHTS: &str = "; grant the role of the store USAGE on the schema, SELECT, INSERT, UPDATE and DELETE on its tables, and \
+    EXECUTE on its functions if that was taken from all: docs/postgres.md has the lines";
 const POOLER: &str = "; a pooler between must leave a connection to its client for the whole session";
 const OTHER_SCHEMA: &str = "; the schema is not what this library made: remove it, or have its owner run what \
     `scupper schema postgres` prints";

@@ -92,8 +92,8 @@ impl PostgresStore {
     }
 
     /// How this process's last sweep of idle rows ended: `Ok` also before the first one. Rows are swept in passing, a second apart
-    /// at the most, and one sweep that fails is made up for by the next; no decision hears of it. Where they go on failing, rows
-    /// stay, so that this is what a health check is to look at.
+    /// at the most, and one sweep that fails is made up for by the next; no decision hears of it, but for a right that was taken away: decisions fail, too,
+    /// as soon as a connection is made anew. Where sweeps go on failing, rows stay, so that this is what a health check is to look at.
     ///
     /// # Errors
     /// That of the sweep: [`ErrorKind::InvalidConfig`] if the role may not delete, [`ErrorKind::Unavailable`] if the server could not
