@@ -113,7 +113,7 @@ fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
     let unavailable = |fate| (fate, ErrorKind::Unavailable, "");
     match code.code() {
         "40001" | "40P01" => unavailable(Fate::Met),
-        "55P03" => unavailable(Fate::Locked),
+        "55P03" => (Fate::Locked, ErrorKind::Unavailable, LOCKED),
         // It may have been at its commit.
         "40003" | "57P01" | "57P02" | "57P05" => (Fate::Unknown, ErrorKind::Unknown, ""),
         code if code.starts_with("08") => (Fate::Unknown, ErrorKind::Unknown, ""),
@@ -132,6 +132,7 @@ fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
     }
 }
 
+const LOCKED: &str = "; another transaction has had the bucket, or its table, for longer than lock_within allows";
 const RIGHTS: &str = "; grant the role of the store USAGE on the schema, SELECT, INSERT, UPDATE and DELETE on its tables, and \
     EXECUTE on its functions if that was taken from all: docs/postgres.md has the lines";
 const POOLER: &str = "; a pooler between must leave a connection to its client for the whole session";
