@@ -23,7 +23,7 @@ use std::fmt;
 /// | [`AlgorithmMismatch`](Self::AlgorithmMismatch) | no | reset the bucket, or use another key |
 /// | [`Corrupt`](Self::Corrupt) | no | restore or delete what is stored, or update the library |
 /// | [`Unavailable`](Self::Unavailable) | yes | ask again later |
-/// | [`Unsupported`](Self::Unsupported) | no | use another store |
+/// | [`Unsupported`](Self::Unsupported) | no | use another store, or build with its feature |
 ///
 /// # Examples
 /// ```
@@ -68,7 +68,7 @@ pub enum ErrorKind {
     Corrupt,
     /// The store could not be reached, or could not serve the call. Nothing was taken.
     Unavailable,
-    /// The store does not know this operation.
+    /// The store does not know this operation, or is of a feature that was not built in.
     Unsupported,
 }
 

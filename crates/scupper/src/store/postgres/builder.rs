@@ -24,7 +24,7 @@ use crate::timer::block_on;
 /// | [`wait_to_be_sent`](Self::wait_to_be_sent) | 500 ms |
 /// | [`operations_a_call`](Self::operations_a_call) | 512 |
 ///
-/// Times are from [`SHORTEST`](Self::SHORTEST) to [`LONGEST`](Self::LONGEST).
+/// Times are from [`SHORTEST`](Self::SHORTEST), a millisecond, to [`LONGEST`](Self::LONGEST), an hour.
 ///
 /// At most 65,536 requests wait to be sent to the server; one more is an error of kind
 /// [`Capacity`](ErrorKind::Capacity), under every [policy for outages](crate::OutagePolicy).
@@ -142,10 +142,10 @@ impl PostgresStoreBuilder {
     /// The most connections of a store; a server has 100 in all unless it is told otherwise.
     pub const MOST_CONNECTIONS: usize = 1024;
 
-    /// No time limit is shorter: servers count in milliseconds.
+    /// No time limit is shorter than a millisecond: servers count in milliseconds.
     pub const SHORTEST: Duration = Duration::from_millis(1);
 
-    /// No time limit is longer.
+    /// No time limit is longer than an hour.
     pub const LONGEST: Duration = Duration::from_hours(1);
 
     /// How long making a connection may take, with TLS, passwords and all. Requests that come meanwhile wait for it.
@@ -240,19 +240,15 @@ fn check(settings: &Settings) -> Result<()> {
         let wrong = format!("{name} is {limit:?}; it must be from {:?} to {:?}", times.start(), times.end());
         return Err(Error::new(ErrorKind::InvalidConfig, wrong));
     }
-    let (connections, operations) =
-        (1..=PostgresStoreBuilder::MOST_CONNECTIONS, 1..=PostgresStoreBuilder::MOST_OPERATIONS);
-    if connections.contains(&settings.pool) && operations.contains(&settings.operations) {
-        return Ok(());
+    let counts = [
+        ("pool", "connections", settings.pool, PostgresStoreBuilder::MOST_CONNECTIONS),
+        ("operations_a_call", "operations", settings.operations, PostgresStoreBuilder::MOST_OPERATIONS),
+    ];
+    if let Some((name, what, count, most)) = counts.into_iter().find(|(.., count, most)| !(1..=*most).contains(count)) {
+        let wrong = format!("{name} is {count} {what}; it must be from 1 to {most}");
+        return Err(Error::new(ErrorKind::InvalidConfig, wrong));
     }
-    let wrong = format!(
-        "a store in Postgres needs 1 to {} connections, and 1 to {} operations a call; it was given {} and {}",
-        connections.end(),
-        operations.end(),
-        settings.pool,
-        settings.operations
-    );
-    Err(Error::new(ErrorKind::InvalidConfig, wrong))
+    Ok(())
 }
 
 impl std::fmt::Debug for PostgresStoreBuilder {
@@ -284,6 +280,20 @@ mod tests {
             let error = builder.open().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);
             assert!(error.message().contains(names), "{error}");
+        }
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_refused_one_by_one() {
+        let builder = || PostgresStore::builder("postgres://localhost/app");
+        for (builder, says) in [
+            (builder().pool(0), "pool is 0 connections; it must be from 1 to 1024"),
+            (builder().operations_a_call(4097), "operations_a_call is 4097 operations; it must be from 1 to 4096"),
+            (PostgresStore::builder("postgres://localhost/app?pool=0"), "pool is 0 connections"),
+        ] {
+            let error = builder.open().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            assert!(error.message().starts_with(says), "{error}");
         }
     }
 }
