@@ -27,7 +27,9 @@ fn promise_8_a_call_that_takes_too_long_leaves_it_unknown_what_became_of_an_acqu
         timer.advance(Duration::from_micros(999_999));
         assert!(passing.is_pending() && waiting.is_pending() && reserving.is_pending() && detailed.is_pending());
         timer.advance(TICK);
-        assert_eq!(passing.output().unwrap_err().kind(), ErrorKind::Unknown);
+        let error = passing.output().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unknown);
+        assert!(error.message().contains("within 1s, the call_timeout; what was asked may or may not"), "{error}");
         assert_eq!(waiting.output().unwrap_err().kind(), ErrorKind::Unknown);
         assert_eq!(reserving.output().unwrap_err().kind(), ErrorKind::Unknown);
         assert_eq!(detailed.output().unwrap_err().kind(), ErrorKind::Unknown);
@@ -53,7 +55,9 @@ fn promise_8_a_look_that_takes_too_long_changed_nothing_and_all_else_may_have() 
     assert!(peek.is_pending() && list.is_pending() && refund.is_pending() && penalize.is_pending());
     assert!(hold.is_pending() && reset.is_pending() && less.is_pending() && more.is_pending());
     timer.advance(TICK);
-    assert_eq!(peek.output().unwrap_err().kind(), ErrorKind::Unavailable);
+    let error = peek.output().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.message().ends_with("within 1s, the call_timeout"), "{error}");
     assert_eq!(list.output().unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(refund.output().unwrap_err().kind(), ErrorKind::Unknown);
     assert_eq!(penalize.output().unwrap_err().kind(), ErrorKind::Unknown);
