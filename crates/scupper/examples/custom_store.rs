@@ -2,7 +2,7 @@
 //! a place to keep the state, a lock around it and a clock.
 //!
 //! It has all that the contract asks for but one thing: its buckets leave only when someone lists them. See
-//! `scupper::conformance` for the suite that tells.
+//! `scupper::conformance` for the suite that tells, and `Opened::on` there for how they would leave by themselves.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -76,6 +76,64 @@ impl Opened {
     }
 
     /// The store reads its time from this clock, and does its housekeeping by its alarms.
+    ///
+    /// # Examples
+    /// How a store comes to look for idle buckets by itself: it sets an alarm, and each sweep sets the next one.
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use std::sync::{Arc, Mutex, Weak};
+    /// use std::task::{Wake, Waker};
+    /// use std::time::Duration;
+    ///
+    /// use scupper::{Alarm, ManualTimer, Timer, Timestamp};
+    ///
+    /// struct Kept {
+    ///     timer: Arc<dyn Timer>,
+    ///     idle_from: Mutex<BTreeMap<String, Timestamp>>,
+    ///     alarm: Mutex<Option<Alarm>>,
+    /// }
+    ///
+    /// /// The timer keeps it until it rings, and it must not keep the store.
+    /// struct Sweeper(Weak<Kept>);
+    ///
+    /// impl Wake for Sweeper {
+    ///     fn wake(self: Arc<Self>) {
+    ///         if let Some(kept) = self.0.upgrade() {
+    ///             kept.sweep();
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// impl Kept {
+    ///     fn sweep(self: &Arc<Self>) {
+    ///         let now = self.timer.now();
+    ///         self.idle_from.lock().unwrap().retain(|_, idle_from| *idle_from > now);
+    ///         self.set_alarm();
+    ///     }
+    ///
+    ///     /// After each change, too. No lock is held while the timer is asked, as it may ring at once.
+    ///     fn set_alarm(self: &Arc<Self>) {
+    ///         let next = self.idle_from.lock().unwrap().values().min().copied();
+    ///         let sweeper = Waker::from(Arc::new(Sweeper(Arc::downgrade(self))));
+    ///         let alarm = next.and_then(|at| self.timer.remind_at(at, sweeper).ok());
+    ///         let last = std::mem::replace(&mut *self.alarm.lock().unwrap(), alarm);
+    ///         drop(last);
+    ///     }
+    /// }
+    ///
+    /// let timer = ManualTimer::new();
+    /// let kept = Kept { timer: Arc::new(timer.clone()), idle_from: Mutex::default(), alarm: Mutex::default() };
+    /// let kept = Arc::new(kept);
+    /// for (key, seconds) in [("user:42", 1), ("user:43", 2)] {
+    ///     let idle_from = timer.now() + Duration::from_secs(seconds);
+    ///     kept.idle_from.lock().unwrap().insert(key.to_owned(), idle_from);
+    ///     kept.set_alarm();
+    /// }
+    /// timer.advance(Duration::from_secs(1));
+    /// assert_eq!(kept.idle_from.lock().unwrap().len(), 1);
+    /// timer.advance(Duration::from_secs(1));
+    /// assert!(kept.idle_from.lock().unwrap().is_empty());
+    /// ```
     pub fn on(mut self, timer: ManualTimer) -> Self {
         self.timer = Some(timer);
         self
