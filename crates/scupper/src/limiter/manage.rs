@@ -64,6 +64,9 @@ impl Limiter {
     /// Takes units from the bucket of this key whether or not there is room: a debt that has to leave its windows before
     /// anybody is admitted again. Says at which tick it was counted.
     ///
+    /// Under a log they leave all at once, an interval later, so that 20 units under `5/s` cost a second. Under
+    /// [`Gcra`](crate::Algorithm::Gcra) they drain at the rate: those 20 take four seconds.
+    ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire), and
     /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a number of units outside 1 to
@@ -73,7 +76,8 @@ impl Limiter {
     /// ```
     /// let limiter = scupper::Limiter::builder().rates(["5/h".parse()?]).build()?;
     /// limiter.penalize("user:42", 20)?;
-    /// assert!(!limiter.try_acquire("user:42")?.is_admitted());
+    /// let wait = limiter.try_acquire("user:42")?.retry_after();
+    /// assert!(wait.is_some_and(|wait| wait <= std::time::Duration::from_hours(1)));
     /// assert_eq!(limiter.peek("user:42")?.usage[0].used, 20);
     /// # Ok::<(), scupper::Error>(())
     /// ```
