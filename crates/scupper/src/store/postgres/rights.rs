@@ -7,8 +7,8 @@ use crate::store::postgres::schema::Schema;
 /// good.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Lacking {
-    /// Functions that whoever made the schema did not know.
-    functions: Vec<String>,
+    /// Whether there is a function that whoever made the schema did not know.
+    lacks_function: bool,
     role: String,
     /// Rights, and what they are on.
     rights: Vec<(String, String)>,
@@ -45,7 +45,7 @@ impl Lacking {
                 lacking.role = text(0);
                 match row.get(1) {
                     Some(rights) => lacking.rights.push((rights.to_owned(), text(2))),
-                    None => lacking.functions.push(text(2)),
+                    None => lacking.lacks_function = true,
                 }
             }
         }
@@ -54,7 +54,7 @@ impl Lacking {
 
     /// Whether the schema is to be made once more, over what there is of it.
     pub(super) const fn is_incomplete(&self) -> bool {
-        !self.functions.is_empty()
+        self.lacks_function
     }
 
     /// What to do about rights, if any are lacking.
