@@ -80,7 +80,7 @@ fn who_is_not_trusted_is_told_why() {
         (with(&server, &format!("sslmode=verify-ca&{stranger}")), "name its own by sslrootcert"),
         // As elsewhere, who names an authority wants it to be asked.
         (with(&server, &format!("sslmode=require&{stranger}")), "name its own by sslrootcert"),
-        (with(&server, "sslmode=verify-full"), "certificate"),
+        (with(&server, "sslmode=verify-full"), "sslrootcert"),
         // Vouched for, and for another name.
         (with(&other, &format!("sslmode=verify-full&{}", root(&elsewhere))), "name"),
         // The server takes nobody without.

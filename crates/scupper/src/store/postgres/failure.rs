@@ -177,7 +177,8 @@ const NO_PASSWORD: &str =
 
 fn advice_on_tls(error: &TlsError) -> &'static str {
     match error {
-        TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        // The latter of one that has the name of an authority that is trusted, and another key.
+        TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "; no authority that is trusted vouches for it: name its own by sslrootcert"
         }
         // That library has no name for it among its own.
@@ -205,4 +206,19 @@ fn chain(error: &dyn StdError) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_nobody_vouches_for_is_told_with_the_option_that_names_its_authority() {
+        for cause in [CertificateError::UnknownIssuer, CertificateError::BadSignature] {
+            assert!(advice_on_tls(&TlsError::InvalidCertificate(cause)).ends_with("name its own by sslrootcert"));
+        }
+        for cause in [CertificateError::Expired, CertificateError::Revoked] {
+            assert_eq!(advice_on_tls(&TlsError::InvalidCertificate(cause)), "");
+        }
+    }
 }
