@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::error::Error;
-use crate::store::coalesce::{Carrier, Coalescer, Gathered as _, TurnedAway, once_begun};
+use crate::store::coalesce::{Carrier, Coalescer, Gathered as _, TurnedAway};
 use crate::store::io::Runner;
 use crate::store::outcome::{Outcome, Reply};
 use crate::store::postgres::arguments::Arguments;
@@ -76,25 +76,12 @@ impl Decider {
 
     /// Asks for a bucket alone, and waits for it.
     fn go(self: &Arc<Self>, turn: Turn, jobs: Vec<Job>) {
-        let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(Arc::clone(self).wait(turn, jobs));
+        let this = Arc::clone(self);
+        let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            let ask = |turn, jobs| this.ask_alone(turn, jobs);
+            turn.serve(jobs, ask, |carried| Arc::clone(&this).deliver(carried)).await;
+        });
         self.runner.begin(work);
-    }
-
-    /// One call after the other for as long as others come for it, however many have failed.
-    async fn wait(self: Arc<Self>, mut turn: Turn, mut jobs: Vec<Job>) {
-        let mut last = None;
-        loop {
-            let answers = last.take();
-            let deliver = || {
-                if let Some(answers) = answers {
-                    Arc::clone(&self).deliver(answers);
-                }
-            };
-            let (carried, rest) = once_begun(self.ask_alone(turn, jobs), deliver).await;
-            let Some(next) = rest.and_then(Turn::next) else { return self.deliver(carried) };
-            (turn, jobs) = next;
-            last = Some(carried);
-        }
     }
 
     /// As others may wait for other buckets meanwhile, it waits only for one that somebody has.

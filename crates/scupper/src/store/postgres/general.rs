@@ -6,7 +6,7 @@ use tokio_postgres::Error as PostgresError;
 use crate::error::Error;
 use crate::quota::Quota;
 use crate::store::bucket::{BucketState, corrupt};
-use crate::store::coalesce::{Carrier, once_begun};
+use crate::store::coalesce::Carrier;
 use crate::store::io::Runner;
 use crate::store::line::Line;
 use crate::store::outcome::{Outcome, Reply};
@@ -74,25 +74,12 @@ impl General {
     /// Has those served who came for the same bucket meanwhile.
     fn go_on(self: &Arc<Self>, turn: Turn) {
         if let Some((turn, jobs)) = turn.next() {
-            let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(Arc::clone(self).serve(turn, jobs));
+            let this = Arc::clone(self);
+            let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+                let ask = async |turn, jobs| (this.carry_all(jobs).await, Some(turn));
+                turn.serve(jobs, ask, |answers| Arc::clone(&this).deliver(answers)).await;
+            });
             self.runner.begin(work);
-        }
-    }
-
-    /// One after the other for as long as others come for the bucket, however many have failed.
-    async fn serve(self: Arc<Self>, mut turn: Turn, mut jobs: Vec<Job>) {
-        let mut last = None;
-        loop {
-            let answers = last.take();
-            let deliver = || {
-                if let Some(answers) = answers {
-                    Arc::clone(&self).deliver(answers);
-                }
-            };
-            let answers = once_begun(self.carry_all(jobs), deliver).await;
-            let Some(next) = turn.next() else { return self.deliver(answers) };
-            (turn, jobs) = next;
-            last = Some(answers);
         }
     }
 

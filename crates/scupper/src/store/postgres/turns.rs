@@ -1,9 +1,10 @@
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::store::coalesce::{Bounds, Gathered as _, TurnedAway};
+use crate::store::coalesce::{Bounds, Gathered as _, TurnedAway, once_begun};
 use crate::store::io::Runner;
 use crate::store::postgres::id::Id;
 use crate::store::postgres::job::Job;
@@ -168,6 +169,31 @@ impl Turn {
         self.is_over = true;
         turns.see_to_the_late(is_first);
         None
+    }
+
+    /// Asks for these jobs, and then for those who came for the same bucket meanwhile, for as long as any do and however many have
+    /// failed. Answers are delivered when the next call is on its way.
+    pub(super) async fn serve<A, C>(
+        mut self,
+        mut jobs: Vec<Job>,
+        ask: impl Fn(Self, Vec<Job>) -> C,
+        deliver: impl Fn(A),
+    ) where
+        C: Future<Output = (A, Option<Self>)>,
+    {
+        let mut last = None;
+        loop {
+            let answers = last.take();
+            let begun = || {
+                if let Some(answers) = answers {
+                    deliver(answers);
+                }
+            };
+            let (answers, rest) = once_begun(ask(self, jobs), begun).await;
+            let Some(next) = rest.and_then(Self::next) else { return deliver(answers) };
+            (self, jobs) = next;
+            last = Some(answers);
+        }
     }
 
     /// Hands it on to those who came meanwhile, if any did.
