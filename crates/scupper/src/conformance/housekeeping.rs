@@ -86,8 +86,12 @@ pub fn promise_7_the_longest_retention_that_any_list_asked_for_holds(subject: &S
 pub fn promise_7_buckets_that_were_reset_or_given_back_leave_too(subject: &Subject) {
     for quota in under_each("5/400ms") {
         let reset = subject.fresh_key();
-        admitted(subject.acquire(&Operation::acquire(&reset, &quota, 2)));
-        assert_eq!(subject.reply(&Operation::new(&reset, Action::Reset)), Reply::Reset(true));
+        // On a machine that stands still in between, there may be nothing to forget any more.
+        let forgets = |_| {
+            admitted(subject.acquire(&Operation::acquire(&reset, &quota, 2)));
+            subject.reply(&Operation::new(&reset, Action::Reset)) == Reply::Reset(true)
+        };
+        assert!((0..10).any(forgets), "there was nothing to forget of {reset}");
         assert_eq!(subject.reply(&Operation::new(&reset, Action::Reset)), Reply::Reset(false), "nothing is left");
         assert!(subject.list(&reset, 10).is_empty(), "{reset} owes nothing");
         let returned = subject.fresh_key();
