@@ -37,6 +37,8 @@ struct Walk<'a> {
     clock: u64,
     /// The latest time since it was last too far back.
     newest: u64,
+    /// The latest of all.
+    latest: u64,
     /// Ticks at which something changes.
     edges: BTreeSet<u64>,
     given: Vec<Admission>,
@@ -44,7 +46,14 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(case: &'a Case) -> Self {
-        Self { case, clock: case.start, newest: case.start, edges: BTreeSet::new(), given: Vec::new() }
+        Self {
+            case,
+            clock: case.start,
+            newest: case.start,
+            latest: case.start,
+            edges: BTreeSet::new(),
+            given: Vec::new(),
+        }
     }
 
     fn play(&mut self, comparison: &mut Comparison) -> Result<(), End> {
@@ -59,7 +68,7 @@ impl<'a> Walk<'a> {
             let outcomes = comparison.submit(clock, &operations)?;
             self.learn(&operations, &outcomes);
             // What has left every window, and a hold that has passed, may be remembered, and be ahead of another clock.
-            if self.clock == self.newest
+            if self.clock == self.latest
                 && self.case.whose == Whose::Server
                 && steps.iter().any(|step| matches!(step.what, What::Owes))
             {
@@ -87,6 +96,7 @@ impl<'a> Walk<'a> {
         if self.clock > self.newest || self.newest - self.clock > retention {
             self.newest = self.clock;
         }
+        self.latest = self.latest.max(self.clock);
     }
 
     fn server_clock(&self) -> u64 {

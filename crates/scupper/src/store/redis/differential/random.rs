@@ -3,7 +3,9 @@
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use crate::store::redis::differential::cases::{Case, anything, long_logs, plain};
+use crate::quota::{Algorithm, Quota};
+use crate::store::batch::Standing;
+use crate::store::redis::differential::cases::{Case, Clock, Step, What, Whose, anything, long_logs, plain};
 use crate::store::redis::differential::comparison::Comparison;
 use crate::store::redis::differential::play::play;
 
@@ -42,4 +44,22 @@ fn promises_1_to_4_and_9_the_script_decides_as_the_library_does_where_all_is_pla
 fn promises_1_to_4_the_script_keeps_long_logs_as_the_library_does() {
     let short = compare(&long_logs(), 50);
     assert!(short > 50, "the short way decided {short} times a case: little was compared");
+}
+
+/// What has left is remembered by one and not by the other: so far back that the bucket would follow, neither is wrong about it.
+#[test]
+fn promise_6_what_has_left_and_was_not_forgotten_is_no_difference_on_a_clock_that_stepped_back_far() {
+    let quotas = ["1/2us", "2/1us"].map(|rates| Quota::new(Algorithm::SlidingWindowLog, rates).unwrap());
+    let step = |quota, clock, what| Step { key: 0, quota, is_own_time: false, clock, what };
+    let refund = What::Refund { which: 0, share: 100, tick: 0, sequence: 0 };
+    let acquire = What::Acquire(0, 1, Standing::Alone);
+    let steps = vec![
+        step(1, Clock::Stays, acquire),
+        step(1, Clock::Ticks(1), refund),
+        step(0, Clock::Ticks(2), acquire),
+        step(0, Clock::Back(100), refund),
+        step(0, Clock::Back(100), What::Owes),
+    ];
+    let case = Case { quotas: quotas.into(), start: 0, whose: Whose::Server, together: 1, steps };
+    play(&mut Comparison::new(), &case).unwrap();
 }
