@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,8 @@ def test_a_free_threaded_interpreter_is_refused_with_what_would_do(build_script,
 
 def test_this_interpreter_is_not_refused(build_script):
     assert "cargo::error" not in said(build_script, sys.executable)
+
+
+def test_the_package_brings_its_licences():
+    licences = {file.name for file in metadata.files("scupper") if "licenses" in file.parts}
+    assert licences == {"LICENSE-APACHE", "LICENSE-MIT"}
