@@ -1,6 +1,7 @@
 """Rate limiting: exact, first come first served, for threads and for tasks of any event loop."""
 
 from . import limiter_factory
+from ._scupper import StoreError
 from ._version import __version__
 from .abstracts import (
     GCRA,
@@ -48,6 +49,7 @@ __all__ = [
     "StateAlgorithm",
     "StateBucket",
     "StateStore",
+    "StoreError",
     "TokenBucket",
     "WallClock",
     "id_generator",

@@ -143,7 +143,7 @@ class Acquisition:
             yield from self._leaked(bucket)
             if not fresh:
                 item = yield from self._wrapped()
-            if (yield from settled(self._inside(line, bucket.put, item))):
+            if (yield from settled(self._inside(line, bucket._put_in(self._is_in_loop), item))):
                 return True
             if not ticket.patient:
                 return False

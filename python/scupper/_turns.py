@@ -1,27 +1,29 @@
-"""How a task awaits its turn in the line of a native bucket."""
+"""How a task awaits native work: its turn in the line of a bucket, or the answer of a store."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from ._scupper import LoopBell, Waiter
 
+T = TypeVar("T")
+
 _bells: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopBell] = WeakKeyDictionary()
 
 
-def await_turn(waiter: Waiter) -> Generator[Any, None, bool]:
-    """Joins the line and stays until the turn has come; says whether the units were taken."""
+def await_turn(waiter: Waiter[T]) -> Generator[Any, None, T]:
+    """Begins the work and stays until it is done; gives what came of it."""
     event_loop = asyncio.get_running_loop()
     bell = _bell_of(event_loop)
     try:
         while True:
             future = event_loop.create_future()
-            answer = waiter.look(bell, future)
-            if answer is not None:
-                return answer
+            outcome = waiter.look(bell, future)
+            if outcome is not None:
+                return outcome[0]
             yield from future
     finally:
         waiter.leave()

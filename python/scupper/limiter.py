@@ -17,7 +17,8 @@ from ._fork import begins_anew
 from ._home import known_by
 from ._line import line_of
 from ._locks import LockLike, combined_lock
-from ._scupper import LimiterBase, MemoryBucket
+from ._open import Opens
+from ._scupper import LimiterBase, MemoryBucket, StoreBucket
 from ._single import SingleBucketFactory, native_bucket_of
 from ._ticket import Ticket
 from .abstracts.bucket import AbstractBucket, BucketFactory
@@ -45,7 +46,7 @@ _Self = TypeVar("_Self", bound="Limiter")
 _DECIDING = ("_try_acquire", "handle_bucket_put", "bucket_factory")
 
 
-class Limiter(LimiterBase):
+class Limiter(Opens, LimiterBase):
     """Lets requests pass as the rates allow: at once, or when their turn has come.
 
     ``argument`` is a rate or a list of rates (which makes a bucket in memory), a bucket, or a factory that finds the
@@ -216,7 +217,7 @@ class Limiter(LimiterBase):
         if type(self).try_acquire is LimiterBase.try_acquire:
             self.__dict__["try_acquire"] = MethodType(_try_acquire_in_python, self)
 
-    def _wake_native(self, native: MemoryBucket) -> None:
+    def _wake_native(self, native: Union[MemoryBucket, StoreBucket]) -> None:
         others = (other for other in list(self._sharing().values()) if other is not self)
         if not any(other._bound is native for other in others):
             native.close()  # else those of another limiter wait there as well, and all of them go on

@@ -3,7 +3,7 @@
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use pyo3::prelude::*;
@@ -11,20 +11,19 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::getpid;
 use rustix::thread::gettid;
-use scupper::Result;
 
-use crate::turn::{Granted, Turn};
+use crate::errand::Errand;
 
-/// Blocks the calling thread until its turn has come.
+/// Blocks the calling thread until the errand is done.
 ///
 /// # Errors
-/// What a handler of a signal raises, such as `KeyboardInterrupt`. Then the place in line is given up.
-pub(crate) fn wait(py: Python<'_>, mut turn: Turn) -> PyResult<Result<Granted>> {
+/// Its own, and what a handler of a signal raises, such as `KeyboardInterrupt`. Then it is called off.
+pub(crate) fn wait(py: Python<'_>, mut errand: Errand) -> PyResult<Py<PyAny>> {
     let ear = if is_main_thread() { Ear::of_main_thread()? } else { Ear::of_other_thread() };
     let waker = ear.waker();
     loop {
-        if let Poll::Ready(granted) = turn.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Ok(granted);
+        if let Poll::Ready(outcome) = errand.look(py, &waker) {
+            return outcome;
         }
         py.detach(|| ear.listen())?;
         py.check_signals()?;

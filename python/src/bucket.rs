@@ -9,15 +9,16 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use scupper::Timestamp;
 
-use crate::bell;
+use crate::argument::{Patience, Usual};
 use crate::clock::MonotonicTimer;
+use crate::course::{Course, truth};
 use crate::decider::Decider;
+use crate::errand::Errand;
 use crate::errors::raised;
 use crate::kept::{Answer, Denial};
 use crate::labels::Label;
 use crate::millis::{Tick, limit_of, rounded_down};
 use crate::quota::{Numbers, algorithm_of, name_of, numbers_of, quota_of};
-use crate::turn::Granted;
 use crate::waiter::Waiter;
 
 /// A label: its name, its time in milliseconds, its weight.
@@ -55,32 +56,30 @@ impl MemoryBucket {
         self.decider.decide(name, weight).map_err(|error| raised(&error))
     }
 
-    /// Blocks the calling thread until it is admitted, or cannot be in time.
-    pub(crate) fn wait_here(
-        &self,
-        py: Python<'_>,
-        name: Py<PyAny>,
-        weight: u64,
-        limit: Option<Duration>,
-    ) -> PyResult<bool> {
-        let granted = bell::wait(py, self.decider.turn(weight, limit))?;
-        self.settle(name, weight, granted)
-    }
-
-    /// The same for a task: what to await for the answer.
-    pub(crate) fn wait_in_task(
+    /// Decides now, or has the request wait its turn.
+    #[inline]
+    pub(crate) fn ask(
         slf: &Py<Self>,
         py: Python<'_>,
-        name: Py<PyAny>,
-        weight: u64,
-        limit: Option<Duration>,
-    ) -> Waiter {
-        Waiter::new(slf.clone_ref(py), name, weight, slf.get().decider.turn(weight, limit))
+        name: Borrowed<'_, '_, PyAny>,
+        usual: &Usual,
+    ) -> PyResult<Course> {
+        let wait = |limit| Course::Waits(Self::wait_for(slf, py, name.to_owned().unbind(), usual.weight, limit));
+        Ok(match (slf.get().decide(name, usual.weight)?, usual.patience) {
+            (Answer::Admitted, _) => Course::Decided(true),
+            (Answer::NeverFits, _) | (Answer::Denied, Patience::Goes) => Course::Decided(false),
+            (Answer::Denied, Patience::Waits) => wait(None),
+            (Answer::Denied, Patience::WaitsFor(limit)) => wait(Some(limit)),
+        })
     }
 
-    /// Takes down what came of a wait; says whether the units were taken.
-    pub(crate) fn settle(&self, name: Py<PyAny>, weight: u64, granted: scupper::Result<Granted>) -> PyResult<bool> {
-        self.decider.settle(name, weight, granted).map_err(|error| raised(&error))
+    /// Waits its turn, for so long at the most; gives whether it was admitted.
+    fn wait_for(slf: &Py<Self>, py: Python<'_>, name: Py<PyAny>, weight: u64, limit: Option<Duration>) -> Errand {
+        let bucket = slf.clone_ref(py);
+        Errand::new(slf.get().decider.turn(weight, limit), move |py, granted| {
+            let is_admitted = bucket.get().decider.settle(name, weight, granted).map_err(|error| raised(&error))?;
+            Ok(truth(py, is_admitted).unbind())
+        })
     }
 
     /// Lets limiters use it again after it was closed.
@@ -202,14 +201,18 @@ impl MemoryBucket {
 
     /// Waits until the units are taken, for `timeout` seconds at the most; says whether they were.
     #[pyo3(signature = (name, weight, timeout = None))]
-    fn wait(&self, py: Python<'_>, name: Py<PyAny>, weight: u64, timeout: Option<f64>) -> PyResult<bool> {
-        Ok(weight == 0 || self.wait_here(py, name, weight, limit_of(timeout)?)?)
+    fn wait(slf: &Bound<'_, Self>, name: Py<PyAny>, weight: u64, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+        let (py, limit) = (slf.py(), limit_of(timeout)?);
+        if weight == 0 {
+            return Ok(truth(py, true).unbind());
+        }
+        Self::wait_for(slf.as_unbound(), py, name, weight, limit).here(py)
     }
 
     /// The same for a task: what to await for the answer.
     #[pyo3(signature = (name, weight, timeout = None))]
     fn wait_async(slf: &Bound<'_, Self>, name: Py<PyAny>, weight: u64, timeout: Option<f64>) -> PyResult<Waiter> {
-        Ok(Self::wait_in_task(slf.as_unbound(), slf.py(), name, weight.max(1), limit_of(timeout)?))
+        Ok(Waiter::new(Self::wait_for(slf.as_unbound(), slf.py(), name, weight.max(1), limit_of(timeout)?)))
     }
 
     /// The bucket as plain objects, for `load`.

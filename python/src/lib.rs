@@ -8,8 +8,11 @@
 //! | who took what | `labels` |
 //! | what is raised | `errors` |
 //! | arguments as they are given | `argument` |
-//! | a place in line, and waiting for it on a thread or in an event loop | `turn`, `bell`, `notifier`, `waiter` |
-//! | what Python sees | `bucket`, `limiter` |
+//! | a place in line, and work that goes on by itself | `turn`, `errand` |
+//! | waiting for it on a thread or in an event loop | `bell`, `loop_bell`, `waiter` |
+//! | stores by URL, and who decides for the buckets in them | `stores`, `options`, `place`, `on_store`, `housekeeping` |
+//! | what was taken, and what is told of a bucket | `permit`, `shapes` |
+//! | what Python sees | `bucket`, `store_bucket`, `course`, `limiter` |
 //!
 //! Whatever is locked here is locked by a thread that has the interpreter, and never while it runs Python code; the state of a
 //! bucket alone is also locked by the thread that serves those who wait, within a section that a fork waits for.
@@ -38,11 +41,35 @@ mod decider;
 
 mod bell;
 
+mod errand;
+
 mod loop_bell;
 
 mod waiter;
 
+mod permit;
+
+mod stores;
+
+mod options;
+
+mod place;
+
+mod reckoning;
+
+mod on_store;
+
+mod housekeeping;
+
+mod shapes;
+
 mod bucket;
+
+mod store_bucket;
+
+mod store_work;
+
+mod course;
 
 mod limiter;
 
@@ -56,11 +83,17 @@ mod _scupper {
     #[pymodule_export]
     use crate::loop_bell::LoopBell;
     #[pymodule_export]
+    use crate::permit::Held;
+    #[pymodule_export]
+    use crate::permit::Permit;
+    #[pymodule_export]
+    use crate::store_bucket::StoreBucket;
+    #[pymodule_export]
     use crate::waiter::Waiter;
 
     #[pymodule_init]
-    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         crate::fork::watch()?;
-        Ok(())
+        crate::errors::export(module)
     }
 }

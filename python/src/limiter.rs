@@ -6,36 +6,46 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 
-use crate::argument::{Given, Patience, Usual};
-use crate::bucket::MemoryBucket;
-use crate::kept::Answer;
+use crate::argument::{Given, Usual};
+use crate::course::{Course, Native, truth};
+use crate::waiter::Waiter;
 
 /// The base of `Limiter`. Bound to a bucket that is plain, it decides here; everything else is left to the methods in Python.
 #[pyclass(subclass, frozen, module = "scupper._scupper")]
 pub(crate) struct LimiterBase {
-    bucket: OnceLock<Py<MemoryBucket>>,
+    bucket: OnceLock<Native>,
     is_bound: AtomicBool,
 }
 
 impl LimiterBase {
     /// The bucket to decide by, with no code but ours.
     #[inline]
-    fn plain(&self) -> Option<&Py<MemoryBucket>> {
+    fn plain(&self) -> Option<&Native> {
         let bucket = self.bucket.get().filter(|_| self.is_bound.load(Ordering::Relaxed))?;
-        bucket.get().is_plain().then_some(bucket)
+        bucket.is_plain().then_some(bucket)
+    }
+
+    /// What becomes of a request; nothing where the methods in Python are to decide.
+    #[inline]
+    fn ask(
+        &self,
+        py: Python<'_>,
+        name: Given<'_, '_>,
+        weight: Given<'_, '_>,
+        blocking: Given<'_, '_>,
+        timeout: Given<'_, '_>,
+    ) -> PyResult<Option<Course>> {
+        let Some(bucket) = self.plain() else { return Ok(None) };
+        let Some(usual) = Usual::read(weight, blocking, timeout) else { return Ok(None) };
+        bucket.ask(py, name.get().unwrap_or_else(|| default_name(py)), &usual).map(Some)
     }
 }
 
 /// The name of a request that gives none.
 fn default_name(py: Python<'_>) -> Borrowed<'_, '_, PyAny> {
     pyo3::intern!(py, "pyrate").as_any().as_borrowed()
-}
-
-/// True or False.
-fn truth(py: Python<'_>, truth: bool) -> Bound<'_, PyAny> {
-    PyBool::new(py, truth).to_owned().into_any()
 }
 
 #[pymethods]
@@ -47,7 +57,7 @@ impl LimiterBase {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(self.bucket.get())
+        self.bucket.get().map_or(Ok(()), |bucket| bucket.traverse(&visit))
     }
 
     /// As with the newest protocol: older ones know nothing of a base that is not written in Python.
@@ -57,16 +67,16 @@ impl LimiterBase {
     }
 
     /// Decides by this bucket from now on for as long as it is plain; with None, by no bucket.
-    fn _bind(&self, py: Python<'_>, bucket: Option<Py<MemoryBucket>>) -> PyResult<()> {
+    fn _bind(&self, bucket: Option<Native>) -> PyResult<()> {
         let Some(bucket) = bucket else {
             self.is_bound.store(false, Ordering::Relaxed);
             return Ok(());
         };
-        bucket.get().reopen()?;
-        let bound = self.bucket.get_or_init(|| bucket.clone_ref(py));
-        if !bound.is(&bucket) {
+        bucket.reopen()?;
+        if self.bucket.get().is_some_and(|bound| *bound != bucket) {
             return Err(PyRuntimeError::new_err("the limiter is bound to another bucket; make another limiter"));
         }
+        self.bucket.get_or_init(|| bucket);
         self.is_bound.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -87,19 +97,11 @@ impl LimiterBase {
         timeout: Given<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let Some(bucket) = slf.get().plain() else { return general(slf, name, weight, blocking, timeout) };
-        let Some(usual) = Usual::read(weight, blocking, timeout) else {
-            return general(slf, name, weight, blocking, timeout);
-        };
-        let name = name.get().unwrap_or_else(|| default_name(py));
-        let wait = |limit| bucket.get().wait_here(py, name.to_owned().unbind(), usual.weight, limit);
-        let is_admitted = match (bucket.get().decide(name, usual.weight)?, usual.patience) {
-            (Answer::Admitted, _) => true,
-            (Answer::NeverFits, _) | (Answer::Denied, Patience::Goes) => false,
-            (Answer::Denied, Patience::Waits) => wait(None)?,
-            (Answer::Denied, Patience::WaitsFor(limit)) => wait(Some(limit))?,
-        };
-        Ok(truth(py, is_admitted))
+        match slf.get().ask(py, name, weight, blocking, timeout)? {
+            Some(Course::Decided(is_admitted)) => Ok(truth(py, is_admitted)),
+            Some(Course::Waits(errand)) => Ok(errand.here(py)?.into_bound(py)),
+            None => general(slf, name, weight, blocking, timeout),
+        }
     }
 
     /// As `try_acquire` in a coroutine: True or False if that is known at once, an awaitable of it if not, and None where the methods
@@ -116,18 +118,10 @@ impl LimiterBase {
         timeout: Given<'_, 'py>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
-        let Some(bucket) = slf.get().plain() else { return Ok(None) };
-        let Some(usual) = Usual::read(weight, blocking, timeout) else { return Ok(None) };
-        let name = name.get().unwrap_or_else(|| default_name(py));
-        let wait = |limit| {
-            let waiter = MemoryBucket::wait_in_task(bucket, py, name.to_owned().unbind(), usual.weight, limit);
-            Ok(Some(Bound::new(py, waiter)?.into_any()))
-        };
-        match (bucket.get().decide(name, usual.weight)?, usual.patience) {
-            (Answer::Admitted, _) => Ok(Some(truth(py, true))),
-            (Answer::NeverFits, _) | (Answer::Denied, Patience::Goes) => Ok(Some(truth(py, false))),
-            (Answer::Denied, Patience::Waits) => wait(None),
-            (Answer::Denied, Patience::WaitsFor(limit)) => wait(Some(limit)),
+        match slf.get().ask(py, name, weight, blocking, timeout)? {
+            Some(Course::Decided(is_admitted)) => Ok(Some(truth(py, is_admitted))),
+            Some(Course::Waits(errand)) => Ok(Some(Bound::new(py, Waiter::new(errand))?.into_any())),
+            None => Ok(None),
         }
     }
 }

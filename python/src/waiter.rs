@@ -1,35 +1,31 @@
-//! What a task awaits until its turn has come.
+//! What a task awaits until an errand is done.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Poll, Waker};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::bucket::MemoryBucket;
+use crate::errand::Errand;
 use crate::loop_bell::LoopBell;
-use crate::turn::Turn;
 
-/// An awaitable whose value says whether the units were taken.
+/// An awaitable whose value is what came of an errand.
 ///
-/// Cancelling the task that awaits it, or dropping it, leaves the line without a trace.
+/// Cancelling the task that awaits it, or dropping it, calls the errand off: it leaves the line without a trace.
 #[pyclass(frozen, module = "scupper._scupper")]
 pub(crate) struct Waiter {
-    bucket: Py<MemoryBucket>,
-    name: Py<PyAny>,
-    weight: u64,
     /// None once it is over.
-    turn: Mutex<Option<Turn>>,
+    errand: Mutex<Option<Errand>>,
 }
 
 impl Waiter {
-    pub(crate) fn new(bucket: Py<MemoryBucket>, name: Py<PyAny>, weight: u64, turn: Turn) -> Self {
-        Self { bucket, name, weight, turn: Mutex::new(Some(turn)) }
+    pub(crate) fn new(errand: Errand) -> Self {
+        Self { errand: Mutex::new(Some(errand)) }
     }
 
-    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take(&self) -> Option<Errand> {
+        self.errand.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -41,24 +37,23 @@ impl Waiter {
         AWAIT_TURN.import(slf.py(), "scupper._turns", "await_turn")?.call1((slf,))
     }
 
-    /// Joins the line, or looks whether the turn has come: then says whether the units were taken. If it has not, the bell rings for
-    /// this future once it has.
-    fn look(&self, py: Python<'_>, bell: &LoopBell, future: Py<PyAny>) -> PyResult<Option<bool>> {
-        let Some(mut turn) = self.turn().take() else {
+    /// Begins, or looks whether it is done: then gives the outcome, alone in a tuple. If it is not, the bell rings for this future
+    /// once it may be.
+    fn look(&self, py: Python<'_>, bell: &LoopBell, future: Py<PyAny>) -> PyResult<Option<(Py<PyAny>,)>> {
+        let Some(mut errand) = self.take() else {
             return Err(PyRuntimeError::new_err("cannot await a waiter whose turn is over"));
         };
-        match turn.as_mut().poll(&mut Context::from_waker(&Waker::from(bell.call(future)))) {
-            Poll::Ready(granted) => self.bucket.get().settle(self.name.clone_ref(py), self.weight, granted).map(Some),
+        match errand.look(py, &Waker::from(bell.call(future))) {
+            Poll::Ready(outcome) => outcome.map(|outcome| Some((outcome,))),
             Poll::Pending => {
-                *self.turn() = Some(turn);
+                *self.errand.lock().unwrap_or_else(PoisonError::into_inner) = Some(errand);
                 Ok(None)
             }
         }
     }
 
-    /// Leaves the line; what was admitted and not seen is given back.
+    /// Calls it off; what was admitted and not seen is given back.
     fn leave(&self) {
-        let turn = self.turn().take();
-        drop(turn);
+        drop(self.take());
     }
 }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, List, Optional, Tuple, Type, TypeVar, Union
 
 from .._await import awaitable
 from .._home import known_by
 from .._leaker import Leaker
-from .._scupper import MemoryBucket
+from .._scupper import MemoryBucket, StoreBucket
 from ..clocks import AbstractClock, MonotonicClock
 from ._decision import Decision
 from ._log_algorithm import LogAlgorithm, SlidingWindowLog
@@ -164,11 +164,15 @@ class AbstractBucket(ABC):
         """Whether it is known without a put that no wait will do."""
         return False
 
+    def _put_in(self, in_loop: bool) -> Callable[[RateItem], Union[bool, Awaitable[bool]]]:
+        """What puts an item, where there is a loop not to be blocked or where there is none."""
+        return self.put
+
     def _bounds_itself(self) -> bool:
         """Whether the bucket drops by itself what has left every window."""
         return False
 
-    def _native_bucket(self) -> Optional[MemoryBucket]:
+    def _native_bucket(self) -> Union[None, MemoryBucket, StoreBucket]:
         """The native bucket that decides alone in the place of this one, while nothing is overridden; or None."""
         return None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Tuple, Union
 
 from .._line import line_of
-from .._scupper import MemoryBucket
+from .._scupper import MemoryBucket, StoreBucket
 from ..abstracts.algorithm import Decision
 from ..abstracts.bucket import AbstractBucket
 from ..abstracts.rate import Rate, RateItem
@@ -39,7 +39,7 @@ class WatchedBucket(AbstractBucket):
     _kept_wait: Optional[Tuple[int, int]] = None
 
     @abstractmethod
-    def _handle(self) -> Optional[MemoryBucket]:
+    def _handle(self) -> Union[None, MemoryBucket, StoreBucket]:
         """The native bucket inside, whether or not it may decide alone; None if there is none."""
 
     @abstractmethod
@@ -89,7 +89,7 @@ class WatchedBucket(AbstractBucket):
     def _rate_changed(self) -> None:
         self.rates = self._rates
 
-    def _native_bucket(self) -> Optional[MemoryBucket]:
+    def _native_bucket(self) -> Union[None, MemoryBucket, StoreBucket]:
         native = self._handle()
         return native if native is not None and native.is_plain else None
 

@@ -7,7 +7,7 @@ from typing import Any, List, Optional, Union
 
 from .._await import awaitable
 from .._home import known_by
-from .._scupper import MemoryBucket
+from .._scupper import MemoryBucket, StoreBucket
 from ..abstracts.algorithm import GCRA, State, StateAlgorithm
 from ..abstracts.rate import Rate, RateItem
 from ..abstracts.store import StateStore
@@ -119,7 +119,7 @@ class StateBucket(WatchedBucket):
         store = self.__dict__.get("store")
         return store._native if isinstance(store, InMemoryStateStore) else None
 
-    def _native_bucket(self) -> Optional[MemoryBucket]:
+    def _native_bucket(self) -> Union[None, MemoryBucket, StoreBucket]:
         return super()._native_bucket() if self._alone else None
 
     def _decide_in_python(self) -> None:

@@ -36,3 +36,14 @@ MEMBERS = {
     # There is no task that leaks: callers do it in passing.
     "Leaker": {"aio_leak_task", "leak_async"},
 }
+
+# Names that this package has and the reference does not.
+BEYOND = {
+    "StoreBucket",
+    "StoreError",
+}
+
+# Members that the classes of this package have beside those of the reference.
+MORE_MEMBERS = {
+    "Limiter": {"open", "per_key"},
+}

@@ -1,0 +1,78 @@
+"""Limiters on a store, in one call."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Type, TypeVar, Union
+
+from .abstracts.algorithm import Algorithm
+from .abstracts.rate import Rate
+from .buckets.store_bucket import Outage, StoreBucket
+
+T = TypeVar("T")
+
+
+class Opens:
+    """What makes limiters whose buckets are in a store."""
+
+    @classmethod
+    def open(
+        cls: Type[T],
+        url: str,
+        rates: Union[Rate, List[Rate]],
+        *,
+        key: str = "default",
+        algorithm: Union[str, Algorithm] = "sliding-window-log",
+        outage: Outage = "error",
+        call_timeout: Optional[float] = None,
+        max_waiting: Optional[int] = None,
+        denial_cache: Optional[float] = None,
+        buffer_ms: int = 50,
+    ) -> T:
+        """A limiter over one bucket in the store at ``url``: names are labels, and all who use ``key`` there share it.
+
+        The arguments are those of :class:`~scupper.buckets.StoreBucket`, which says what they mean. A server is not
+        reached before the first request; a file is opened at once.
+        """
+        if key is None:
+            raise ValueError("the key is None; Limiter.per_key(rates, store=url) gives each name its own bucket")
+        options = _options(algorithm, outage, call_timeout, max_waiting, denial_cache)
+        return _over(cls, StoreBucket(url, rates, key=key, **options), buffer_ms)
+
+    @classmethod
+    def per_key(
+        cls: Type[T],
+        rates: Union[Rate, List[Rate]],
+        *,
+        store: Optional[str] = None,
+        prefix: str = "",
+        algorithm: Union[str, Algorithm] = "sliding-window-log",
+        outage: Outage = "error",
+        call_timeout: Optional[float] = None,
+        max_waiting: Optional[int] = None,
+        denial_cache: Optional[float] = None,
+        buffer_ms: int = 50,
+    ) -> T:
+        """A limiter that counts each name by itself, in this process's memory or in the store at the URL ``store``.
+
+        A name that owes nothing any more takes no room. In a store that others use too, ``prefix`` keeps the names
+        apart from theirs. The other arguments are those of :class:`~scupper.buckets.StoreBucket`.
+        """
+        options = _options(algorithm, outage, call_timeout, max_waiting, denial_cache)
+        url = "memory:" if store is None else store
+        return _over(cls, StoreBucket(url, rates, key=None, prefix=prefix, **options), buffer_ms)
+
+
+def _over(cls: Type[T], bucket: StoreBucket, buffer_ms: int) -> T:
+    make: Any = cls
+    limiter: T = make(bucket, buffer_ms=buffer_ms)
+    return limiter
+
+
+def _options(algorithm: Any, outage: Any, call_timeout: Any, max_waiting: Any, denial_cache: Any) -> dict[str, Any]:
+    return {
+        "algorithm": algorithm,
+        "outage": outage,
+        "call_timeout": call_timeout,
+        "max_waiting": max_waiting,
+        "denial_cache": denial_cache,
+    }

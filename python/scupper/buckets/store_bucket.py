@@ -1,0 +1,183 @@
+"""Buckets in a store that a URL names."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, List, Optional, Union
+
+from .._fork import begins_anew
+from .._scupper import StoreBucket as NativeBucket
+from ..abstracts.algorithm import GCRA, Algorithm, FixedWindow, SlidingWindowLog, TokenBucket
+from ..abstracts.rate import Rate, RateItem
+from ._as_made import AsMade
+from ._watched import WatchedBucket, numbers, units
+
+_ALGORITHMS: dict[str, tuple[str, Algorithm]] = {
+    "sliding-window-log": ("sliding_window_log", SlidingWindowLog()),
+    "fixed-window": ("fixed_window", FixedWindow()),
+    "gcra": ("gcra", GCRA()),
+    "token-bucket": ("gcra", TokenBucket()),
+}
+_NAMES = {type(algorithm): name for name, (_, algorithm) in _ALGORITHMS.items()}
+
+Outage = Union[str, Rate, List[Rate]]
+
+
+class StoreBucket(WatchedBucket):
+    """A bucket in the store at ``url``, which all have in common that use the same store and ``key``.
+
+    ``memory:``, ``sqlite:file``, ``shm:name``, ``redis://host`` and ``postgres://host/database`` are stores. Time is the
+    store's, and a name is a label that is not kept. With ``key=None`` each name has its own bucket, whose key is
+    ``prefix`` and the name.
+
+    When the store cannot tell, ``outage`` decides: ``"error"`` raises :class:`~scupper.StoreError`, ``"fail-open"`` lets
+    pass, ``"fail-closed"`` denies, and with a rate or a list of rates this process decides by itself meanwhile.
+    ``call_timeout`` (1) and ``denial_cache`` (0.1, for how long a denial is believed) are seconds; of ``max_waiting``
+    (65536) on one key, the next is refused.
+
+    Pickled, it takes along how to reach the store, and not what is in it.
+
+    Raises ``ValueError`` for a URL, rates or options that cannot be.
+    """
+
+    is_async = False
+    _native: Optional[NativeBucket] = None
+
+    def __init__(
+        self,
+        url: str,
+        rates: Union[Rate, List[Rate]],
+        *,
+        key: Optional[str] = "default",
+        prefix: str = "",
+        algorithm: Union[str, Algorithm] = "sliding-window-log",
+        outage: Outage = "error",
+        call_timeout: Optional[float] = None,
+        max_waiting: Optional[int] = None,
+        denial_cache: Optional[float] = None,
+    ) -> None:
+        self._url = url
+        self._algorithm_name = _name_of(algorithm)
+        self._options = (key, prefix, outage, call_timeout, max_waiting, denial_cache)
+        self.__dict__["_algorithm"] = _ALGORITHMS[self._algorithm_name][1]
+        self.rates = [rates] if isinstance(rates, Rate) else rates
+        self._open()
+        if not all(_AS_MADE.is_kept(type(self), name) for name in _ASKED):
+            self._decide_in_python()
+
+    def _open(self) -> None:
+        key, prefix, outage, call_timeout, max_waiting, denial_cache = self._options
+        self._native = NativeBucket(
+            self._url,
+            numbers(self._rates),
+            _ALGORITHMS[self._algorithm_name][0],
+            key,
+            prefix,
+            outage if isinstance(outage, str) else numbers([outage] if isinstance(outage, Rate) else outage),
+            call_timeout,
+            max_waiting,
+            denial_cache,
+        )
+        begins_anew(self)
+
+    def _after_fork(self) -> None:
+        self._inside().begin_anew()
+
+    def now(self) -> Any:
+        """The time by the store's clock, in milliseconds, as far as it is known without asking."""
+        return self._clock.now() if "_clock" in self.__dict__ else self._inside().now()
+
+    def put(self, item: RateItem) -> bool:
+        denial = self._inside().put(item.name, self._time_of(item), units(item.weight))
+        return self._decided(item, denial)
+
+    async def _put_async(self, item: RateItem) -> bool:
+        return self._decided(item, await self._inside().put_async(item.name, self._time_of(item), units(item.weight)))
+
+    def _decided(self, item: RateItem, denial: Optional[tuple[int, int]]) -> bool:
+        place, wait = (None, 0) if denial is None else denial
+        self.__dict__.update(
+            _failing_rate=None if place is None else self._rates[place],
+            _kept_wait=None if place is None else (item.weight, item.timestamp + wait if wait >= 0 else _NEVER),
+        )
+        return place is None
+
+    def waiting(self, item: RateItem) -> int:
+        if self.failing_rate is None:
+            return 0
+        if item.weight <= 0:
+            raise AssertionError("Item's weight must > 0")
+        wait = self._last_wait
+        if wait is None or wait[1] == _NEVER:
+            return -1
+        return max(0, wait[1] - item.timestamp)
+
+    def leak(self, current_timestamp: Optional[int] = None) -> int:
+        """Nothing: what counts no more leaves by itself."""
+        return 0
+
+    def flush(self) -> None:
+        self._inside().flush()
+        self.failing_rate = self._last_wait = None
+
+    def count(self) -> int:
+        """Units in use. With ``key=None``, how many names have any."""
+        return self._inside().count()
+
+    def peek(self, index: int) -> Optional[RateItem]:
+        """``NotImplementedError``: a store keeps no names of what it counted."""
+        raise NotImplementedError("a store counts units and keeps no items; count() says how many units there are")
+
+    def close(self) -> None:
+        self._inside().close()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_algorithm":
+            raise TypeError("the algorithm of a bucket in a store is chosen when it is made: StoreBucket(..., algorithm=...)")
+        super().__setattr__(name, value)
+
+    def _time_of(self, item: RateItem) -> Optional[int]:
+        """The item's own time, where the user brings a clock; else the store's counts."""
+        own = "_clock" in self.__dict__ or "now" in self.__dict__ or not _AS_MADE.is_kept(type(self), "now")
+        return item.timestamp if own or not _AS_MADE.is_kept(type(self), "_clock") else None
+
+    def _put_in(self, in_loop: bool) -> Callable[[RateItem], Union[bool, Awaitable[bool]]]:
+        is_ours = "put" not in self.__dict__ and _AS_MADE.is_kept(type(self), "put")
+        return self._put_async if in_loop and is_ours else self.put
+
+    def _inside(self) -> NativeBucket:
+        if self._native is None:
+            raise RuntimeError(f"{type(self).__name__}.__init__ must call that of StoreBucket first")
+        return self._native
+
+    def _handle(self) -> Optional[NativeBucket]:
+        return self._native
+
+    def _follow(self, rates: List[Rate]) -> None:
+        if self._native is not None:
+            self._native.set_rates(numbers(rates))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        native = state.pop("_native", None)
+        return {**state, "_is_plain": native is not None and native.is_plain}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        is_plain = state.pop("_is_plain")
+        super().__setstate__(state)
+        self._open()
+        if not is_plain:
+            self._decide_in_python()
+
+
+_NEVER = -1
+_AS_MADE = AsMade(StoreBucket)
+_ASKED = "put now waiting leak flush count close limiter_lock put_decision rates _record _decision".split()
+
+
+def _name_of(algorithm: Union[str, Algorithm]) -> str:
+    name = algorithm if isinstance(algorithm, str) else _NAMES.get(type(algorithm), "")
+    name = name.replace("_", "-")
+    if name not in _ALGORITHMS:
+        raise ValueError(f"a store does not decide by {algorithm!r}; there are {', '.join(_ALGORITHMS)}")
+    return name

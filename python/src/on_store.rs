@@ -1,0 +1,223 @@
+//! Who decides for the buckets in a store.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use scupper::{Decision, Error, ErrorKind, Limiter, Quota, Rate, Rates, Result, Timestamp};
+
+use crate::argument::Patience;
+use crate::millis::rounded_up;
+use crate::options::Options;
+use crate::place::Place;
+use crate::reckoning::Reckoning;
+use crate::stores::Opened;
+
+pub(crate) struct OnStore {
+    opened: Mutex<Opened>,
+    pub(crate) place: Place,
+    options: Options,
+    /// Locked by threads that have the interpreter, and never while Python code runs.
+    inside: Mutex<Inside>,
+    is_closed: AtomicBool,
+    reckoning: Reckoning,
+}
+
+struct Inside {
+    limiter: Limiter,
+    quota: Quota,
+    denial: Option<Refusal>,
+}
+
+/// Why a request was denied last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) weight: u64,
+    /// The place of the rate that has no room; the first where something else stands in the way.
+    pub(crate) rate: usize,
+    /// How many milliseconds to wait; -1 for ever.
+    pub(crate) wait_ms: i64,
+    /// When that is, in milliseconds on the store's clock.
+    pub(crate) retry_at_ms: i64,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ruled {
+    /// At this time of the store.
+    Admitted(Timestamp),
+    Denied {
+        rate: Option<Rate>,
+        wait_ms: i64,
+    },
+    /// It waited, and was not admitted: in time, or ever.
+    GivenUp,
+}
+
+/// A request under way. Dropping it leaves the line, and gives back what was admitted meanwhile.
+pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<Ruled>> + Send>>;
+
+impl OnStore {
+    pub(crate) fn new(opened: Opened, quota: Quota, place: Place, options: Options) -> Result<Self> {
+        let limiter = build(&opened, &quota, &options)?;
+        let inside = Mutex::new(Inside { limiter, quota, denial: None });
+        let (is_closed, reckoning) = (AtomicBool::new(false), Reckoning::new());
+        Ok(Self { opened: Mutex::new(opened), place, options, inside, is_closed, reckoning })
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn opened(&self) -> Opened {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn limiter(&self) -> Limiter {
+        self.inside().limiter.clone()
+    }
+
+    pub(crate) fn quota(&self) -> Quota {
+        self.inside().quota.clone()
+    }
+
+    pub(crate) fn denial(&self) -> Option<Refusal> {
+        self.inside().denial
+    }
+
+    /// Decides now in the memory of this process, behind those who wait; nothing is decided in another store.
+    #[inline]
+    pub(crate) fn decide_in_memory(&self, key: &str, weight: u64) -> Result<Ruled> {
+        let mut inside = self.inside();
+        let decision = match weight {
+            1 => inside.limiter.try_acquire(key)?,
+            _ => inside.limiter.request(key).weight(weight).try_acquire()?,
+        };
+        let ruled = Ruled::from(&decision);
+        drop(decision);
+        self.note_inside(&mut inside, weight, ruled);
+        Ok(ruled)
+    }
+
+    /// A request that begins when it is first polled.
+    pub(crate) fn ask(&self, key: &str, weight: u64, at: Option<Timestamp>, patience: Patience) -> Asked {
+        let (limiter, key) = (self.limiter(), key.to_owned());
+        Box::pin(async move {
+            let request = limiter.request(&key).weight(weight);
+            let request = if let Some(at) = at { request.at(at) } else { request };
+            let request = match patience {
+                Patience::Goes => return request.try_acquire_async().await.map(|decision| Ruled::from(&decision)),
+                Patience::Waits => request,
+                Patience::WaitsFor(limit) => request.timeout(limit),
+            };
+            match request.acquire_async().await {
+                Ok(permit) => Ok(Ruled::Admitted(permit.tick())),
+                Err(error) if Ruled::is_given_up(&error) => Ok(Ruled::GivenUp),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// Takes down what came of a request; says whether it was admitted.
+    pub(crate) fn note(&self, weight: u64, ruled: Ruled) -> bool {
+        if let Ruled::Admitted(tick) = ruled {
+            self.reckoning.learn(tick);
+        }
+        self.note_inside(&mut self.inside(), weight, ruled);
+        matches!(ruled, Ruled::Admitted(_))
+    }
+
+    #[inline]
+    fn note_inside(&self, inside: &mut Inside, weight: u64, ruled: Ruled) {
+        match ruled {
+            Ruled::Admitted(_) => inside.denial = None,
+            Ruled::Denied { rate, wait_ms } => {
+                let place = inside.quota.rates().iter().position(|other| Some(*other) == rate);
+                let now_ms = rounded_up(self.reckoning.now());
+                let retry_at_ms = if wait_ms < 0 { -1 } else { now_ms.saturating_add(wait_ms) };
+                inside.denial = Some(Refusal { weight, rate: place.unwrap_or_default(), wait_ms, retry_at_ms });
+            }
+            Ruled::GivenUp => {}
+        }
+    }
+
+    /// What the store's clock reads. That of this process's memory is looked at; others have told it before.
+    pub(crate) fn now(&self) -> Timestamp {
+        let looked = self.opened().memory.and_then(|_| self.limiter().peek("").ok());
+        if let Some(snapshot) = looked {
+            self.reckoning.learn(snapshot.now);
+        }
+        self.reckoning.now()
+    }
+
+    /// Holds requests to these rates from now on, those that wait included.
+    pub(crate) fn set_rates(&self, rates: Rates) -> Result<()> {
+        let mut inside = self.inside();
+        let quota = Quota::new(inside.quota.algorithm(), rates)?;
+        inside.limiter.set_rates(quota.rates().clone())?;
+        (inside.quota, inside.denial) = (quota, None);
+        Ok(())
+    }
+
+    pub(crate) fn forget_denial(&self) {
+        self.inside().denial = None;
+    }
+
+    /// Lets nobody acquire any more, and wakes those who wait.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.limiter().close();
+    }
+
+    /// Lets others use it again after it was closed.
+    pub(crate) fn reopen(&self) -> Result<()> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            self.inside().limiter = build(&self.opened(), &self.quota(), &self.options)?;
+            self.is_closed.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// In a child after a fork: memory of this process is begun anew, as what another thread was at in the parent stays locked for
+    /// ever. Other stores see to that themselves.
+    pub(crate) fn begin_anew(&self) -> Result<()> {
+        let mut opened = self.opened();
+        if opened.memory.is_none() {
+            return Ok(());
+        }
+        opened = Opened::in_memory();
+        let mut inside = self.inside();
+        let limiter = build(&opened, &inside.quota, &self.options)?;
+        // Whatever is locked in it is not to be met.
+        std::mem::forget(std::mem::replace(&mut inside.limiter, limiter));
+        let before = std::mem::replace(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner), opened);
+        std::mem::forget(before);
+        Ok(())
+    }
+}
+
+impl Ruled {
+    /// Whether that says that who waits is not admitted in time, or ever.
+    pub(crate) fn is_given_up(error: &Error) -> bool {
+        matches!(error.kind(), ErrorKind::Timeout | ErrorKind::NeverFits)
+    }
+}
+
+impl From<&Decision<'_>> for Ruled {
+    #[inline]
+    fn from(decision: &Decision<'_>) -> Self {
+        match decision {
+            Decision::Admitted(permit) => Self::Admitted(permit.tick()),
+            Decision::Denied(denied) => {
+                let wait = denied.retry_after().as_micros().div_ceil(1_000);
+                Self::Denied { rate: denied.binding_rate(), wait_ms: i64::try_from(wait).unwrap_or(i64::MAX) }
+            }
+            Decision::NeverFits(never) => Self::Denied { rate: Some(never.rate()), wait_ms: -1 },
+        }
+    }
+}
+
+fn build(opened: &Opened, quota: &Quota, options: &Options) -> Result<Limiter> {
+    let builder = Limiter::builder().quota(quota).shared_store(opened.store.clone());
+    options.set(builder).build()
+}
