@@ -6,29 +6,20 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use scupper::Timestamp;
 
 use crate::argument::{Patience, Usual};
 use crate::clock::MonotonicTimer;
 use crate::course::{Course, truth};
 use crate::decider::Decider;
+use crate::dump::{self, DenialNumbers, Dump, Item, denial_to_numbers, item};
 use crate::errand::Errand;
 use crate::errors::raised;
-use crate::kept::{Answer, Denial};
-use crate::labels::Label;
-use crate::millis::{Tick, limit_of, rounded_down};
-use crate::quota::{Numbers, algorithm_of, name_of, numbers_of, quota_of};
+use crate::judged::{Judged, Looked, Taken, admission_of, permit_of};
+use crate::kept::{Answer, KEY};
+use crate::millis::{Tick, duration_of, limit_of, rounded_down};
+use crate::quota::{Numbers, algorithm_of, quota_of};
 use crate::waiter::Waiter;
-
-/// A label: its name, its time in milliseconds, its weight.
-type Item = (Py<PyAny>, i64, u64);
-
-/// A denial: the weight of the request, the place of the rate, the time to come back in milliseconds, or -1 for never.
-type DenialNumbers = (u64, usize, i64);
-
-/// A bucket as plain objects: its algorithm, rates, state, labels with their sequence, last denial, and whether it is plain.
-type Dump<'py> = (String, Vec<Numbers>, (Bound<'py, PyBytes>, u64), Vec<(Item, u64)>, Option<DenialNumbers>, bool);
 
 /// One bucket in the memory of this process, with its clock, its line and the names of those who took from it.
 ///
@@ -79,6 +70,16 @@ impl MemoryBucket {
         Errand::new(slf.get().decider.turn(weight, limit), move |py, granted| {
             let is_admitted = bucket.get().decider.settle(name, weight, granted).map_err(|error| raised(&error))?;
             Ok(truth(py, is_admitted).unbind())
+        })
+    }
+
+    /// The same; gives what was taken, and None if nothing was.
+    fn reserve_for(slf: &Py<Self>, py: Python<'_>, name: Py<PyAny>, weight: u64, limit: Option<Duration>) -> Errand {
+        let bucket = slf.clone_ref(py);
+        Errand::new(slf.get().decider.turn(weight, limit), move |py, granted| {
+            let taken = granted.as_ref().ok().map(|granted| granted.taken(KEY));
+            let is_admitted = bucket.get().decider.settle(name, weight, granted).map_err(|error| raised(&error))?;
+            Ok(taken.filter(|_| is_admitted).into_pyobject(py)?.unbind())
         })
     }
 
@@ -179,7 +180,74 @@ impl MemoryBucket {
 
     /// Forgets all that was taken.
     fn flush(&self) -> PyResult<()> {
+        self.reset(None).map(drop)
+    }
+
+    /// Decides now, behind those who wait, or at a time of the caller's in no line; tells all about it.
+    #[pyo3(name = "decide_fully", signature = (name, weight, at_ms = None))]
+    fn judge(&self, name: &Bound<'_, PyAny>, weight: u64, at_ms: Option<Tick>) -> PyResult<Judged> {
+        let name = name.as_borrowed();
+        let judged = match at_ms {
+            None => self.decider.judge(name, weight),
+            Some(tick) => self.decider.judge_at(name, weight, tick.at),
+        };
+        judged.map_err(|error| raised(&error))
+    }
+
+    /// How the bucket is now, or at a time of the caller's.
+    #[pyo3(signature = (_name = None, at_ms = None))]
+    fn usage(&self, _name: Option<&Bound<'_, PyAny>>, at_ms: Option<Tick>) -> PyResult<Looked> {
+        self.decider.look(at_ms.map(|tick| tick.at)).map_err(|error| raised(&error))
+    }
+
+    /// Gives back what was taken; says how many units of it still counted.
+    #[pyo3(signature = (taken, at_ms = None))]
+    fn refund(&self, taken: Taken, at_ms: Option<Tick>) -> PyResult<u64> {
+        let units = match at_ms {
+            None => self.decider.give_back(permit_of(&taken)?),
+            Some(tick) => self.decider.give_back_at(admission_of(&taken), tick.at),
+        };
+        units.map_err(|error| raised(&error))
+    }
+
+    /// Keeps so many units of what was taken, and gives back the rest.
+    #[pyo3(signature = (taken, units, at_ms = None))]
+    fn settle(&self, taken: Taken, units: u64, at_ms: Option<Tick>) -> PyResult<()> {
+        let (key, tick, weight, sequence, source) = taken;
+        // The last units of it: those that stay were counted before them.
+        match weight.saturating_sub(units) {
+            0 => Ok(()),
+            rest => self.refund((key, tick, rest, sequence, source), at_ms).map(drop),
+        }
+    }
+
+    /// Takes units whether or not there is room.
+    fn penalize(&self, name: Py<PyAny>, units: u64) -> PyResult<()> {
+        self.decider.penalize(name, units).map_err(|error| raised(&error))
+    }
+
+    /// Lets nobody pass for so many seconds.
+    fn hold(&self, _name: &Bound<'_, PyAny>, seconds: f64) -> PyResult<()> {
+        let duration = duration_of("hold", seconds)?;
+        self.decider.hold(duration).map_err(|error| raised(&error))
+    }
+
+    /// Forgets all that was taken, and any hold; says whether there was anything.
+    #[pyo3(signature = (_name = None))]
+    fn reset(&self, _name: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
         self.decider.flush().map_err(|error| raised(&error))
+    }
+
+    /// As `wait`, and gives what was taken; None if it cannot be in time.
+    #[pyo3(signature = (name, weight, timeout = None))]
+    fn reserve(slf: &Bound<'_, Self>, name: Py<PyAny>, weight: u64, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+        Self::reserve_for(slf.as_unbound(), slf.py(), name, weight, limit_of(timeout)?).here(slf.py())
+    }
+
+    /// The same for a task: what to await for the answer.
+    #[pyo3(signature = (name, weight, timeout = None))]
+    fn reserve_async(slf: &Bound<'_, Self>, name: Py<PyAny>, weight: u64, timeout: Option<f64>) -> PyResult<Waiter> {
+        Ok(Waiter::new(Self::reserve_for(slf.as_unbound(), slf.py(), name, weight, limit_of(timeout)?)))
     }
 
     /// Holds requests to these rates from now on, those that wait included. What was taken still counts.
@@ -217,37 +285,17 @@ impl MemoryBucket {
 
     /// The bucket as plain objects, for `load`.
     fn dump<'py>(&self, py: Python<'py>) -> Dump<'py> {
-        let kept = self.decider.kept();
-        let (quota, (bytes, latest)) = (kept.quota.clone(), kept.state());
-        let labels = kept.labels.iter().map(|label| (item(py, label), label.sequence)).collect();
-        let denial = kept.denial.map(denial_to_numbers);
-        drop(kept);
-        let state = (PyBytes::new(py, &bytes), latest);
-        (name_of(quota.algorithm()), numbers_of(&quota), state, labels, denial, self.is_plain())
+        dump::dumped(py, &self.decider, self.is_plain())
     }
 
     /// The bucket that `dump` gave, apart from the one that it was.
     #[staticmethod]
     fn load(state: Dump<'_>) -> PyResult<Self> {
-        let (algorithm, rates, (bytes, latest), labels, denial, is_plain) = state;
-        let quota = quota_of(rates, algorithm_of(&algorithm)?)?;
-        let label = |((name, tick_ms, weight), sequence)| Label { name, tick_ms, weight, sequence };
-        let labels = labels.into_iter().map(label).collect();
-        let denial = denial.map(|(weight, rate, retry_at_ms)| Denial { weight, rate, retry_at_ms });
-        let bucket = Self::over(Decider::restored(quota, &(bytes.as_bytes().to_vec(), latest), labels, denial))?;
-        bucket.set_is_plain(is_plain);
-        Ok(bucket)
+        let (decider, is_plain) = dump::loaded(state)?;
+        Ok(Self { decider, is_plain: AtomicBool::new(is_plain) })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Dump<'py>,))> {
         Ok((slf.get_type().getattr(pyo3::intern!(slf.py(), "load"))?, (slf.get().dump(slf.py()),)))
     }
-}
-
-fn item(py: Python<'_>, label: &Label) -> Item {
-    (label.name.clone_ref(py), label.tick_ms, label.weight)
-}
-
-fn denial_to_numbers(denial: Denial) -> DenialNumbers {
-    (denial.weight, denial.rate, denial.retry_at_ms)
 }

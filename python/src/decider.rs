@@ -5,9 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use scupper::{Algorithm, Bucket, Decision, Error, ErrorKind, Limiter, Quota, Rate, Result};
+use scupper::store::Admission;
+use scupper::{Algorithm, Bucket, Decision, Error, ErrorKind, Limiter, Permit, Quota, Rate, Result, Timestamp};
 
 use crate::clock::MonotonicTimer;
+use crate::judged::{Judged, Looked, looked, told};
 use crate::kept::{Answer, Answered, Denial, KEY, Kept, State};
 use crate::labels::Label;
 use crate::millis::{Tick, rounded_down, rounded_up};
@@ -93,6 +95,70 @@ impl Decider {
         }
     }
 
+    /// Decides now, behind those who wait, and tells all about it.
+    pub(crate) fn judge(&self, name: Borrowed<'_, '_, PyAny>, weight: u64) -> Result<Judged> {
+        if self.turns.is_none() && !self.is_closed.load(Ordering::Relaxed) {
+            let judged = self.bucket.lock().judge(name, weight, MonotonicTimer::shared().read());
+            return judged.map(|(judged, _left)| judged);
+        }
+        let handle = self.line().handle.clone();
+        let detailed = handle.request().weight(weight.min(Rate::MAX_LIMIT)).detailed()?;
+        if let Decision::Admitted(permit) = &detailed.decision {
+            self.note(name.to_owned().unbind(), weight, Granted::from(permit));
+        }
+        Ok(told(&detailed, handle.quota().rates()))
+    }
+
+    /// The same at a time of the caller's, in no line.
+    pub(crate) fn judge_at(&self, name: Borrowed<'_, '_, PyAny>, weight: u64, at: Timestamp) -> Result<Judged> {
+        let judged = self.kept().judge(name, weight, at);
+        judged.map(|(judged, _left)| judged)
+    }
+
+    /// How the bucket is now, or at a time of the caller's.
+    pub(crate) fn look(&self, at: Option<Timestamp>) -> Result<Looked> {
+        let at = at.unwrap_or_else(|| MonotonicTimer::shared().read());
+        self.kept().look(at).map(|snapshot| looked(&snapshot))
+    }
+
+    /// Gives back what was taken, and lets those who wait have it; says how many units of it still counted.
+    pub(crate) fn give_back(&self, permit: Permit<'_>) -> Result<u64> {
+        let (sequence, limiter) = (permit.sequence(), self.line().limiter.clone());
+        if !self.kept().knows(sequence) {
+            return Ok(0);
+        }
+        let units = limiter.refund(permit)?;
+        let left = self.kept().forget_label(sequence, units);
+        drop(left);
+        Ok(units)
+    }
+
+    /// The same at a time of the caller's, in no line.
+    pub(crate) fn give_back_at(&self, admission: Admission, at: Timestamp) -> Result<u64> {
+        let mut kept = self.kept();
+        if !kept.knows(admission.sequence) {
+            return Ok(0);
+        }
+        let given_back = kept.give_back(admission, at);
+        drop(kept);
+        given_back.map(|(units, _left)| units)
+    }
+
+    /// Takes units whether or not there is room.
+    pub(crate) fn penalize(&self, name: Py<PyAny>, units: u64) -> Result<()> {
+        let handle = self.line().handle.clone();
+        let tick = handle.penalize(units)?;
+        let left = self.kept().note_penalty(name, units, tick);
+        drop(left);
+        Ok(())
+    }
+
+    /// Lets nobody pass for a while.
+    pub(crate) fn hold(&self, duration: Duration) -> Result<()> {
+        let handle = self.line().handle.clone();
+        handle.hold(duration).map(drop)
+    }
+
     fn note(&self, name: Py<PyAny>, weight: u64, granted: Granted) {
         let tick_ms = rounded_down(granted.tick);
         let left = self.kept().note(Label { name, tick_ms, weight, sequence: granted.sequence });
@@ -138,12 +204,12 @@ impl Decider {
         drop(left);
     }
 
-    /// Forgets all that was taken.
-    pub(crate) fn flush(&self) -> Result<()> {
+    /// Forgets all that was taken, and any hold; says whether there was anything.
+    pub(crate) fn flush(&self) -> Result<bool> {
         self.forget_names();
         self.kept().denial = None;
         let handle = self.line().handle.clone();
-        handle.reset().map(drop)
+        handle.reset()
     }
 
     /// Holds requests to these rates from now on, those that wait included.

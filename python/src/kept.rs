@@ -1,10 +1,11 @@
 //! What is kept of a bucket: its state, its rates, and who took from it.
 
 use pyo3::prelude::*;
-use scupper::store::{Action, BucketState, Operation, Outcome, Reply, Verdict};
-use scupper::{Error, ErrorKind, Page, Quota, Rate, Result, Timestamp, Usage};
+use scupper::store::{Action, Admission, BucketState, Operation, Outcome, Reply, Verdict};
+use scupper::{Error, ErrorKind, Page, Quota, Rate, Result, Snapshot, Timestamp, Usage};
 
 use crate::clock::MonotonicTimer;
+use crate::judged::{Judged, judged};
 use crate::labels::{Label, Labels, Left};
 use crate::millis::{Tick, rounded_down, rounded_up};
 use crate::quota::{has_log, windows_of};
@@ -91,6 +92,52 @@ impl Kept {
         }
     }
 
+    /// Takes units at this time, in no line, if they fit; tells all about it.
+    pub(crate) fn judge(
+        &mut self,
+        name: Borrowed<'_, '_, PyAny>,
+        weight: u64,
+        at: Timestamp,
+    ) -> Result<(Judged, Left)> {
+        let verdict = self.acquire(weight, at)?;
+        let left = match &verdict {
+            Verdict::Admitted(admission) if self.has_log => {
+                let (tick_ms, name) = (rounded_down(admission.tick), name.to_owned().unbind());
+                self.note(Label { name, tick_ms, weight, sequence: admission.sequence })
+            }
+            verdict => {
+                self.answer(weight, verdict, at);
+                Left::default()
+            }
+        };
+        Ok((judged(&verdict, &self.look(at)?), left))
+    }
+
+    /// Gives back units of a request, by the clock unless the caller brings a time; says how many of them still counted.
+    pub(crate) fn give_back(&mut self, admission: Admission, at: Timestamp) -> Result<(u64, Left)> {
+        match self.state.apply(&Operation::new(KEY, Action::Refund(admission)), at)? {
+            Reply::Refunded(units) => Ok((units, self.forget_label(admission.sequence, units))),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Whether something of this request may still count.
+    pub(crate) fn knows(&self, sequence: u64) -> bool {
+        !self.has_log || self.labels.place_of(sequence).is_some()
+    }
+
+    /// Takes so many units from what is known of this request.
+    pub(crate) fn forget_label(&mut self, sequence: u64, units: u64) -> Left {
+        self.labels.place_of(sequence).map(|place| self.labels.take_back(place, units)).unwrap_or_default()
+    }
+
+    /// Takes down a penalty, which has no sequence of its own.
+    pub(crate) fn note_penalty(&mut self, name: Py<PyAny>, weight: u64, tick: Timestamp) -> Left {
+        let sequence = self.labels.last_sequence().saturating_add(weight);
+        let label = Label { name, tick_ms: rounded_down(tick), weight, sequence };
+        if self.has_log { self.labels.push(label) } else { Left::of(label) }
+    }
+
     /// Takes down an admission.
     #[inline]
     pub(crate) fn note(&mut self, label: Label) -> Left {
@@ -135,11 +182,16 @@ impl Kept {
         }
     }
 
-    fn usage(&mut self, at: Timestamp) -> Result<Vec<Usage>> {
+    /// How the bucket is at this time.
+    pub(crate) fn look(&mut self, at: Timestamp) -> Result<Snapshot> {
         match self.state.apply(&Operation::new(KEY, Action::Peek { quota: &self.quota }), at)? {
-            Reply::Peeked(snapshot) => Ok(snapshot.usage),
+            Reply::Peeked(snapshot) => Ok(snapshot),
             other => Err(unexpected(&other)),
         }
+    }
+
+    fn usage(&mut self, at: Timestamp) -> Result<Vec<Usage>> {
+        self.look(at).map(|snapshot| snapshot.usage)
     }
 
     /// Units that count at this time, under the rate where they are most.
@@ -168,11 +220,15 @@ impl Kept {
     /// Gives up the names of what has left every window by this time.
     pub(crate) fn leak(&mut self, tick: Tick) -> Left {
         let left = self.labels.leave(tick.millis);
-        if left.units() > 0 && self.labels.is_empty() {
+        if left.units() > 0 && self.labels.is_empty() && !self.is_held(tick.at) {
             // Nothing is left that could count, whatever the time of the next one.
             self.forget();
         }
         left
+    }
+
+    fn is_held(&mut self, at: Timestamp) -> bool {
+        self.look(at).is_ok_and(|snapshot| snapshot.held_until.is_some())
     }
 
     /// A new state goes back in time with a caller who does, as one that was reset does not. What was admitted up to now cannot be
@@ -205,8 +261,11 @@ impl Kept {
             }
             _ => {
                 let outcome = self.state.apply(operation, now);
-                if let Ok(Reply::Acquired(Verdict::Admitted(admission))) = &outcome {
-                    self.latest = admission.tick;
+                match &outcome {
+                    Ok(Reply::Acquired(Verdict::Admitted(Admission { tick, .. })) | Reply::Penalized(tick)) => {
+                        self.latest = *tick;
+                    }
+                    _ => {}
                 }
                 outcome
             }

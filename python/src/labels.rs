@@ -103,6 +103,26 @@ impl Labels {
         left
     }
 
+    /// Where the request with this sequence is, unless it was given up or given back.
+    pub(crate) fn place_of(&self, sequence: u64) -> Option<usize> {
+        let place = self.all.partition_point(|label| label.sequence < sequence);
+        self.all.get(place).filter(|label| label.sequence == sequence).map(|_| place)
+    }
+
+    /// Takes units from the label at this place.
+    pub(crate) fn take_back(&mut self, place: usize, units: u64) -> Left {
+        let Some(label) = self.all.get_mut(place) else { return Left::default() };
+        let units = units.min(label.weight);
+        label.weight -= units;
+        self.units -= units;
+        if label.weight > 0 { Left::default() } else { Left(self.all.remove(place).into_iter().collect()) }
+    }
+
+    /// The sequence of the last one.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.all.back().map_or(0, |label| label.sequence)
+    }
+
     pub(crate) fn clear(&mut self) -> Left {
         self.units = 0;
         Left(std::mem::take(&mut self.all))

@@ -6,6 +6,8 @@
 //! | the clock that Python reads, with alarms | `clock` |
 //! | one bucket, and who decides on it | `store` |
 //! | who took what | `labels` |
+//! | decisions and looks as numbers | `judged` |
+//! | a bucket as plain objects | `dump` |
 //! | what is raised | `errors` |
 //! | arguments as they are given | `argument` |
 //! | a place in line, and work that goes on by itself | `turn`, `errand` |
@@ -29,6 +31,8 @@ mod argument;
 
 mod labels;
 
+mod judged;
+
 mod quota;
 
 mod kept;
@@ -38,6 +42,8 @@ mod store;
 mod turn;
 
 mod decider;
+
+mod dump;
 
 mod bell;
 

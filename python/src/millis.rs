@@ -55,6 +55,13 @@ pub(crate) fn rounded_up(at: Timestamp) -> i64 {
     i64::try_from(at.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX)
 }
 
+/// How long something is to last.
+pub(crate) fn duration_of(what: &str, seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        PyValueError::new_err(format!("the {what} is {seconds}; it must be a number of seconds >= 0, and finite"))
+    })
+}
+
 /// How long to wait at the most.
 pub(crate) fn limit_of(timeout: Option<f64>) -> PyResult<Option<Duration>> {
     let wrong =

@@ -5,18 +5,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use scupper::{Bucket, Permit, Result, Timestamp};
+use scupper::store::Admission;
+use scupper::{Bucket, Permit, Result, Source, Timestamp};
+
+use crate::judged::{Taken, taken};
 
 /// What was admitted once its turn had come.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Granted {
     pub(crate) tick: Timestamp,
+    pub(crate) weight: u64,
     pub(crate) sequence: u64,
+}
+
+impl Granted {
+    /// As plain numbers.
+    pub(crate) fn taken(&self, key: &str) -> Taken {
+        let admission = Admission { tick: self.tick, weight: self.weight, sequence: self.sequence };
+        taken(key, admission, Source::Store)
+    }
 }
 
 impl From<&Permit<'_>> for Granted {
     fn from(permit: &Permit<'_>) -> Self {
-        Self { tick: permit.tick(), sequence: permit.sequence() }
+        Self { tick: permit.tick(), weight: permit.weight(), sequence: permit.sequence() }
     }
 }
 

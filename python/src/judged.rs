@@ -1,0 +1,99 @@
+//! Decisions, looks and what was taken, as plain numbers. Times are seconds.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use scupper::store::{Admission, Verdict};
+use scupper::{Decision, Detailed, Permit, Rate, Snapshot, Source, Timestamp};
+
+/// Under one rate: units in use, units that fit now, and how long until nothing is in use.
+type RateNumbers = (u64, u64, f64);
+
+/// For how long nobody is admitted, and how each rate is.
+pub(crate) type Looked = (f64, Vec<RateNumbers>);
+
+/// What was taken: the key of its bucket, its tick, its weight, its sequence, and who admitted it.
+pub(crate) type Taken = (String, u64, u64, u64, u8);
+
+/// A decision: whether it is admitted; units that fit now; how long to wait; whether it never fits; how long until nothing is in use;
+/// the place of the rate that binds; and what was taken.
+pub(crate) type Judged = (bool, Option<u64>, Option<f64>, bool, f64, Option<usize>, Option<Taken>);
+
+const SOURCES: [Source; 6] =
+    [Source::Store, Source::Line, Source::DenialCache, Source::FailOpen, Source::FailClosed, Source::Fallback];
+
+pub(crate) fn looked(snapshot: &Snapshot) -> Looked {
+    let since = |at: Timestamp| seconds(at.since(snapshot.now));
+    let rates = snapshot.usage.iter().map(|usage| (usage.used, usage.remaining, since(usage.reset_at)));
+    (snapshot.held_until.map_or(0.0, since), rates.collect())
+}
+
+/// Of a bucket that is asked itself.
+pub(crate) fn judged(verdict: &Verdict, snapshot: &Snapshot) -> Judged {
+    match verdict {
+        Verdict::Admitted(admission) => admitted(taken("", *admission, Source::Store), snapshot),
+        Verdict::Denied(denial) => denied(denial.retry_at.since(denial.now), denial.rate, snapshot),
+        Verdict::NeverFits { rate } => never(Some(*rate), snapshot),
+    }
+}
+
+/// Of a limiter under these rates.
+pub(crate) fn told(detailed: &Detailed<'_>, rates: &[Rate]) -> Judged {
+    let (snapshot, place) = (&detailed.snapshot, |rate| rates.iter().position(|other| *other == rate));
+    match &detailed.decision {
+        Decision::Admitted(permit) => admitted(taken_by(permit), snapshot),
+        Decision::Denied(denial) => denied(denial.retry_after(), denial.binding_rate().and_then(place), snapshot),
+        Decision::NeverFits(misfit) => never(place(misfit.rate()), snapshot),
+    }
+}
+
+fn admitted(taken: Taken, snapshot: &Snapshot) -> Judged {
+    // The first of equals.
+    let rates = snapshot.usage.iter().enumerate();
+    let tightest = rates.min_by_key(|(_, usage)| usage.remaining).map(|(place, _)| place);
+    (true, left(snapshot), None, false, seconds(snapshot.reset_after()), tightest, Some(taken))
+}
+
+fn denied(retry_after: Duration, rate: Option<usize>, snapshot: &Snapshot) -> Judged {
+    let retry_after = Some(seconds(retry_after));
+    (false, left(snapshot), retry_after, false, seconds(snapshot.reset_after()), rate, None)
+}
+
+fn never(rate: Option<usize>, snapshot: &Snapshot) -> Judged {
+    (false, left(snapshot), None, true, seconds(snapshot.reset_after()), rate, None)
+}
+
+fn left(snapshot: &Snapshot) -> Option<u64> {
+    (!snapshot.usage.is_empty()).then(|| snapshot.remaining())
+}
+
+pub(crate) fn taken_by(permit: &Permit<'_>) -> Taken {
+    let admission = Admission { tick: permit.tick(), weight: permit.weight(), sequence: permit.sequence() };
+    taken(permit.key(), admission, permit.source())
+}
+
+pub(crate) fn taken(key: &str, admission: Admission, source: Source) -> Taken {
+    let source = SOURCES.iter().position(|other| *other == source).unwrap_or_default();
+    let source = u8::try_from(source).unwrap_or_default();
+    (key.to_owned(), admission.tick.as_micros(), admission.weight, admission.sequence, source)
+}
+
+pub(crate) fn admission_of((_, tick, weight, sequence, _): &Taken) -> Admission {
+    Admission { tick: Timestamp::from_micros(*tick), weight: *weight, sequence: *sequence }
+}
+
+/// The permit that these numbers were made of.
+pub(crate) fn permit_of(taken: &Taken) -> PyResult<Permit<'_>> {
+    let source = SOURCES.get(usize::from(taken.4)).copied();
+    let source = source.ok_or_else(|| PyValueError::new_err("these numbers do not tell who admitted the request"))?;
+    Ok(Permit::restored(Cow::Borrowed(&taken.0), admission_of(taken), source))
+}
+
+/// Never less than it is, and exact for whole seconds.
+pub(crate) fn seconds(duration: Duration) -> f64 {
+    let seconds = duration.as_secs_f64();
+    let is_less = Duration::try_from_secs_f64(seconds).is_ok_and(|rounded| rounded < duration);
+    if is_less { seconds.next_up() } else { seconds }
+}
