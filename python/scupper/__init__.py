@@ -1,7 +1,10 @@
 """Rate limiting: exact, first come first served, for threads and for tasks of any event loop."""
 
 from . import limiter_factory
+from ._reservation import Reservation
 from ._scupper import StoreError
+from ._usage import RateUsage, Usage
+from ._verdict import Verdict
 from ._version import __version__
 from .abstracts import (
     GCRA,
@@ -44,6 +47,8 @@ __all__ = [
     "MonotonicClock",
     "Rate",
     "RateItem",
+    "RateUsage",
+    "Reservation",
     "SingleBucketFactory",
     "SlidingWindowLog",
     "StateAlgorithm",
@@ -51,6 +56,8 @@ __all__ = [
     "StateStore",
     "StoreError",
     "TokenBucket",
+    "Usage",
+    "Verdict",
     "WallClock",
     "id_generator",
     "limiter_factory",

@@ -113,7 +113,7 @@ class Acquisition:
     def _steps(self) -> Steps:
         ticket, limiter = self._ticket, self._limiter
         try:
-            limiter._enlist(ticket)
+            self._enlist()
             if self._item is None:
                 self._item = yield from self._wrapped()
             if self._bucket is None:
@@ -143,11 +143,11 @@ class Acquisition:
             yield from self._leaked(bucket)
             if not fresh:
                 item = yield from self._wrapped()
-            if (yield from settled(self._inside(line, bucket._put_in(self._is_in_loop), item))):
+            if (yield from settled(self._put(line, bucket, item))):
                 return True
             if not ticket.patient:
                 return False
-            wait = yield from settled(self._inside(line, bucket.waiting, item))
+            wait = yield from settled(self._waiting(line, bucket, item))
             if _milliseconds(wait) == -1 or not (yield from self._rested(line, wait)):
                 return False
             fresh = has_turn = False
@@ -172,7 +172,7 @@ class Acquisition:
         if self._deadline is not None:
             until = min(until, self._deadline)
         line.rests(self._ticket, until)
-        while monotonic() < until:
+        while monotonic() < until and not self._ticket.stirred:
             yield Pause(self._ticket, until)
             self._limiter._check_open()
         return True
@@ -193,15 +193,24 @@ class Acquisition:
             raise AssertionError(f"Invalid bucket: item: {item.name}")
         return bucket
 
+    def _enlist(self) -> None:
+        self._limiter._enlist(self._ticket)
+
+    def _put(self, line: Line, bucket: AbstractBucket, item: RateItem) -> Any:
+        return self._inside(line, bucket._put_in(self._is_in_loop), item)
+
+    def _waiting(self, line: Line, bucket: AbstractBucket, item: RateItem) -> Any:
+        return self._inside(line, bucket.waiting, item)
+
     def _leaked(self, bucket: AbstractBucket) -> Generator[Any, Any, None]:
         leaker = self._limiter.bucket_factory._leaker
         if leaker is not None and leaker._is_due(bucket):
             yield from leaker._leak_one(bucket)
 
-    def _inside(self, line: Line, method: Callable[[RateItem], Any], item: RateItem) -> Any:
+    def _inside(self, line: Line, method: Callable[..., Any], *arguments: Any) -> Any:
         before = line.enter(threading.get_ident())
         try:
-            return self._locked(method, item)
+            return self._locked(method, *arguments)
         finally:
             line.enter(before)
 

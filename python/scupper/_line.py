@@ -112,11 +112,26 @@ class Line:
     def rests(self, ticket: Ticket, until: float) -> None:
         """Says that the first found no room and sleeps until then. The impatient behind it are woken to go."""
         ticket.resting = True
+        ticket.stirred = False
         ticket.due = until
         if not ticket.outside and self._impatient:
             with self._lock:
                 for impatient in list(self._impatient):
                     impatient.wake()
+
+    def stir(self) -> None:
+        """Says that there may be room now: the first looks again, if it rests."""
+        with self._lock:
+            first = next(iter(self._tickets), None)
+            if first is not None and first.resting:
+                first.stirred = True
+                first.wake()
+
+    def rest_of_first(self, now: float) -> float:
+        """For how many seconds the first rests yet."""
+        with self._lock:
+            first = next(iter(self._tickets), None)
+            return 0.0 if first is None or first.due is None else max(0.0, first.due - now)
 
     def refuses(self, ticket: Ticket) -> bool:
         """Whether ``ticket`` would have to wait for room, which it will not."""

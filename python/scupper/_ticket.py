@@ -20,6 +20,7 @@ class Ticket:
         self.outside = False
         self.thread: Optional[int] = None
         self.resting = False
+        self.stirred = False
         self.due: Optional[float] = None
         self.loop: Optional[asyncio.AbstractEventLoop] = None
         self._woken = False

@@ -12,6 +12,7 @@ from types import MethodType, TracebackType
 from typing import Any, List, Optional, Tuple, Type, TypeVar, Union, cast
 
 from ._acquisition import Acquisition
+from ._beyond import Beyond
 from ._decorator import limited
 from ._fork import begins_anew
 from ._home import known_by
@@ -46,7 +47,7 @@ _Self = TypeVar("_Self", bound="Limiter")
 _DECIDING = ("_try_acquire", "handle_bucket_put", "bucket_factory")
 
 
-class Limiter(Opens, LimiterBase):
+class Limiter(Opens, Beyond, LimiterBase):
     """Lets requests pass as the rates allow: at once, or when their turn has come.
 
     ``argument`` is a rate or a list of rates (which makes a bucket in memory), a bucket, or a factory that finds the

@@ -180,7 +180,7 @@ impl MemoryBucket {
 
     /// Forgets all that was taken.
     fn flush(&self) -> PyResult<()> {
-        self.reset(None).map(drop)
+        self.reset(None, None).map(drop)
     }
 
     /// Decides now, behind those who wait, or at a time of the caller's in no line; tells all about it.
@@ -222,20 +222,22 @@ impl MemoryBucket {
     }
 
     /// Takes units whether or not there is room.
-    fn penalize(&self, name: Py<PyAny>, units: u64) -> PyResult<()> {
-        self.decider.penalize(name, units).map_err(|error| raised(&error))
+    #[pyo3(signature = (name, units, at_ms = None))]
+    fn penalize(&self, name: Py<PyAny>, units: u64, at_ms: Option<Tick>) -> PyResult<()> {
+        self.decider.penalize(name, units, at_ms.map(|tick| tick.at)).map_err(|error| raised(&error))
     }
 
     /// Lets nobody pass for so many seconds.
-    fn hold(&self, _name: &Bound<'_, PyAny>, seconds: f64) -> PyResult<()> {
+    #[pyo3(signature = (_name, seconds, at_ms = None))]
+    fn hold(&self, _name: &Bound<'_, PyAny>, seconds: f64, at_ms: Option<Tick>) -> PyResult<()> {
         let duration = duration_of("hold", seconds)?;
-        self.decider.hold(duration).map_err(|error| raised(&error))
+        self.decider.hold(duration, at_ms.map(|tick| tick.at)).map_err(|error| raised(&error))
     }
 
     /// Forgets all that was taken, and any hold; says whether there was anything.
-    #[pyo3(signature = (_name = None))]
-    fn reset(&self, _name: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        self.decider.flush().map_err(|error| raised(&error))
+    #[pyo3(signature = (_name = None, at_ms = None))]
+    fn reset(&self, _name: Option<&Bound<'_, PyAny>>, at_ms: Option<Tick>) -> PyResult<bool> {
+        self.decider.reset(at_ms.map(|tick| tick.at)).map_err(|error| raised(&error))
     }
 
     /// As `wait`, and gives what was taken; None if it cannot be in time.

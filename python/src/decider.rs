@@ -144,19 +144,25 @@ impl Decider {
         given_back.map(|(units, _left)| units)
     }
 
-    /// Takes units whether or not there is room.
-    pub(crate) fn penalize(&self, name: Py<PyAny>, units: u64) -> Result<()> {
+    /// Takes units whether or not there is room, now or at a time of the caller's.
+    pub(crate) fn penalize(&self, name: Py<PyAny>, units: u64, at: Option<Timestamp>) -> Result<()> {
         let handle = self.line().handle.clone();
-        let tick = handle.penalize(units)?;
+        let tick = match at {
+            None => handle.penalize(units)?,
+            Some(at) => self.kept().penalize(units, at)?,
+        };
         let left = self.kept().note_penalty(name, units, tick);
         drop(left);
         Ok(())
     }
 
-    /// Lets nobody pass for a while.
-    pub(crate) fn hold(&self, duration: Duration) -> Result<()> {
+    /// Lets nobody pass for a while, from now or from a time of the caller's.
+    pub(crate) fn hold(&self, duration: Duration, from: Option<Timestamp>) -> Result<()> {
         let handle = self.line().handle.clone();
-        handle.hold(duration).map(drop)
+        match from {
+            None => handle.hold(duration).map(drop),
+            Some(from) => self.kept().hold(duration, from),
+        }
     }
 
     fn note(&self, name: Py<PyAny>, weight: u64, granted: Granted) {
@@ -204,12 +210,14 @@ impl Decider {
         drop(left);
     }
 
-    /// Forgets all that was taken, and any hold; says whether there was anything.
-    pub(crate) fn flush(&self) -> Result<bool> {
+    /// Forgets all that was taken, and any hold; says whether there was anything now, or at a time of the caller's.
+    pub(crate) fn reset(&self, at: Option<Timestamp>) -> Result<bool> {
         self.forget_names();
         self.kept().denial = None;
+        // Before the limiter learns of it, so that those who wait find it done.
+        let owed = at.map(|at| self.kept().reset(at));
         let handle = self.line().handle.clone();
-        handle.reset()
+        handle.reset().map(|owes| owed.unwrap_or(owes))
     }
 
     /// Holds requests to these rates from now on, those that wait included.

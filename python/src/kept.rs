@@ -1,5 +1,7 @@
 //! What is kept of a bucket: its state, its rates, and who took from it.
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
 use scupper::store::{Action, Admission, BucketState, Operation, Outcome, Reply, Verdict};
 use scupper::{Error, ErrorKind, Page, Quota, Rate, Result, Snapshot, Timestamp, Usage};
@@ -42,6 +44,8 @@ pub(crate) struct Kept {
     state: BucketState,
     /// When units were taken last.
     latest: Timestamp,
+    /// What was taken before this was forgotten.
+    since: Timestamp,
     pub(crate) quota: Quota,
     has_log: bool,
     pub(crate) labels: Labels,
@@ -60,7 +64,7 @@ impl Kept {
 
     fn of(state: BucketState, latest: Timestamp, quota: Quota) -> Self {
         let labels = Labels::new(windows_of(&quota));
-        Self { state, latest, has_log: has_log(&quota), labels, denial: None, quota }
+        Self { state, latest, since: Timestamp::ZERO, has_log: has_log(&quota), labels, denial: None, quota }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -119,6 +123,22 @@ impl Kept {
             Reply::Refunded(units) => Ok((units, self.forget_label(admission.sequence, units))),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Takes units at a time of the caller's whether or not there is room; says when they were counted.
+    pub(crate) fn penalize(&mut self, units: u64, at: Timestamp) -> Result<Timestamp> {
+        match self.state.apply(&Operation::new(KEY, Action::Penalize { quota: &self.quota, units }), at)? {
+            Reply::Penalized(tick) => {
+                self.latest = tick;
+                Ok(tick)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Lets nobody pass for a while from a time of the caller's.
+    pub(crate) fn hold(&mut self, duration: Duration, from: Timestamp) -> Result<()> {
+        self.state.apply(&Operation::new(KEY, Action::Hold { quota: &self.quota, duration }), from).map(drop)
     }
 
     /// Whether something of this request may still count.
@@ -231,11 +251,18 @@ impl Kept {
         self.look(at).is_ok_and(|snapshot| snapshot.held_until.is_some())
     }
 
-    /// A new state goes back in time with a caller who does, as one that was reset does not. What was admitted up to now cannot be
-    /// given back any more.
+    /// Forgets all that was taken; says whether anything of it counts at this time, or holds the bucket.
+    pub(crate) fn reset(&mut self, at: Timestamp) -> bool {
+        let owed = self.state.settled_from() > at;
+        self.forget();
+        owed
+    }
+
+    /// A new state goes back in time with a caller who does, as one that was reset does not. What was admitted before cannot be given
+    /// back any more.
     fn forget(&mut self) {
-        let after_all = Timestamp::from_micros(MonotonicTimer::shared().read().as_micros() + 1);
-        self.state = BucketState::new(&self.quota, after_all);
+        self.since = self.since.max(Timestamp::from_micros(self.latest.as_micros() + 1));
+        self.state = BucketState::new(&self.quota, self.since);
         self.latest = Timestamp::ZERO;
     }
 
@@ -254,11 +281,7 @@ impl Kept {
                 let keys = owes.then(|| KEY.to_owned()).into_iter().collect();
                 Ok(Reply::Listed(Page { keys, next: None }))
             }
-            Action::Reset => {
-                let owed = self.state.settled_from() > now;
-                self.forget();
-                Ok(Reply::Reset(owed))
-            }
+            Action::Reset => Ok(Reply::Reset(self.reset(now))),
             _ => {
                 let outcome = self.state.apply(operation, now);
                 match &outcome {

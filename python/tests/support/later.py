@@ -39,11 +39,16 @@ MEMBERS = {
 
 # Names that this package has and the reference does not.
 BEYOND = {
+    "RateUsage",
+    "Reservation",
     "StoreBucket",
     "StoreError",
+    "Usage",
+    "Verdict",
 }
 
 # Members that the classes of this package have beside those of the reference.
 MORE_MEMBERS = {
-    "Limiter": {"open", "per_key"},
+    "Limiter": {"open", "per_key"}
+    | {f"{name}{form}" for form in ("", "_async") for name in "decide peek refund reserve penalize hold reset".split()},
 }

@@ -1,0 +1,47 @@
+"""What a request took, for as long as it can be given back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Taken:
+    """Units of a native bucket, to be given back once at the most.
+
+    ``native`` is that bucket; None where this went through a pickle, as then the limiter finds it. ``permit`` means
+    something to that bucket alone. ``is_on_own_time``: whether somebody's own code found the bucket and the time.
+    """
+
+    __slots__ = ("_permits", "is_on_own_time", "native")
+
+    def __init__(self, native: Any, permit: Any, is_on_own_time: bool = False) -> None:
+        self.native = native
+        self.is_on_own_time = is_on_own_time
+        self._permits = [] if permit is None else [permit]
+
+    def take(self) -> Any:
+        """The permit, for whoever asks first; None for all others."""
+        try:
+            return self._permits.pop()
+        except IndexError:
+            return None
+
+    def __reduce__(self) -> Any:
+        return Taken, (None, next(iter(self._permits), None), self.is_on_own_time)
+
+
+class NotGivenBack:
+    """Units of a bucket of the user's own, of the class with this name."""
+
+    __slots__ = ("bucket",)
+
+    def __init__(self, bucket: str) -> None:
+        self.bucket = bucket
+
+
+def not_of_own(what: str, bucket: str) -> TypeError:
+    """What is raised where a bucket of the user's own, of the class with this name, cannot do ``what``."""
+    return TypeError(
+        f"a {bucket} cannot {what}: it is a bucket of your own, or was changed. Limiters over rates, over an InMemoryBucket or a "
+        "StateBucket as it was made, and those of Limiter.open and Limiter.per_key can"
+    )
