@@ -15,7 +15,7 @@ use crate::decider::Decider;
 use crate::dump::{self, DenialNumbers, Dump, Item, denial_to_numbers, item};
 use crate::errand::Errand;
 use crate::errors::raised;
-use crate::judged::{Judged, Looked, Taken, admission_of, permit_of};
+use crate::judged::{Judged, Looked, Taken, rest_of};
 use crate::kept::{Answer, KEY};
 use crate::millis::{Tick, duration_of, limit_of, rounded_down};
 use crate::quota::{Numbers, algorithm_of, quota_of};
@@ -204,21 +204,16 @@ impl MemoryBucket {
     #[pyo3(signature = (taken, at_ms = None))]
     fn refund(&self, taken: Taken, at_ms: Option<Tick>) -> PyResult<u64> {
         let units = match at_ms {
-            None => self.decider.give_back(permit_of(&taken)?),
-            Some(tick) => self.decider.give_back_at(admission_of(&taken), tick.at),
+            None => self.decider.give_back(&taken),
+            Some(tick) => self.decider.give_back_at(&taken, tick.at),
         };
         units.map_err(|error| raised(&error))
     }
 
-    /// Keeps so many units of what was taken, and gives back the rest.
+    /// Keeps so many units of what was taken; says how many were given back.
     #[pyo3(signature = (taken, units, at_ms = None))]
-    fn settle(&self, taken: Taken, units: u64, at_ms: Option<Tick>) -> PyResult<()> {
-        let (key, tick, weight, sequence, source) = taken;
-        // The last units of it: those that stay were counted before them.
-        match weight.saturating_sub(units) {
-            0 => Ok(()),
-            rest => self.refund((key, tick, rest, sequence, source), at_ms).map(drop),
-        }
+    fn settle(&self, taken: Taken, units: u64, at_ms: Option<Tick>) -> PyResult<u64> {
+        rest_of(taken, units).map_or(Ok(0), |rest| self.refund(rest, at_ms))
     }
 
     /// Takes units whether or not there is room.

@@ -5,11 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use scupper::store::Admission;
-use scupper::{Algorithm, Bucket, Decision, Error, ErrorKind, Limiter, Permit, Quota, Rate, Result, Timestamp};
+use scupper::{Algorithm, Bucket, Decision, Error, ErrorKind, Limiter, Quota, Rate, Result, Timestamp};
 
 use crate::clock::MonotonicTimer;
-use crate::judged::{Judged, Looked, looked, told};
+use crate::judged::{Judged, Looked, Taken, admission_of, looked, permit_of, told};
 use crate::kept::{Answer, Answered, Denial, KEY, Kept, State};
 use crate::labels::Label;
 use crate::millis::{Tick, rounded_down, rounded_up};
@@ -106,7 +105,7 @@ impl Decider {
         if let Decision::Admitted(permit) = &detailed.decision {
             self.note(name.to_owned().unbind(), weight, Granted::from(permit));
         }
-        Ok(told(&detailed, handle.quota().rates()))
+        Ok(told(&detailed.decision, &detailed.snapshot, handle.quota().rates()))
     }
 
     /// The same at a time of the caller's, in no line.
@@ -122,8 +121,9 @@ impl Decider {
     }
 
     /// Gives back what was taken, and lets those who wait have it; says how many units of it still counted.
-    pub(crate) fn give_back(&self, permit: Permit<'_>) -> Result<u64> {
-        let (sequence, limiter) = (permit.sequence(), self.line().limiter.clone());
+    pub(crate) fn give_back(&self, taken: &Taken) -> Result<u64> {
+        let (permit, limiter) = (permit_of(taken)?, self.line().limiter.clone());
+        let sequence = permit.sequence();
         if !self.kept().knows(sequence) {
             return Ok(0);
         }
@@ -134,7 +134,8 @@ impl Decider {
     }
 
     /// The same at a time of the caller's, in no line.
-    pub(crate) fn give_back_at(&self, admission: Admission, at: Timestamp) -> Result<u64> {
+    pub(crate) fn give_back_at(&self, taken: &Taken, at: Timestamp) -> Result<u64> {
+        let admission = admission_of(taken);
         let mut kept = self.kept();
         if !kept.knows(admission.sequence) {
             return Ok(0);

@@ -3,10 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
-use pyo3::prelude::*;
 use scupper::store::{Admission, Verdict};
-use scupper::{Decision, Detailed, Permit, Rate, Snapshot, Source, Timestamp};
+use scupper::{Decision, Error, ErrorKind, Permit, Rate, Result, Snapshot, Source, Timestamp};
 
 /// Under one rate: units in use, units that fit now, and how long until nothing is in use.
 type RateNumbers = (u64, u64, f64);
@@ -40,9 +38,9 @@ pub(crate) fn judged(verdict: &Verdict, snapshot: &Snapshot) -> Judged {
 }
 
 /// Of a limiter under these rates.
-pub(crate) fn told(detailed: &Detailed<'_>, rates: &[Rate]) -> Judged {
-    let (snapshot, place) = (&detailed.snapshot, |rate| rates.iter().position(|other| *other == rate));
-    match &detailed.decision {
+pub(crate) fn told(decision: &Decision<'_>, snapshot: &Snapshot, rates: &[Rate]) -> Judged {
+    let place = |rate| rates.iter().position(|other| *other == rate);
+    match decision {
         Decision::Admitted(permit) => admitted(taken_by(permit), snapshot),
         Decision::Denied(denial) => denied(denial.retry_after(), denial.binding_rate().and_then(place), snapshot),
         Decision::NeverFits(misfit) => never(place(misfit.rate()), snapshot),
@@ -84,10 +82,18 @@ pub(crate) fn admission_of((_, tick, weight, sequence, _): &Taken) -> Admission 
     Admission { tick: Timestamp::from_micros(*tick), weight: *weight, sequence: *sequence }
 }
 
+/// What is to be given back where so many units are kept: the last ones, as those that stay were counted before them. Nothing where
+/// all of them are.
+pub(crate) fn rest_of((key, tick, weight, sequence, source): Taken, kept: u64) -> Option<Taken> {
+    let rest = weight.saturating_sub(kept);
+    (rest > 0).then_some((key, tick, rest, sequence, source))
+}
+
 /// The permit that these numbers were made of.
-pub(crate) fn permit_of(taken: &Taken) -> PyResult<Permit<'_>> {
-    let source = SOURCES.get(usize::from(taken.4)).copied();
-    let source = source.ok_or_else(|| PyValueError::new_err("these numbers do not tell who admitted the request"))?;
+pub(crate) fn permit_of(taken: &Taken) -> Result<Permit<'_>> {
+    let source = SOURCES.get(usize::from(taken.4)).copied().ok_or_else(|| {
+        Error::new(ErrorKind::InvalidRequest, format!("{} is nobody who could have admitted a request", taken.4))
+    })?;
     Ok(Permit::restored(Cow::Borrowed(&taken.0), admission_of(taken), source))
 }
 

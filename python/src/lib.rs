@@ -13,7 +13,6 @@
 //! | a place in line, and work that goes on by itself | `turn`, `errand` |
 //! | waiting for it on a thread or in an event loop | `bell`, `loop_bell`, `waiter` |
 //! | stores by URL, and who decides for the buckets in them | `stores`, `options`, `place`, `on_store`, `housekeeping` |
-//! | what was taken, and what is told of a bucket | `permit`, `shapes` |
 //! | what Python sees | `bucket`, `store_bucket`, `course`, `limiter` |
 //!
 //! Whatever is locked here is locked by a thread that has the interpreter, and never while it runs Python code; the state of a
@@ -53,8 +52,6 @@ mod loop_bell;
 
 mod waiter;
 
-mod permit;
-
 mod stores;
 
 mod options;
@@ -66,8 +63,6 @@ mod reckoning;
 mod on_store;
 
 mod housekeeping;
-
-mod shapes;
 
 mod bucket;
 
@@ -88,10 +83,6 @@ mod _scupper {
     use crate::limiter::LimiterBase;
     #[pymodule_export]
     use crate::loop_bell::LoopBell;
-    #[pymodule_export]
-    use crate::permit::Held;
-    #[pymodule_export]
-    use crate::permit::Permit;
     #[pymodule_export]
     use crate::store_bucket::StoreBucket;
     #[pymodule_export]

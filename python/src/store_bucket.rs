@@ -9,10 +9,10 @@ use scupper::Rate;
 use crate::argument::{Patience, Usual};
 use crate::course::Course;
 use crate::errors::raised;
+use crate::judged::Taken;
 use crate::millis::{Tick, rounded_down};
 use crate::on_store::{OnStore, Ruled};
 use crate::options::{Options, Outage};
-use crate::permit::{Held, Permit};
 use crate::place::Place;
 use crate::quota::{Numbers, algorithm_of, quota_of};
 use crate::stores::Opened;
@@ -185,15 +185,15 @@ impl StoreBucket {
     }
 
     /// Gives back what a decision took; says how many units that still made a difference.
-    fn refund(&self, py: Python<'_>, permit: &Permit) -> PyResult<Py<PyAny>> {
-        self.refunding(permit).here(py)
+    fn refund(&self, py: Python<'_>, taken: Taken) -> PyResult<Py<PyAny>> {
+        self.refunding(taken).here(py)
     }
 
-    fn refund_async(&self, permit: &Permit) -> Waiter {
-        Waiter::new(self.refunding(permit))
+    fn refund_async(&self, taken: Taken) -> Waiter {
+        Waiter::new(self.refunding(taken))
     }
 
-    /// Waits until the units are taken, and holds them until they are settled. None if they cannot be had in time.
+    /// Waits until the units are taken, and gives what was; None if they cannot be had in time.
     #[pyo3(signature = (name, weight, timeout = None))]
     fn reserve(
         &self,
@@ -210,13 +210,13 @@ impl StoreBucket {
         self.reserving(name, weight, timeout).map(Waiter::new)
     }
 
-    /// Says what was used of what was held. The rest is given back.
-    fn settle(&self, py: Python<'_>, held: &Held, units: u64) -> PyResult<Py<PyAny>> {
-        self.settling(held, units).here(py)
+    /// Keeps so many units of what was taken; says how many were given back.
+    fn settle(&self, py: Python<'_>, taken: Taken, units: u64) -> PyResult<Py<PyAny>> {
+        self.settling(taken, units).here(py)
     }
 
-    fn settle_async(&self, held: &Held, units: u64) -> Waiter {
-        Waiter::new(self.settling(held, units))
+    fn settle_async(&self, taken: Taken, units: u64) -> Waiter {
+        Waiter::new(self.settling(taken, units))
     }
 
     /// Takes units whether or not there is room.

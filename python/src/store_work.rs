@@ -5,18 +5,17 @@ use std::time::Duration;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use scupper::{Limiter, Rate, Reservation, Timestamp};
+use scupper::{Limiter, Rate, Timestamp};
 
 use crate::argument::Patience;
 use crate::course::truth;
 use crate::errand::Errand;
 use crate::errors::raised;
 use crate::housekeeping::{count, forget_all};
+use crate::judged::{Taken, looked, permit_of, rest_of, taken_by, told};
 use crate::millis::{Tick, limit_of};
 use crate::on_store::{Asked, Ruled};
 use crate::options::duration;
-use crate::permit::{Held, Permit};
-use crate::shapes::{owned, usages, verdict};
 use crate::store_bucket::StoreBucket;
 
 impl StoreBucket {
@@ -88,27 +87,24 @@ impl StoreBucket {
     }
 
     pub(crate) fn deciding(&self, name: &Bound<'_, PyAny>, weight: u64) -> PyResult<Errand> {
-        let (limiter, rates) = (self.on.limiter(), self.on.quota().rates().clone());
+        let rates = self.on.quota().rates().clone();
         let weight = weight.clamp(1, Rate::MAX_LIMIT);
         let work = |limiter: Limiter, key: String| async move {
             let detailed = limiter.request(&key).weight(weight).detailed_async().await?;
-            Ok((owned(detailed.decision), detailed.snapshot))
+            Ok(told(&detailed.decision, &detailed.snapshot, &rates))
         };
-        self.errand_on(name, work, move |py, (decision, snapshot)| {
-            verdict(py, &limiter, &rates, decision, &snapshot)?.into_py_any(py)
-        })
+        self.errand_on(name, work, |py, judged| judged.into_py_any(py))
     }
 
     pub(crate) fn looking(&self, name: &Bound<'_, PyAny>) -> PyResult<Errand> {
         let work = |limiter: Limiter, key: String| async move { limiter.peek_async(&key).await };
-        self.errand_on(name, work, |py, snapshot| usages(&snapshot).into_py_any(py))
+        self.errand_on(name, work, |py, snapshot| looked(&snapshot).into_py_any(py))
     }
 
-    pub(crate) fn refunding(&self, permit: &Permit) -> Errand {
-        let Some((limiter, permit)) = permit.take() else {
-            return Errand::new(async { 0_u64 }, |py, none| none.into_py_any(py));
-        };
-        self.errand(async move { limiter.refund_async(permit).await }, |py, units| units.into_py_any(py))
+    pub(crate) fn refunding(&self, taken: Taken) -> Errand {
+        let limiter = self.on.limiter();
+        let work = async move { limiter.refund_async(permit_of(&taken)?).await };
+        self.errand(work, |py, units| units.into_py_any(py))
     }
 
     pub(crate) fn reserving(&self, name: &Bound<'_, PyAny>, weight: u64, timeout: Option<f64>) -> PyResult<Errand> {
@@ -116,21 +112,20 @@ impl StoreBucket {
         let work = move |limiter: Limiter, key: String| async move {
             let request = limiter.request(&key).weight(weight);
             let request = if let Some(limit) = limit { request.timeout(limit) } else { request };
-            match request.reserve_async().await {
-                Ok(reservation) => Ok(Some(reservation.into_owned())),
+            match request.acquire_async().await {
+                Ok(permit) => Ok(Some(taken_by(&permit))),
                 Err(error) if Ruled::is_given_up(&error) => Ok(None),
                 Err(error) => Err(error),
             }
         };
-        self.errand_on(name, work, |py, held: Option<Reservation<'static>>| held.map(Held::new).into_py_any(py))
+        self.errand_on(name, work, |py, taken: Option<Taken>| taken.into_py_any(py))
     }
 
-    pub(crate) fn settling(&self, held: &Held, units: u64) -> Errand {
-        match held.take() {
-            Some(reservation) => {
-                self.errand(async move { reservation.settle_async(units).await }, |py, ()| Ok(py.None()))
-            }
-            None => Errand::new(async {}, |py, ()| Ok(py.None())),
+    /// Keeps so many units of what was taken.
+    pub(crate) fn settling(&self, taken: Taken, units: u64) -> Errand {
+        match rest_of(taken, units) {
+            Some(rest) => self.refunding(rest),
+            None => Errand::new(async { 0_u64 }, |py, none| none.into_py_any(py)),
         }
     }
 
