@@ -1,0 +1,120 @@
+"""Whose request it is: addresses, and which of those that proxies report are believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Optional, Union
+
+Address = Union[IPv4Address, IPv6Address]
+Network = Union[IPv4Network, IPv6Network]
+
+# The peer without an IP address, in a list of trusted proxies.
+UNIX = "unix"
+
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_LONGEST_ADDRESS = 64  # characters; those of IPv6 in brackets, with a port, are fewer
+_LONGEST_PORT = 5
+
+
+class AddressRules:
+    """Finds a client behind trusted proxies, and the name under which it is limited.
+
+    Raises ``ValueError`` for a proxy that is neither a network nor ``"unix"``, and for a prefix outside of 1 to 128.
+    """
+
+    def __init__(self, trusted_proxies: Iterable[Union[str, Network]], header: str, ipv6_prefix: int) -> None:
+        if isinstance(trusted_proxies, (str, bytes)):
+            raise TypeError(f"trusted_proxies must be a list of networks, such as ['10.0.0.0/8'], not {trusted_proxies!r}")
+        proxies = list(trusted_proxies)
+        self.trusts_unix = UNIX in proxies
+        self.networks = [_network(proxy) for proxy in proxies if proxy != UNIX]
+        if not header:
+            raise ValueError("forwarded_header must name a header, such as 'X-Forwarded-For'")
+        self.header = header.lower()
+        if not 1 <= ipv6_prefix <= 128:
+            raise ValueError(f"ipv6_prefix must be 1 to 128, not {ipv6_prefix!r}")
+        self._ipv6_prefix = ipv6_prefix
+
+    def name_of(self, peer: Optional[str], forwarded: Optional[str]) -> Optional[str]:
+        """The client's name. ``peer`` is whom the server sees; ``forwarded`` what the header holds, where it is there.
+
+        The header is read from its right end, where the nearest proxy writes, for as long as the hop that wrote it is
+        trusted; what cannot be read ends the way there. None if no address was found.
+        """
+        address = parsed(peer)
+        if forwarded and self._trusts(address):
+            for hop in _hops(forwarded, self.header):
+                reported = parsed(hop)
+                if reported is None:
+                    break
+                address = reported
+                if not self._trusts(address):
+                    break
+        return (peer or None) if address is None else self._name(address)
+
+    def _trusts(self, address: Optional[Address]) -> bool:
+        if address is None:
+            return self.trusts_unix
+        return any(address in network for network in self.networks)
+
+    def _name(self, address: Address) -> str:
+        if isinstance(address, IPv4Address) or self._ipv6_prefix == 128:
+            return str(address)
+        return str(IPv6Network((address.packed, self._ipv6_prefix), strict=False))
+
+
+def parsed(text: Optional[str]) -> Optional[Address]:
+    """The address in ``text``, without port, brackets, quotes and zone, and an IPv4 one as such; None if it is none."""
+    text = (text or "").strip(' \t"')
+    if not 0 < len(text) <= _LONGEST_ADDRESS:
+        return None
+    try:
+        address = ip_address(_without_port(text).partition("%")[0])
+    except ValueError:
+        return None
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+def _without_port(text: str) -> str:
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        is_whole = bracket and ":" in host and (not rest or (rest[0] == ":" and _is_port(rest[1:])))
+        return host if is_whole else ""
+    host, colon, port = text.partition(":")
+    return host if colon and "." in host and _is_port(port) else text
+
+
+def _is_port(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_PORT and text.isascii() and text.isdigit()
+
+
+def _hops(value: str, header: str) -> Iterator[str]:
+    """What each hop reported, the nearest first.
+
+    The value is cut at every comma, within quotes too: else a client could open a quotation that swallows what the
+    proxies behind it wrote. No address has a comma.
+    """
+    rest: str = value
+    comma = ","
+    while comma:
+        rest, comma, element = rest.rpartition(",")
+        if element.strip():
+            yield _for_of(element) if header == "forwarded" else element
+
+
+def _for_of(element: str) -> str:
+    """The node that ``for=`` names in an element of ``Forwarded``, or nothing."""
+    for pair in element.split(";"):
+        name, _, node = pair.partition("=")
+        if name.strip().lower() == "for":
+            return node
+    return ""
+
+
+def _network(proxy: Union[str, Network]) -> Network:
+    network = ip_network(proxy)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        mapped = network.network_address.ipv4_mapped
+        return IPv4Network((str(mapped), network.prefixlen - 96))
+    return network

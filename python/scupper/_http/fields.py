@@ -1,0 +1,101 @@
+"""The header fields that tell a client of its limit.
+
+``RateLimit`` and ``RateLimit-Policy`` are those of draft-ietf-httpapi-ratelimit-headers-11. Times are whole seconds,
+rounded up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional
+
+from ..abstracts.rate import Rate
+
+Fields = list[tuple[str, str]]
+
+IETF, LEGACY, BOTH = "ietf", "legacy", "both"
+
+RETRY_AFTER = "Retry-After"
+
+# Whoever sets one field of a group is taken to mean all of it.
+_GROUPS = (
+    frozenset(("retry-after",)),
+    frozenset(("ratelimit", "ratelimit-policy")),
+    frozenset(("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")),
+)
+
+# The largest integer of a structured field: 15 digits.
+_LARGEST = 10**15 - 1
+
+_UNITS = ((604_800_000, "w"), (86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms"))
+
+
+def fields_of(verdict: Any, rates: Sequence[Rate], style: Optional[str]) -> Fields:
+    """What tells of ``verdict``, in the chosen style; ``rates`` are those of the bucket, as far as they are known."""
+    fields: Fields = []
+    retry_after = retry_after_seconds(verdict)
+    if retry_after is not None:
+        fields.append((RETRY_AFTER, str(retry_after)))
+    if style in (IETF, BOTH):
+        fields += _standard(verdict, rates)
+    if style in (LEGACY, BOTH):
+        fields += _legacy(verdict)
+    return fields
+
+
+def missing_from(present: Iterable[str], fields: Fields) -> Fields:
+    """Those of ``fields`` whose group the application, which has set the fields named ``present``, leaves to us."""
+    names = {name.lower() for name in present}
+    taken = frozenset[str]().union(*(group for group in _GROUPS if not group.isdisjoint(names)))
+    return [field for field in fields if field[0].lower() not in taken]
+
+
+def retry_after_seconds(verdict: Any) -> Optional[int]:
+    """How long to wait after a denial: at least a second, and never too short. None where no wait helps."""
+    if verdict.allowed or verdict.never or verdict.retry_after is None:
+        return None
+    return max(1, int(math.ceil(verdict.retry_after)))
+
+
+def policy_name(rate: Rate) -> str:
+    """The rate as one writes it, such as ``5/s``, ``100/15min`` or ``5/s+10`` with a burst."""
+    size, unit = next(each for each in _UNITS if rate.interval % each[0] == 0)
+    count = rate.interval // size
+    burst = "" if rate.burst == rate.limit else f"+{int(rate.burst)}"
+    return f"{int(rate.limit)}/{'' if count == 1 else count}{unit}{burst}"
+
+
+def _standard(verdict: Any, rates: Sequence[Rate]) -> Fields:
+    fields: Fields = []
+    if rates:
+        fields.append(("RateLimit-Policy", ", ".join(_policy(rate) for rate in rates)))
+    remaining, reset = _remaining(verdict), _reset_seconds(verdict)
+    if verdict.rate is not None and remaining is not None:
+        window = "" if reset is None else f";t={reset}"
+        fields.append(("RateLimit", f'"{policy_name(verdict.rate)}";r={min(remaining, _LARGEST)}{window}'))
+    return fields
+
+
+def _policy(rate: Rate) -> str:
+    return f'"{policy_name(rate)}";q={min(int(rate.limit), _LARGEST)};w={math.ceil(rate.interval / 1000)}'
+
+
+def _legacy(verdict: Any) -> Fields:
+    values = {"Limit": verdict.limit, "Remaining": _remaining(verdict), "Reset": _reset_seconds(verdict)}
+    return [(f"X-RateLimit-{name}", str(int(value))) for name, value in values.items() if value is not None]
+
+
+def _remaining(verdict: Any) -> Optional[int]:
+    """The units that fit now; none, where a bucket that denied cannot tell."""
+    if verdict.remaining is None:
+        return None if verdict.allowed else 0
+    return max(0, int(verdict.remaining))
+
+
+def _reset_seconds(verdict: Any) -> Optional[int]:
+    """For how long no more than what remains may be used: after a denial until the request would pass."""
+    retry_after = retry_after_seconds(verdict)
+    if retry_after is not None or verdict.reset_after is None:
+        return retry_after
+    return max(0, int(math.ceil(verdict.reset_after)))
