@@ -11,7 +11,7 @@ from wsgiref.validate import validator
 
 import scupper.asgi
 import scupper.wsgi
-from scupper import Rate
+from scupper import BucketFactory, InMemoryBucket, MonotonicClock, Rate, RateItem
 
 PEER = "203.0.113.7"
 FIVE_A_MINUTE = Rate(5, 60_000)
@@ -224,3 +224,18 @@ def ask_wsgi(app: Callable[..., Any], variables: dict[str, Any]) -> Seen:
             chunks.close()
     [(status, lines)] = started
     return Seen(int(status.split()[0]), lines, b"".join(body))
+
+
+class PerName(BucketFactory):
+    """Gives each name a bucket of its own."""
+
+    def __init__(self, *rates: Rate) -> None:
+        self.rates = list(rates)
+        self.named: dict[str, InMemoryBucket] = {}
+        self.clock = MonotonicClock()
+
+    def wrap_item(self, name: str, weight: int = 1) -> RateItem:
+        return RateItem(name, self.clock.now(), weight)
+
+    def get(self, item: RateItem) -> InMemoryBucket:
+        return self.named.setdefault(item.name, InMemoryBucket(self.rates))
