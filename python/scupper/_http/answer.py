@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from .._verdict import Verdict
 from .fields import policy_name, retry_after_seconds
 
 _QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
@@ -24,7 +25,7 @@ class Answer:
         return [*self.headers, ("Content-Length", str(len(self.body)))]
 
 
-def too_many_requests(verdict: Any) -> Answer:
+def too_many_requests(verdict: Verdict) -> Answer:
     """429, with a problem document (RFC 9457) of the type that the draft of the rate limit fields defines."""
     seconds = retry_after_seconds(verdict)
     if verdict.never:

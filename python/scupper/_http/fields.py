@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Optional
+from typing import Optional
 
+from .._verdict import Verdict
 from ..abstracts.rate import Rate
 
 Fields = list[tuple[str, str]]
@@ -31,7 +32,7 @@ _LARGEST = 10**15 - 1
 _UNITS = ((604_800_000, "w"), (86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms"))
 
 
-def fields_of(verdict: Any, rates: Sequence[Rate], style: Optional[str]) -> Fields:
+def fields_of(verdict: Verdict, rates: Sequence[Rate], style: Optional[str]) -> Fields:
     """What tells of ``verdict``, in the chosen style; ``rates`` are those of the bucket, as far as they are known."""
     fields: Fields = []
     retry_after = retry_after_seconds(verdict)
@@ -51,11 +52,11 @@ def missing_from(present: Iterable[str], fields: Fields) -> Fields:
     return [field for field in fields if field[0].lower() not in taken]
 
 
-def retry_after_seconds(verdict: Any) -> Optional[int]:
+def retry_after_seconds(verdict: Verdict) -> Optional[int]:
     """How long to wait after a denial: at least a second, and never too short. None where no wait helps."""
     if verdict.allowed or verdict.never or verdict.retry_after is None:
         return None
-    return max(1, int(math.ceil(verdict.retry_after)))
+    return max(1, math.ceil(verdict.retry_after))
 
 
 def policy_name(rate: Rate) -> str:
@@ -66,7 +67,7 @@ def policy_name(rate: Rate) -> str:
     return f"{int(rate.limit)}/{'' if count == 1 else count}{unit}{burst}"
 
 
-def _standard(verdict: Any, rates: Sequence[Rate]) -> Fields:
+def _standard(verdict: Verdict, rates: Sequence[Rate]) -> Fields:
     fields: Fields = []
     if rates:
         fields.append(("RateLimit-Policy", ", ".join(_policy(rate) for rate in rates)))
@@ -81,21 +82,21 @@ def _policy(rate: Rate) -> str:
     return f'"{policy_name(rate)}";q={min(int(rate.limit), _LARGEST)};w={math.ceil(rate.interval / 1000)}'
 
 
-def _legacy(verdict: Any) -> Fields:
+def _legacy(verdict: Verdict) -> Fields:
     values = {"Limit": verdict.limit, "Remaining": _remaining(verdict), "Reset": _reset_seconds(verdict)}
-    return [(f"X-RateLimit-{name}", str(int(value))) for name, value in values.items() if value is not None]
+    return [(f"X-RateLimit-{name}", str(value)) for name, value in values.items() if value is not None]
 
 
-def _remaining(verdict: Any) -> Optional[int]:
+def _remaining(verdict: Verdict) -> Optional[int]:
     """The units that fit now; none, where a bucket that denied cannot tell."""
     if verdict.remaining is None:
         return None if verdict.allowed else 0
-    return max(0, int(verdict.remaining))
+    return max(0, verdict.remaining)
 
 
-def _reset_seconds(verdict: Any) -> Optional[int]:
+def _reset_seconds(verdict: Verdict) -> Optional[int]:
     """For how long no more than what remains may be used: after a denial until the request would pass."""
     retry_after = retry_after_seconds(verdict)
     if retry_after is not None or verdict.reset_after is None:
         return retry_after
-    return max(0, int(math.ceil(verdict.reset_after)))
+    return max(0, math.ceil(verdict.reset_after))

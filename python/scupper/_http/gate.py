@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Optional, TypeVar, Union
 
 from .._await import settled
+from .._verdict import Verdict
 from ..abstracts.rate import Rate
 from ..limiter import Limiter
 from .address import AddressRules, Network
@@ -19,7 +20,7 @@ from .seldom import Seldom
 Key = Callable[[Request], Union[Optional[str], Awaitable[Optional[str]]]]
 Weight = Union[int, Callable[[Request], Union[int, Awaitable[int]]]]
 Skip = Union[str, Iterable[str], Callable[[Request], Union[bool, Awaitable[bool]]]]
-Response = Callable[[Request, Any], Any]
+Response = Callable[[Request, Verdict], Any]
 Decide = Callable[[str, int], Any]
 App = TypeVar("App")
 
@@ -108,7 +109,7 @@ class Gate(Generic[App]):
             return Outcome(too_many_requests(verdict), fields)
         return Outcome((yield from settled(self._response(request, verdict))), fields)
 
-    def _rates(self, verdict: Any) -> Sequence[Rate]:
+    def _rates(self, verdict: Verdict) -> Sequence[Rate]:
         return rates_of(self.limiter, verdict) if self._style in (IETF, BOTH) else ()
 
     def _without_verdict(self, error: Exception) -> Outcome:

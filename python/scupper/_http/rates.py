@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._single import SingleBucketFactory
+from .._verdict import Verdict
 from ..abstracts.rate import Rate
 
 
-def rates_of(limiter: Any, verdict: Any) -> Sequence[Rate]:
+def rates_of(limiter: Any, verdict: Verdict) -> Sequence[Rate]:
     """All rates where one bucket decides; where a factory chose among many, the one that bound."""
     factory = getattr(limiter, "bucket_factory", None)
     if isinstance(factory, SingleBucketFactory):

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import pytest
 from scupper.asgi import Answer, RateLimitMiddleware
-from web_calls import PEER, Said, Scripted, application_answering, at_once, denied, http_scope, run_asgi, seen
+from web_calls import PEER, said, Scripted, application_answering, at_once, denied, http_scope, run_asgi, seen
 
 
 class App:
@@ -185,7 +185,7 @@ class Slow:
         try:
             await self.go_on.wait()
             self.counted += weight
-            return Said()
+            return said()
         finally:
             self.asking -= 1
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import pytest
 from scupper import InMemoryBucket, Limiter, Rate
 from scupper._http.fields import policy_name
-from web_calls import Said, Scripted, Seen, Site, denied
+from web_calls import said, Scripted, Seen, Site, denied
 
 HOUR = Rate(1000, 3_600_000)
 
@@ -38,7 +38,7 @@ def test_retry_after_is_told_whatever_other_headers_are(site: Site) -> None:
 
 
 def test_an_admitted_answer_has_no_retry_after(site: Site) -> None:
-    assert seen(site, Said())["Retry-After"] is None
+    assert seen(site, said())["Retry-After"] is None
 
 
 def test_a_weight_that_never_fits_is_denied_without_a_time_to_come_again(site: Site) -> None:
@@ -53,7 +53,7 @@ def test_a_denial_of_which_the_end_is_not_known_tells_no_time(site: Site) -> Non
 
 
 def test_an_admitted_answer_tells_what_remains_and_for_how_long(site: Site) -> None:
-    answer = seen(site, Said(remaining=3, reset_after=41.2))
+    answer = seen(site, said(remaining=3, reset_after=41.2))
     assert answer["RateLimit"] == '"5/min";r=3;t=42'
     assert answer["RateLimit-Policy"] == '"5/min";q=5;w=60'
     legacy = {name: answer[f"X-RateLimit-{name}"] for name in ("Limit", "Remaining", "Reset")}
@@ -66,7 +66,7 @@ def test_a_denial_tells_the_same_moment_in_all_its_fields(site: Site) -> None:
 
 
 def test_the_policy_lists_all_rates_of_the_bucket(site: Site) -> None:
-    limiter: Any = Scripted(Said())
+    limiter: Any = Scripted(said())
     limiter.bucket_factory = Limiter(InMemoryBucket([Rate(5, 1000), HOUR])).bucket_factory
     answer = seen(site, None, limiter=limiter)
     assert answer["RateLimit-Policy"] == '"5/s";q=5;w=1, "1000/h";q=1000;w=3600'
@@ -74,7 +74,7 @@ def test_the_policy_lists_all_rates_of_the_bucket(site: Site) -> None:
 
 @pytest.mark.parametrize(("style", "prefixes"), [("ietf", {"RateLimit"}), ("legacy", {"X-RateLimit"}), (None, set())])
 def test_the_style_chooses_the_fields(site: Site, style: Optional[str], prefixes: set[str]) -> None:
-    lines = seen(site, Said(), style).lines
+    lines = seen(site, said(), style).lines
     names = {name.lower() for name, _ in lines if "ratelimit" in name.lower()}
     assert {"X-RateLimit" if name.startswith("x-") else "RateLimit" for name in names} == prefixes
 
@@ -85,14 +85,14 @@ def test_the_fields_are_those_of_the_draft_unless_said_otherwise(site: Site) -> 
 
 
 def test_where_a_bucket_cannot_tell_what_remains_nothing_is_made_up(site: Site) -> None:
-    answer = seen(site, Said(remaining=None, reset_after=None))
+    answer = seen(site, said(remaining=None, reset_after=None))
     assert answer["RateLimit"] is None
     assert answer["RateLimit-Policy"] == '"5/min";q=5;w=60'
     assert (answer["X-RateLimit-Limit"], answer["X-RateLimit-Remaining"], answer["X-RateLimit-Reset"]) == ("5", None, None)
 
 
 def test_where_no_rate_binds_only_the_time_is_told(site: Site) -> None:
-    answer = seen(site, denied(2.5, rate=None, limit=None, remaining=None))
+    answer = seen(site, denied(2.5, rate=None, remaining=None))
     assert [answer[name] for name in ("Retry-After", "RateLimit", "RateLimit-Policy")] == ["3", None, None]
 
 
@@ -113,14 +113,14 @@ def test_where_no_rate_binds_only_the_time_is_told(site: Site) -> None:
 )
 def test_a_policy_is_named_as_its_rate_is_written(site: Site, rate: Rate, name: str, policy: str) -> None:
     assert policy_name(rate) == name
-    answer = seen(site, Said(rate=rate, remaining=int(rate.limit)))
+    answer = seen(site, said(rate=rate, remaining=int(rate.limit)))
     assert answer["RateLimit-Policy"] == f'"{name}";{policy}'
     assert str(answer["RateLimit"]).startswith(f'"{name}";r={min(rate.limit, 10**15 - 1)};')
 
 
 def test_fields_that_the_application_sets_itself_are_left_alone(site: Site) -> None:
     site.lines = [("Content-Type", "text/plain"), ("ratelimit", '"mine";r=1'), ("X-RATELIMIT-Limit", "7")]
-    answer = seen(site, Said())
+    answer = seen(site, said())
     assert answer["RateLimit"] == '"mine";r=1'
     assert answer["RateLimit-Policy"] is None, "ours would not be about the application's policy"
     assert (answer["X-RateLimit-Limit"], answer["X-RateLimit-Remaining"]) == ("7", None)
@@ -129,14 +129,14 @@ def test_fields_that_the_application_sets_itself_are_left_alone(site: Site) -> N
 def test_all_other_fields_of_the_application_stay_as_they_are_in_their_order(site: Site) -> None:
     cookies = [("Content-Type", "text/plain"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Retry-After", "9")]
     site.lines = cookies
-    assert seen(site, Said()).lines[:4] == cookies
+    assert seen(site, said()).lines[:4] == cookies
 
 
 def test_two_limits_one_inside_the_other_tell_of_the_inner_one(site: Site) -> None:
-    inner = site.limited(Scripted(Said(remaining=1)))
+    inner = site.limited(Scripted(said(remaining=1)))
     outer = Site(site.kind)
     outer._asgi = outer._wsgi = inner.app  # type: ignore[method-assign]
-    answer = outer.limited(Scripted(Said(remaining=3))).ask()
+    answer = outer.limited(Scripted(said(remaining=3))).ask()
     assert answer["RateLimit"] == '"5/min";r=1;t=60'
 
 

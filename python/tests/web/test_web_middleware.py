@@ -9,7 +9,7 @@ import pytest
 import scupper.asgi
 import scupper.wsgi
 from scupper._http.seldom import INTERVAL_SECONDS, Seldom
-from web_calls import PEER, Said, Scripted, Site, application_answering, denied
+from web_calls import PEER, said, Scripted, Site, application_answering, denied
 
 
 def test_an_admitted_request_is_answered_by_the_application(site: Site) -> None:
@@ -173,7 +173,7 @@ def test_an_application_may_answer_in_the_place_of_429(site: Site) -> None:
 
 
 def test_the_application_finds_the_verdict_in_the_request(site: Site) -> None:
-    verdict = Said(remaining=2)
+    verdict = said(remaining=2)
     site.limited(Scripted(verdict)).ask()
     assert site.calls[0]["scupper.verdict"] is verdict
 
@@ -264,7 +264,7 @@ def test_each_of_thousands_of_clients_has_a_limit_of_its_own(site: Site) -> None
 
     def once(name: str) -> Any:
         left[name] = left.get(name, 1) - 1
-        return Said() if left[name] >= 0 else denied()
+        return said() if left[name] >= 0 else denied()
 
     site.limited(Scripted(once))
     clients = [f"10.{number // 256}.{number % 256}.1" for number in range(2_000)]

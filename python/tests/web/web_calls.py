@@ -11,38 +11,29 @@ from wsgiref.validate import validator
 
 import scupper.asgi
 import scupper.wsgi
-from scupper import BucketFactory, InMemoryBucket, MonotonicClock, Rate, RateItem
+from scupper import BucketFactory, InMemoryBucket, MonotonicClock, Rate, RateItem, Verdict
 
 PEER = "203.0.113.7"
 FIVE_A_MINUTE = Rate(5, 60_000)
 
 
-@dataclass(frozen=True)
-class Said:
-    """A verdict that was written by hand."""
-
-    allowed: bool = True
-    name: str = ""
-    weight: int = 1
-    limit: Optional[int] = 5
-    remaining: Optional[int] = 4
-    retry_after: Optional[float] = None
-    never: bool = False
-    reset_after: Optional[float] = 60.0
-    rate: Optional[Rate] = FIVE_A_MINUTE
-
-    def __bool__(self) -> bool:
-        return self.allowed
+def said(**more: Any) -> Verdict:
+    """A verdict that is made up: an admission, unless said otherwise."""
+    usual = {"allowed": True, "name": PEER, "weight": 1, "limit": 5, "remaining": 4, "reset_after": 60.0}
+    return Verdict(**{**usual, "rate": FIVE_A_MINUTE, **more})
 
 
-def denied(retry_after: Optional[float] = 2.5, **more: Any) -> Said:
-    return Said(**{"allowed": False, "remaining": 0, "retry_after": retry_after, **more})
+def denied(retry_after: Optional[float] = 2.5, **more: Any) -> Verdict:
+    return said(**{"allowed": False, "remaining": 0, "retry_after": retry_after, **more})
+
+
+ADMITTED = said()
 
 
 class Scripted:
     """A limiter that says what it was told to, and remembers what it was asked."""
 
-    def __init__(self, answer: Any = Said()) -> None:
+    def __init__(self, answer: Any = ADMITTED) -> None:
         self.answer = answer
         self.asked: list[tuple[str, int]] = []
 
