@@ -27,8 +27,9 @@ class AddressRules:
         if isinstance(trusted_proxies, (str, bytes)):
             raise TypeError(f"trusted_proxies must be a list of networks, such as ['10.0.0.0/8'], not {trusted_proxies!r}")
         proxies = list(trusted_proxies)
-        self.trusts_unix = UNIX in proxies
-        self.networks = [_network(proxy) for proxy in proxies if proxy != UNIX]
+        self._trusts_unix = UNIX in proxies
+        self._networks = [_network(proxy) for proxy in proxies if proxy != UNIX]
+        self.trusts_any = bool(proxies)
         if not header:
             raise ValueError("forwarded_header must name a header, such as 'X-Forwarded-For'")
         self.header = header.lower()
@@ -55,8 +56,8 @@ class AddressRules:
 
     def _trusts(self, address: Optional[Address]) -> bool:
         if address is None:
-            return self.trusts_unix
-        return any(address in network for network in self.networks)
+            return self._trusts_unix
+        return any(address in network for network in self._networks)
 
     def _name(self, address: Address) -> str:
         if isinstance(address, IPv4Address) or self._ipv6_prefix == 128:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Optional
 
 from .._verdict import Verdict
@@ -61,10 +62,14 @@ def retry_after_seconds(verdict: Verdict) -> Optional[int]:
 
 def policy_name(rate: Rate) -> str:
     """The rate as one writes it, such as ``5/s``, ``100/15min`` or ``5/s+10`` with a burst."""
-    size, unit = next(each for each in _UNITS if rate.interval % each[0] == 0)
-    count = rate.interval // size
-    burst = "" if rate.burst == rate.limit else f"+{int(rate.burst)}"
-    return f"{int(rate.limit)}/{'' if count == 1 else count}{unit}{burst}"
+    return _named(int(rate.limit), rate.interval, int(rate.burst))
+
+
+@lru_cache(256)
+def _named(limit: int, interval: int, burst: int) -> str:
+    size, unit = next(each for each in _UNITS if interval % each[0] == 0)
+    count = interval // size
+    return f"{limit}/{'' if count == 1 else count}{unit}{'' if burst == limit else f'+{burst}'}"
 
 
 def _standard(verdict: Verdict, rates: Sequence[Rate]) -> Fields:

@@ -28,7 +28,8 @@ class Request(ABC):
         It is the peer of the connection; where that is a trusted proxy, whom the proxies report. A peer that is no IP
         address is known by what the server calls it. None if the server knows none, as with a Unix socket.
         """
-        return self._rules.name_of(self._peer(), self.header(self._rules.header))
+        rules = self._rules
+        return rules.name_of(self._peer(), self.header(rules.header) if rules.trusts_any else None)
 
     @property
     @abstractmethod
