@@ -25,7 +25,7 @@ class AddressRules:
 
     def __init__(self, trusted_proxies: Iterable[Union[str, Network]], header: str, ipv6_prefix: int) -> None:
         if isinstance(trusted_proxies, (str, bytes)):
-            raise TypeError(f"trusted_proxies must be a list of networks, such as ['10.0.0.0/8'], not {trusted_proxies!r}")
+            raise TypeError(f"trusted_proxies must be a list, such as ['10.0.0.0/8'], not {trusted_proxies!r}")
         proxies = list(trusted_proxies)
         self._trusts_unix = UNIX in proxies
         self._networks = [_network(proxy) for proxy in proxies if proxy != UNIX]

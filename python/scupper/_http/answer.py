@@ -12,17 +12,22 @@ from .fields import policy_name, retry_after_seconds
 
 _QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
+# Statuses that allow no body, and so tell no length.
+_BODILESS = (204, 304)
+
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole HTTP response. ``Content-Length`` is added, and the body left out where the request is a ``HEAD``."""
+    """A whole HTTP response. ``Content-Length`` is added if need be; what answers a ``HEAD`` is sent without its body."""
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
 
     def all_headers(self) -> list[tuple[str, str]]:
-        return [*self.headers, ("Content-Length", str(len(self.body)))]
+        has_length = any(name.lower() == "content-length" for name, _ in self.headers)
+        length = [] if has_length or self.status in _BODILESS else [("Content-Length", str(len(self.body)))]
+        return [*self.headers, *length]
 
 
 def too_many_requests(verdict: Verdict) -> Answer:

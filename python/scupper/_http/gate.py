@@ -64,7 +64,8 @@ class Gate(Generic[App]):
         believed. IPv6 clients are limited by networks of ``ipv6_prefix`` bits. ``headers`` are told to clients beside
         ``Retry-After``. Where the limiter fails, ``on_outage`` answers 503, lets pass or raises what it raised.
         ``skip`` names paths that are not limited, those below them if they end in a slash, or is a function that says
-        so. ``response`` gives, of a request and its verdict, an :class:`Answer` or an application in the place of 429.
+        so. ``response`` gives, of a request and its verdict, an :class:`Answer` or an application in the place of 429,
+        or None for 429.
 
         Raises ``TypeError`` or ``ValueError`` for an option that is none of these.
         """
@@ -105,9 +106,8 @@ class Gate(Generic[App]):
         fields = fields_of(verdict, self._rates(verdict), self._style)
         if verdict.allowed:
             return Outcome(None, fields)
-        if self._response is None:
-            return Outcome(too_many_requests(verdict), fields)
-        return Outcome((yield from settled(self._response(request, verdict))), fields)
+        answer = None if self._response is None else (yield from settled(self._response(request, verdict)))
+        return Outcome(too_many_requests(verdict) if answer is None else answer, fields)
 
     def _rates(self, verdict: Verdict) -> Sequence[Rate]:
         return rates_of(self.limiter, verdict) if self._style in (IETF, BOTH) else ()

@@ -50,7 +50,9 @@ def test_where_all_hops_are_trusted_the_farthest_is_the_client() -> None:
     assert name(PROXY, "10.0.0.9, 10.0.0.8") == "10.0.0.9"
 
 
-@pytest.mark.parametrize("written", ["198.51.100.1:4711", '"198.51.100.1:4711"', " 198.51.100.1\t", "::ffff:198.51.100.1"])
+@pytest.mark.parametrize(
+    "written", ["198.51.100.1:4711", '"198.51.100.1:4711"', " 198.51.100.1\t", "::ffff:198.51.100.1"]
+)
 def test_an_ipv4_hop_is_read_with_a_port_quotes_spaces_or_mapped_into_ipv6(written: str) -> None:
     assert name(PROXY, f"192.0.2.1, {written}") == "198.51.100.1"
 
@@ -134,7 +136,9 @@ def test_forwarded_is_read_in_the_place_of_x_forwarded_for_where_that_was_chosen
     assert name(PROXY, written, header="Forwarded") == "2001:db8:cafe::/64"
 
 
-@pytest.mark.parametrize("element", ["for=unknown", "for=_secret", "proto=http", 'for="', "for", "=", ";;", "for=;for="])
+@pytest.mark.parametrize(
+    "element", ["for=unknown", "for=_secret", "proto=http", 'for="', "for", "=", ";;", "for=;for="]
+)
 def test_an_element_of_forwarded_without_an_address_ends_the_way(element: str) -> None:
     assert name(PROXY, f"for=192.0.2.1, {element}", header="Forwarded") == PROXY
 
@@ -187,8 +191,9 @@ def test_a_header_without_a_name_is_refused(site: Site) -> None:
 
 
 PIECES = [
-    "10.0.0.1", "198.51.100.1", "2001:db8::1", "::ffff:10.0.0.1", "fd00::1", "[", "]", ":", "::", "%", "%eth0", ",", ";",
-    "for=", "FOR =", '"', "\\", " ", "\t", "80", ":80", "unknown", "_x", "\x00", "\xff", "é", "１", "\ud800", ".", "/", "-",
+    "10.0.0.1", "198.51.100.1", "2001:db8::1", "::ffff:10.0.0.1", "fd00::1", "[", "]", ":", "::", "%", "%eth0", ",",
+    ";", "for=", "FOR =", '"', "\\", " ", "\t", "80", ":80", "unknown", "_x", "\x00", "\xff", "é", "１", "\ud800", ".",
+    "/", "-",
 ]  # fmt: skip
 
 

@@ -142,7 +142,8 @@ def test_a_refusal_of_the_application_itself_tells_of_the_limit() -> None:
 
 def test_a_websocket_can_be_told_from_a_request_by_a_key() -> None:
     limiter = Scripted()
-    call(RateLimitMiddleware(App({"type": "websocket.accept"}), limiter, key=lambda r: f"{r.kind} {r.method}"), websocket())
+    app = App({"type": "websocket.accept"})
+    call(RateLimitMiddleware(app, limiter, key=lambda request: f"{request.kind} {request.method}"), websocket())
     assert limiter.names == ["websocket GET"]
 
 

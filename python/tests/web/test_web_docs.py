@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 import scupper.asgi
-from web_calls import application_answering, at_once, environ, http_scope, ask_wsgi, run_asgi, seen
+from web_calls import application_answering, ask_wsgi, environ, http_scope, run_asgi, seen
 
 PAGE = Path(__file__).parents[3] / "docs" / "python" / "middleware.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -55,7 +56,7 @@ def run(example: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def ask(app: Any, peer: str, *headers: tuple[str, str]) -> Any:
     if isinstance(app, scupper.asgi.RateLimitMiddleware):
-        return seen(at_once(run_asgi(app, http_scope("/export", "GET", list(headers), peer))))
+        return seen(asyncio.run(run_asgi(app, http_scope("/export", "GET", list(headers), peer))))
     return ask_wsgi(app, environ("/export", "GET", list(headers), peer))
 
 

@@ -8,7 +8,16 @@ from typing import Any, Optional
 
 import pytest
 import scupper.asgi
-from scupper import AbstractBucket, BucketAsyncWrapper, Duration, InMemoryBucket, Limiter, Rate, StateBucket, TokenBucket
+from scupper import (
+    AbstractBucket,
+    BucketAsyncWrapper,
+    Duration,
+    InMemoryBucket,
+    Limiter,
+    Rate,
+    StateBucket,
+    TokenBucket,
+)
 from web_calls import PEER, PerName, Site, http_scope, run_asgi, seen
 
 from support.clocks import HandClock

@@ -121,8 +121,8 @@ def test_a_weight_that_is_none_is_refused(site: Site) -> None:
     ("path", "is_limited"),
     [
         ("/health", False), ("/health/", True), ("/healthy", True), ("/static/", False), ("/static/a/b.css", False),
-        ("/static", True), ("/Static/a", True), ("/static/../api", True), ("/static/a/..", True), ("/static/a..b", False),
-        ("/", True),
+        ("/static", True), ("/Static/a", True), ("/static/../api", True), ("/static/a/..", True),
+        ("/static/a..b", False), ("/", True),
     ],
 )  # fmt: skip
 def test_paths_that_are_skipped_are_not_limited(site: Site, path: str, is_limited: bool) -> None:
@@ -170,6 +170,22 @@ def test_an_application_may_answer_in_the_place_of_429(site: Site) -> None:
     app = application_answering(site.kind, 420, b"calm")
     answer = site.limited(Scripted(denied(2.5)), response=lambda request, verdict: app).ask()
     assert (answer.status, answer.body, answer["Retry-After"]) == (420, b"calm", "3")
+
+
+def test_a_denial_stays_one_where_the_function_has_no_answer(site: Site) -> None:
+    answer = site.limited(Scripted(denied(2.5)), response=lambda request, verdict: None).ask()
+    assert (answer.status, site.calls) == (429, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "length"), [(204, (), None), (429, (), "0"), (429, (("content-length", "0"),), "0")]
+)
+def test_a_length_is_told_once_and_only_where_there_may_be_a_body(
+    site: Site, status: int, headers: Any, length: Any
+) -> None:
+    typed = headers if status == 204 else (*headers, ("Content-Type", "text/plain"))
+    custom = answer_of(site.kind, status, b"", typed)
+    assert site.limited(Scripted(denied()), response=lambda *_: custom).ask()["Content-Length"] == length
 
 
 def test_the_application_finds_the_verdict_in_the_request(site: Site) -> None:

@@ -121,7 +121,8 @@ def test_clients_behind_a_proxy_are_limited_each_by_its_own_address(site: Site) 
     site.lines.append(("Content-Length", "5"))
     site.limited(Limiter(PerName(Rate(1, Duration.HOUR))), trusted_proxies=["127.0.0.1"])
     with served(site) as port, client(port) as proxy:
-        chains = ["192.0.2.1", "192.0.2.2", "192.0.2.9, 192.0.2.1", "2001:db8::1", "2001:db8::2", "[2001:db8:0:1::1]:80"]
+        fours, sixes = ["192.0.2.1", "192.0.2.2", "192.0.2.9, 192.0.2.1"], ["2001:db8::1", "2001:db8::2"]
+        chains = [*fours, *sixes, "[2001:db8:0:1::1]:80"]
         statuses = [proxy.ask(X_Forwarded_For=chain)[0] for chain in chains]
         assert statuses == [200, 200, 429, 200, 429, 200]
 
