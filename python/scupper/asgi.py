@@ -18,7 +18,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Codes by which a WebSocket is closed: over its limit, and "try again later".
+# Codes by which a WebSocket is closed, where a server does not answer its handshake otherwise: over its limit, and
+# "try again later".
 _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1008, 1013
 
 
@@ -32,15 +33,12 @@ class RateLimitMiddleware(Gate[Application]):
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         outcome = await self._outcome(_AsgiRequest(scope, self._rules))
-        answer = outcome.answer
         if outcome.fields:
             send = _adding(outcome.fields, send)
-        if answer is None:
+        if outcome.answer is None:
             await self.app(scope, receive, send)
-        elif not isinstance(answer, Answer):
-            await answer(scope, receive, send)
         else:
-            await _give(answer, scope, send)
+            await _give(outcome.answer, scope, receive, send)
 
     async def _outcome(self, request: Request) -> Outcome:
         steps = self._steps(request, self.limiter.decide_async)
@@ -96,19 +94,34 @@ def _adding(fields: Fields, send: Send) -> Send:
     return send_with_fields
 
 
-async def _give(answer: Answer, scope: Scope, send: Send) -> None:
-    if scope["type"] == "http":
-        prefix = "http"
-    elif "websocket.http.response" in (scope.get("extensions") or ()):
-        prefix = "websocket.http"
-    else:
-        # Without that extension, a server answers 403.
-        code = _POLICY_VIOLATION if answer.status == 429 else _TRY_AGAIN_LATER
-        return await send({"type": "websocket.close", "code": code, "reason": ""})
+async def _give(answer: Any, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in (scope.get("extensions") or ()):
+            return await send({"type": "websocket.close", "code": _code_of(answer), "reason": ""})
+        send = _in_handshake(send)
+    if not isinstance(answer, Answer):
+        await answer(scope, receive, send)
+        return
     body = b"" if scope.get("method") == "HEAD" else answer.body
     headers = _encoded(answer.all_headers())
-    await send({"type": f"{prefix}.response.start", "status": answer.status, "headers": headers})
-    await send({"type": f"{prefix}.response.body", "body": body})
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _code_of(answer: Any) -> int:
+    is_outage = isinstance(answer, Answer) and answer.status == 503
+    return _TRY_AGAIN_LATER if is_outage else _POLICY_VIOLATION
+
+
+def _in_handshake(send: Send) -> Send:
+    """``send``, for an HTTP response to the handshake of a WebSocket."""
+
+    async def send_in_handshake(message: Message) -> None:
+        if message["type"].startswith("http.response."):
+            message = {**message, "type": f"websocket.{message['type']}"}
+        await send(message)
+
+    return send_in_handshake
 
 
 def _encoded(fields: Fields) -> list[tuple[bytes, bytes]]:

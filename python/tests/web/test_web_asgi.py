@@ -127,6 +127,14 @@ def test_a_websocket_is_told_to_come_again_when_the_limiter_is_down() -> None:
     assert seen(sent, "websocket.http").status == 503
 
 
+def test_another_answer_is_given_to_a_handshake_as_to_a_request() -> None:
+    answer = application_answering("asgi", 420, b"calm")
+    middleware = RateLimitMiddleware(App(), Scripted(denied(2.5)), response=lambda *_: answer)
+    sent = seen(call(middleware, websocket("websocket.http.response")), "websocket.http")
+    assert (sent.status, sent.body, sent["Retry-After"]) == (420, b"calm", "3")
+    assert call(middleware, websocket()) == [{"type": "websocket.close", "code": 1008, "reason": ""}]
+
+
 def test_a_refusal_of_the_application_itself_tells_of_the_limit() -> None:
     refusal = application_answering("asgi", 403, b"no")
 
