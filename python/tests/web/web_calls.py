@@ -30,7 +30,7 @@ def denied(retry_after: Optional[float] = 2.5, **more: Any) -> Verdict:
 ADMITTED = said()
 
 
-class Scripted:
+class ScriptedLimiter:
     """A limiter that says what it was told to, and remembers what it was asked."""
 
     def __init__(self, answer: Any = ADMITTED) -> None:
@@ -50,6 +50,10 @@ class Scripted:
     @property
     def names(self) -> list[str]:
         return [name for name, _ in self.asked]
+
+
+# Stands for a limiter, of which it is none.
+Scripted: Any = ScriptedLimiter
 
 
 @dataclass
