@@ -55,7 +55,7 @@ def missing_from(present: Iterable[str], fields: Fields) -> Fields:
 
 def retry_after_seconds(verdict: Verdict) -> Optional[int]:
     """How long to wait after a denial: at least a second, and never too short. None where no wait helps."""
-    if verdict.allowed or verdict.never or verdict.retry_after is None:
+    if verdict.allowed or verdict.retry_after is None:
         return None
     return max(1, math.ceil(verdict.retry_after))
 

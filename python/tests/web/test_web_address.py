@@ -115,6 +115,7 @@ def test_a_proxy_is_trusted_on_every_kind_of_socket() -> None:
 
 def test_the_zone_of_a_link_local_address_is_no_part_of_its_name() -> None:
     assert name("fe80::1%eth0") == name("fe80::1%9") == "fe80::/64"
+    assert name("fe80::1%eth0", ipv6_prefix=128) == "fe80::1"
 
 
 def test_proxies_are_given_as_addresses_networks_or_objects() -> None:
