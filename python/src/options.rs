@@ -15,17 +15,16 @@ pub(crate) enum Outage {
     Rates(Vec<Numbers>),
 }
 
-/// Times are seconds; what is None is as in the core.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     outage: OutagePolicy,
-    /// Without limit if it holds nothing.
-    call_timeout: Option<Option<Duration>>,
-    max_waiting: Option<usize>,
-    denial_cache: Option<Duration>,
+    call_timeout: Option<Duration>,
+    max_waiting: usize,
+    denial_cache: Duration,
 }
 
 impl Options {
+    /// Times are seconds; what is None is as in the core. A call may take for ever where the limit is infinite.
     pub(crate) fn read(
         outage: Option<Outage>,
         quota: &Quota,
@@ -33,30 +32,22 @@ impl Options {
         max_waiting: Option<usize>,
         denial_cache: Option<f64>,
     ) -> PyResult<Self> {
-        let limit =
-            |seconds| if seconds == f64::INFINITY { Ok(None) } else { duration("call_timeout", seconds).map(Some) };
         Ok(Self {
             outage: outage.map_or(Ok(OutagePolicy::Error), |outage| policy(outage, quota))?,
-            call_timeout: call_timeout.map(limit).transpose()?,
-            max_waiting,
-            denial_cache: denial_cache.map(|seconds| duration("denial_cache", seconds)).transpose()?,
+            call_timeout: match call_timeout {
+                Some(f64::INFINITY) => None,
+                Some(seconds) => Some(duration("call_timeout", seconds)?),
+                None => Some(LimiterBuilder::CALL_TIMEOUT),
+            },
+            max_waiting: max_waiting.unwrap_or(LimiterBuilder::MAX_WAITING),
+            denial_cache: denial_cache
+                .map_or(Ok(LimiterBuilder::DENIAL_CACHE), |seconds| duration("denial_cache", seconds))?,
         })
     }
 
     pub(crate) fn set(&self, builder: LimiterBuilder) -> LimiterBuilder {
-        let builder = builder.on_outage(self.outage.clone());
-        let builder = match self.call_timeout {
-            Some(limit) => builder.call_timeout(limit),
-            None => builder,
-        };
-        let builder = match self.max_waiting {
-            Some(requests) => builder.max_waiting(requests),
-            None => builder,
-        };
-        match self.denial_cache {
-            Some(keep) => builder.denial_cache(keep),
-            None => builder,
-        }
+        let builder = builder.on_outage(self.outage.clone()).call_timeout(self.call_timeout);
+        builder.max_waiting(self.max_waiting).denial_cache(self.denial_cache)
     }
 }
 

