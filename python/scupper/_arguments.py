@@ -34,10 +34,11 @@ def patience_of(timeout: object) -> Optional[float]:
     """How many seconds to wait at the most; None, for as long as it takes, where ``timeout`` is -1."""
     if not isinstance(timeout, Real):
         raise TypeError(f"timeout must be a number of seconds, or -1 for no limit; not {timeout!r}")
-    if timeout == -1:
+    number = float(timeout)
+    if number == -1:
         return None
-    if not timeout >= 0:
+    if not number >= 0:
         raise ValueError(f"timeout must be -1 or >= 0; not {timeout!r}")
-    if timeout > TIMEOUT_MAX:
+    if number > TIMEOUT_MAX:
         raise OverflowError(f"timeout is too large; at most {TIMEOUT_MAX} seconds, or -1 for no limit")
-    return float(timeout)
+    return number

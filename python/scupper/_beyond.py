@@ -129,7 +129,9 @@ class Beyond:
         Raises ``TypeError`` for a bucket of your own.
         """
         units, native = whole_number("units", units, least=1), self._native()
-        return self._general().penalize(name, units) if native is None else native.penalize(name, min(units, COUNTLESS))
+        if native is None:
+            return self._general().penalize(name, units)
+        native.penalize(name, min(units, COUNTLESS))
 
     async def penalize_async(self, name: str, units: int) -> None:
         """:meth:`penalize` in an event loop."""
@@ -144,7 +146,9 @@ class Beyond:
         Raises ``TypeError`` for a bucket of your own.
         """
         length, native = seconds_of("seconds", seconds), self._native()
-        return self._general().hold(name, length) if native is None else native.hold(name, length)
+        if native is None:
+            return self._general().hold(name, length)
+        native.hold(name, length)
 
     async def hold_async(self, name: str, seconds: Union[int, float]) -> None:
         """:meth:`hold` in an event loop."""
