@@ -61,7 +61,8 @@ class Line:
 
         A call from inside a call of the same thread, or from a signal's handler while that thread waits, stands
         outside of the line: it cannot wait for itself. A thread that blocks a running event loop (``loop_here``) goes
-        before the tasks of that loop: they cannot move until it returns.
+        before the tasks of that loop: they cannot move until it returns. If it is impatient, and the first waits for
+        room, it need not wait for them.
         """
         thread = threading.get_ident()
         with self._lock:
@@ -71,7 +72,7 @@ class Line:
             if ticket.loop is None:
                 ticket.thread = thread
                 self._threads.add(thread)
-            if loop_here is not None and ticket.loop is None:
+            if loop_here is not None and ticket.loop is None and (ticket.patient or not self._is_full()):
                 self._add_before(ticket, loop_here)
             else:
                 self._tickets[ticket] = None
@@ -138,8 +139,7 @@ class Line:
         if ticket.patient:
             return False
         with self._lock:
-            first = next(iter(self._tickets), None)
-            return first is not None and first.resting
+            return self._is_full()
 
     def look_again_at(self, ticket: Ticket) -> Optional[float]:
         """When to see whether the first still moves. None if it is a thread, or of the loop of ``ticket``."""
@@ -159,6 +159,11 @@ class Line:
         """Notes which thread is inside of a call of the bucket, and gives what was noted before."""
         before, self._caller = self._caller, thread
         return before
+
+    def _is_full(self) -> bool:
+        """Whether the first waits for room."""
+        first = next(iter(self._tickets), None)
+        return first is not None and first.resting
 
     def _add_before(self, ticket: Ticket, loop: AbstractEventLoop) -> None:
         tickets = list(self._tickets)

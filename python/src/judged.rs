@@ -97,9 +97,10 @@ pub(crate) fn permit_of(taken: &Taken) -> Result<Permit<'_>> {
     Ok(Permit::restored(Cow::Borrowed(&taken.0), admission_of(taken), source))
 }
 
-/// Never less than it is, and exact for whole seconds.
+/// Never less than it is to the microsecond, and exact for whole seconds.
 pub(crate) fn seconds(duration: Duration) -> f64 {
-    let seconds = duration.as_secs_f64();
-    let is_less = Duration::try_from_secs_f64(seconds).is_ok_and(|rounded| rounded < duration);
-    if is_less { seconds.next_up() } else { seconds }
+    const MICROS: f64 = 1_000_000.0;
+    let (seconds, micros) = (duration.as_secs_f64(), duration.as_secs_f64() * MICROS);
+    // With one rounding for both, the sign is right.
+    if seconds.mul_add(MICROS, -micros.round()) < 0.0 { seconds.next_up() } else { seconds }
 }
