@@ -42,6 +42,6 @@ class NotGivenBack:
 def not_of_own(what: str, bucket: str) -> TypeError:
     """What is raised where a bucket of the user's own, of the class with this name, cannot do ``what``."""
     return TypeError(
-        f"a {bucket} cannot {what}: it is a bucket of your own, or was changed. Limiters over rates, over an InMemoryBucket or a "
+        f"{bucket} cannot {what}: it is a bucket of your own, or was changed. Limiters over rates, over an InMemoryBucket or a "
         "StateBucket as it was made, and those of Limiter.open and Limiter.per_key can"
     )
