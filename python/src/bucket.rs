@@ -202,6 +202,7 @@ impl MemoryBucket {
 
     /// Gives back what was taken; says how many units of it still counted.
     #[pyo3(signature = (taken, at_ms = None))]
+    #[expect(clippy::needless_pass_by_value, reason = "it is made of what Python passes")]
     fn refund(&self, taken: Taken, at_ms: Option<Tick>) -> PyResult<u64> {
         let units = match at_ms {
             None => self.decider.give_back(&taken),

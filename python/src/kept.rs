@@ -284,11 +284,10 @@ impl Kept {
             Action::Reset => Ok(Reply::Reset(self.reset(now))),
             _ => {
                 let outcome = self.state.apply(operation, now);
-                match &outcome {
-                    Ok(Reply::Acquired(Verdict::Admitted(Admission { tick, .. })) | Reply::Penalized(tick)) => {
-                        self.latest = *tick;
-                    }
-                    _ => {}
+                if let Ok(Reply::Acquired(Verdict::Admitted(Admission { tick, .. })) | Reply::Penalized(tick)) =
+                    &outcome
+                {
+                    self.latest = *tick;
                 }
                 outcome
             }
