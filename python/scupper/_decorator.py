@@ -30,7 +30,7 @@ def _limited(limiter: Limiter, function: Callable[..., Any], name: str, weight: 
             drop(admitted)
             raise RuntimeError("Can't use async bucket with sync decorator")
         if not admitted:
-            raise _denied(name, weight)
+            raise denied(name, weight)
         return function(*args, **kwargs)
 
     return wrapper
@@ -40,13 +40,13 @@ def _limited_async(limiter: Limiter, function: Callable[..., Any], name: str, we
     @wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not await limiter.try_acquire_async(name=name, weight=weight):
-            raise _denied(name, weight)
+            raise denied(name, weight)
         return await function(*args, **kwargs)
 
     return wrapper
 
 
-def _denied(name: str, weight: int) -> RuntimeError:
+def denied(name: str, weight: int) -> RuntimeError:
     return RuntimeError(f"Rate limit for {name!r} can never admit weight={weight}; call denied.")
 
 

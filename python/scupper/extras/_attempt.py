@@ -1,0 +1,114 @@
+"""What a request passes before it goes out, and its answer on the way in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Optional
+
+from .._await import awaitable, drop
+from .._decorator import denied
+from .._ticket import Ticket
+from ..limiter import Limiter
+from ._holds import holds_of
+from ._options import Options
+from ._server_says import REFUSALS, TOO_MANY_REQUESTS, seconds_asked_for
+
+logger = logging.getLogger("scupper.extras")
+
+_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """What of a request matters here: what the limiter is asked for, where it goes, and whether its body can be sent
+    a second time."""
+
+    name: Any
+    origin: str
+    method: str
+    repeatable: bool
+
+
+class Attempt:
+    """One request, from before it goes out until there is an answer for the caller."""
+
+    def __init__(self, limiter: Any, options: Options, outgoing: Outgoing) -> None:
+        self._limiter = limiter
+        self._options = options
+        self._outgoing = outgoing
+        self._holds = holds_of(limiter)
+        self._resends = options.resends
+        self._not_before = 0.0
+
+    def enter(self) -> None:
+        """Waits in this thread until the host may be asked, and for a unit.
+
+        If the host began to be held meanwhile, all of it once more: a unit counts for the time when it was taken.
+        """
+        while True:
+            while (end := self._held_until()) is not None:
+                with self._resting() as ticket:
+                    ticket.sleep(end)
+            admitted = self._limiter.try_acquire(self._outgoing.name)
+            if awaitable(admitted):
+                drop(admitted)
+                raise RuntimeError("Can't use async bucket with a client that is not async")
+            if not admitted:
+                raise denied(self._outgoing.name, 1)
+            if self._held_until() is None:
+                return
+
+    async def enter_async(self) -> None:
+        """:meth:`enter` in an event loop: only the task waits."""
+        while True:
+            while (end := self._held_until()) is not None:
+                with self._resting() as ticket:
+                    await ticket.sleep_async(end)
+            if not await self._limiter.try_acquire_async(self._outgoing.name):
+                raise denied(self._outgoing.name, 1)
+            if self._held_until() is None:
+                return
+
+    def goes_again(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Takes in an answer, and says whether the request is to :meth:`enter` and to be sent once more.
+
+        That is so if the server refused it, said for how long, and nothing can be done twice by it.
+        """
+        options, outgoing = self._options, self._outgoing
+        seconds = seconds_asked_for(status, headers) if options.learns else None
+        if seconds is None:
+            return False
+        if seconds > 0:
+            self._hold(min(seconds, options.longest_hold), status)
+        harmless = status == TOO_MANY_REQUESTS or (status in REFUSALS and outgoing.method.upper() in _IDEMPOTENT)
+        if seconds > options.longest_hold or not (self._resends and harmless and outgoing.repeatable):
+            return False
+        self._resends -= 1
+        self._not_before = monotonic() + seconds
+        return True
+
+    def _hold(self, seconds: float, status: int) -> None:
+        logger.info("%s is left alone for %g s, as an answer of %d asks", self._outgoing.origin, seconds, status)
+        self._holds.hold(self._outgoing.origin, seconds)
+
+    def _held_until(self) -> Optional[float]:
+        end = max(self._not_before, self._holds.end(self._outgoing.origin) or 0.0)
+        return end if end > monotonic() else None
+
+    @contextmanager
+    def _resting(self) -> Iterator[Ticket]:
+        """A ticket to sleep on. When the limiter is closed it wakes, and ``RuntimeError`` is raised."""
+        ticket, limiter = Ticket(patient=True), self._limiter
+        if not isinstance(limiter, Limiter):
+            yield ticket
+            return
+        try:
+            limiter._enlist(ticket)
+            yield ticket
+            limiter._check_open()
+        finally:
+            limiter._delist(ticket)

@@ -1,0 +1,96 @@
+"""Transports for HTTPX 2 that let a request go out when a limiter admits it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Optional
+
+from ._attempt import Attempt, Outgoing
+from ._missing import missing
+from ._options import LONGEST_HOLD, Options
+from ._origin import origin_of
+
+try:
+    from httpx2 import AsyncHTTPTransport, ByteStream, HTTPTransport, Request, Response
+except ModuleNotFoundError as error:
+    raise missing("httpx2", error) from None
+
+from ..limiter import Limiter
+
+logger = logging.getLogger(__name__)
+
+
+class RateLimiterTransport(HTTPTransport):
+    """Each request, each redirect among them, takes a unit of ``limiter`` first, and waits for it.
+
+    All count together under one name, unless ``per_host`` or ``key`` give each request a name: that of its host, or
+    what ``key(request)`` says. With ``learn`` a host that answers 429 or 503 with ``Retry-After`` gets no request of
+    anybody over this limiter until then, at most ``longest_hold`` seconds; up to ``resends`` times the request itself
+    is sent again after that. Other arguments are those of ``httpx2.HTTPTransport``.
+
+    A request raises ``RuntimeError`` if its unit can never be had, or the limiter is closed.
+    """
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        *,
+        per_host: bool = False,
+        key: Optional[Callable[[Request], str]] = None,
+        learn: bool = False,
+        resends: int = 0,
+        longest_hold: float = LONGEST_HOLD,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.limiter = limiter
+        self._options = Options(per_host, key, learn, resends, longest_hold).suit(limiter)
+
+    def handle_request(self, request: Request, **kwargs: Any) -> Response:
+        attempt = _attempt(self.limiter, self._options, request)
+        while True:
+            attempt.enter()
+            logger.debug("Admitted %s %s", request.method, request.url)
+            response = super().handle_request(request, **kwargs)
+            if not attempt.goes_again(response.status_code, response.headers):
+                return response
+            response.close()
+
+
+class AsyncRateLimiterTransport(AsyncHTTPTransport):
+    """:class:`RateLimiterTransport` for an ``httpx2.AsyncClient``: only the task waits.
+
+    A task that is cancelled while it waits leaves its place.
+    """
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        *,
+        per_host: bool = False,
+        key: Optional[Callable[[Request], str]] = None,
+        learn: bool = False,
+        resends: int = 0,
+        longest_hold: float = LONGEST_HOLD,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.limiter = limiter
+        self._options = Options(per_host, key, learn, resends, longest_hold).suit(limiter)
+
+    async def handle_async_request(self, request: Request, **kwargs: Any) -> Response:
+        attempt = _attempt(self.limiter, self._options, request)
+        while True:
+            await attempt.enter_async()
+            logger.debug("Admitted %s %s", request.method, request.url)
+            response = await super().handle_async_request(request, **kwargs)
+            if not attempt.goes_again(response.status_code, response.headers):
+                return response
+            await response.aclose()
+
+
+def _attempt(limiter: Limiter, options: Options, request: Request) -> Attempt:
+    origin = origin_of(str(request.url))
+    name = options.name(__name__, request, origin)
+    return Attempt(limiter, options, Outgoing(name, origin, request.method, isinstance(request.stream, ByteStream)))
