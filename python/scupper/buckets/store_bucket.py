@@ -65,6 +65,12 @@ class StoreBucket(WatchedBucket):
         if not all(_AS_MADE.is_kept(type(self), name) for name in _ASKED):
             self._decide_in_python()
 
+    @property
+    def key(self) -> Optional[str]:
+        """The key of the bucket in the store; None if each name has its own."""
+        key: Optional[str] = self._options[0]
+        return key
+
     def _open(self) -> None:
         key, prefix, outage, call_timeout, max_waiting, denial_cache = self._options
         self._native = NativeBucket(
