@@ -181,7 +181,8 @@ class TestClass:
     def test_it_is_made_with_the_same_arguments(self, module: str, name: str) -> None:
         ours, theirs = self.pair(module, name)
         if not issubclass(theirs, enum.Enum):
-            assert shape(ours) == shape(theirs)
+            more = {(each, "KEYWORD_ONLY") for each in later.KEYWORDS.get(name, ())}
+            assert [each for each in shape(ours) if each[:2] not in more] == shape(theirs)
 
     def test_it_has_every_member(self, module: str, name: str) -> None:
         ours, theirs = self.pair(module, name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from .._single import SingleBucketFactory
+from ..buckets.store_bucket import StoreBucket
 
 LONGEST_HOLD = 3600.0
 
@@ -37,7 +38,8 @@ class Options:
         factory = getattr(limiter, "bucket_factory", None)
         if self.per_host and isinstance(factory, SingleBucketFactory) and not _is_per_key(factory.bucket):
             raise ValueError(
-                "per_host needs a limiter with a bucket for each name; this one counts all hosts together"
+                "per_host needs a limiter with a bucket for each name, such as Limiter.per_key(rates) gives;"
+                " this one counts all hosts together"
             )
         return self
 
@@ -53,4 +55,4 @@ class Options:
 
 
 def _is_per_key(bucket: Any) -> bool:
-    return getattr(bucket, "key", "") is None
+    return isinstance(bucket, StoreBucket) and bucket.key is None

@@ -8,8 +8,9 @@ import pytest
 from scupper import BucketFactory, Duration, InMemoryBucket, Limiter, MonotonicClock, Rate, RateItem
 from scupper.extras._origin import origin_of
 
-from support.http_clients import Told, all_clients
+from support.http_clients import Told, all_clients, requests
 from support.http_servers import OK, Server, redirect
+from support.threads import eventually
 
 
 class PerName(BucketFactory):
@@ -38,6 +39,28 @@ def test_each_host_has_a_limit_of_its_own(client: Any) -> None:
         assert (len(one.seen), len(other.seen)) == (2, 1)
         assert {name: bucket.count() for name, bucket in factory.made.items()} == {one.url: 2, other.url: 1}
         limiter.close()
+
+
+def test_hosts_that_are_asked_no_more_leave() -> None:
+    limiter = Limiter.per_key([Rate(2, 100)])
+    with Server() as one, Server() as other, requests(limiter, per_host=True) as driver:
+        for server in (one, other):
+            assert driver.ask(server.url).status == 200
+        eventually(lambda: limiter.bucket_factory.bucket.count() == 0, "both are gone")
+    limiter.close()
+
+
+@all_clients
+def test_hosts_wait_each_for_itself_with_a_limiter_per_key(client: Any) -> None:
+    limiter = Limiter.per_key([Rate(1, Duration.HOUR)])
+    with Server() as one, Server() as other, client(limiter, per_host=True) as driver:
+        assert driver.ask(one.url).status == 200
+        waiting = driver.start(one.url)
+        assert driver.ask(other.url).status == 200
+        assert not waiting.ended
+        limiter.close()
+        with pytest.raises(RuntimeError, match="limiter is closed"):
+            waiting.result()
 
 
 @all_clients

@@ -7,11 +7,6 @@ MODULES = {
     "buckets.redis_bucket",
     "buckets.redis_state",
     "buckets.sqlite_bucket",
-    "extras",
-    "extras.aiohttp_limiter",
-    "extras.httpx2_limiter",
-    "extras.httpx_limiter",
-    "extras.requests_limiter",
 }
 
 # Names that are missing wherever the reference has them.
@@ -51,4 +46,13 @@ BEYOND = {
 MORE_MEMBERS = {
     "Limiter": {"open", "per_key"}
     | {f"{name}{form}" for form in ("", "_async") for name in "decide peek refund reserve penalize hold reset".split()},
+    "RateLimitedSession": {"delete", "head", "options", "patch", "put"},
+}
+
+# Keywords that classes of this package take besides, and that have to be named.
+KEYWORDS = {
+    "AsyncRateLimiterTransport": {"per_host", "key", "learn", "resends", "longest_hold"},
+    "RateLimitedRequestsSession": {"per_host", "key", "learn", "resends", "longest_hold"},
+    "RateLimitedSession": {"per_host", "key", "learn", "resends", "longest_hold"},
+    "RateLimiterTransport": {"per_host", "key", "learn", "resends", "longest_hold"},
 }
