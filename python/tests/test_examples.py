@@ -1,10 +1,12 @@
 """The example programs do what they say."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.http_servers import Server
 from support.programs import run
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -33,6 +35,36 @@ def test_a_token_bucket_lets_a_burst_through(tmp_path: Path) -> None:
     shown = play("token_bucket", tmp_path)
     assert shown["at"] == ["once", "10"]
     assert int(shown["periods"][0]) >= 1
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Stands for the host that the programs about HTTP ask."""
+    with Server() as server:
+        monkeypatch.setenv("EXAMPLE_URL", server.url)
+        yield server
+
+
+def test_a_client_of_httpx_waits_for_its_units(tmp_path: Path, server: Server) -> None:
+    shown = play("httpx_sync", tmp_path)
+    assert shown["statuses"] == ["200"] * 10
+    assert int(shown["periods"][0]) >= 3
+    assert len(server.seen) == 10
+
+
+def test_tasks_share_a_client_of_httpx_and_the_loop_lives(tmp_path: Path, server: Server) -> None:
+    shown = play("httpx_async", tmp_path)
+    assert shown["statuses"] == ["200"] * 10
+    assert int(shown["periods"][0]) >= 3
+    assert int(shown["ticks"][0]) >= 4
+    assert len(server.seen) == 10
+
+
+def test_processes_share_the_limit_of_their_clients_of_httpx(tmp_path: Path, server: Server) -> None:
+    shown = play("httpx_multiprocess", tmp_path)
+    assert shown["statuses"] == ["200"] * 10
+    assert int(shown["periods"][0]) >= 3
+    assert sorted(server.paths) == [f"/?number={number}" for number in range(10)]
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
