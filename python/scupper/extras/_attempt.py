@@ -43,6 +43,7 @@ class Attempt:
         self._holds = holds_of(limiter)
         self._resends = options.resends
         self._not_before = 0.0
+        self._goes_again = False
 
     def enter(self) -> None:
         """Waits in this thread until the host may be asked, and for a unit.
@@ -78,22 +79,41 @@ class Attempt:
 
         That is so if the server refused it, said for how long, and nothing can be done twice by it.
         """
+        seconds = self._learned(status, headers)
+        if seconds and self._is_held_by_limiter():
+            with _tolerated(self._outgoing.origin):
+                self._limiter.hold(self._outgoing.name, seconds)
+        return self._goes_again
+
+    async def goes_again_async(self, status: int, headers: Mapping[str, str]) -> bool:
+        """:meth:`goes_again` in an event loop."""
+        seconds = self._learned(status, headers)
+        if seconds and self._is_held_by_limiter():
+            with _tolerated(self._outgoing.origin):
+                await self._limiter.hold_async(self._outgoing.name, seconds)
+        return self._goes_again
+
+    def _learned(self, status: int, headers: Mapping[str, str]) -> float:
+        """For how many seconds the host is held by this answer; 0 if it is not."""
         options, outgoing = self._options, self._outgoing
+        self._goes_again = False
         seconds = seconds_asked_for(status, headers) if options.learns else None
         if seconds is None:
-            return False
-        if seconds > 0:
-            self._hold(min(seconds, options.longest_hold), status)
+            return 0.0
+        held = min(seconds, options.longest_hold)
+        if held > 0:
+            logger.info("%s is left alone for %g s, as an answer of %d asks", outgoing.origin, held, status)
+            self._holds.hold(outgoing.origin, held)
         harmless = status == TOO_MANY_REQUESTS or (status in REFUSALS and outgoing.method.upper() in _IDEMPOTENT)
-        if seconds > options.longest_hold or not (self._resends and harmless and outgoing.repeatable):
-            return False
-        self._resends -= 1
-        self._not_before = monotonic() + seconds
-        return True
+        if seconds <= options.longest_hold and self._resends and harmless and outgoing.repeatable:
+            self._resends -= 1
+            self._not_before = monotonic() + seconds
+            self._goes_again = True
+        return held
 
-    def _hold(self, seconds: float, status: int) -> None:
-        logger.info("%s is left alone for %g s, as an answer of %d asks", self._outgoing.origin, seconds, status)
-        self._holds.hold(self._outgoing.origin, seconds)
+    def _is_held_by_limiter(self) -> bool:
+        """Whether the limiter, too, can hold the host: then those wait who share it by a store, in other processes."""
+        return self._options.per_host and hasattr(self._limiter, "hold")
 
     def _held_until(self) -> Optional[float]:
         end = max(self._not_before, self._holds.end(self._outgoing.origin) or 0.0)
@@ -112,3 +132,14 @@ class Attempt:
             limiter._check_open()
         finally:
             limiter._delist(ticket)
+
+
+@contextmanager
+def _tolerated(origin: str) -> Iterator[None]:
+    """Lets no error of the limiter take the place of an answer that came."""
+    try:
+        yield
+    except TypeError:
+        pass  # a bucket of the user's own, which nobody can hold
+    except Exception:
+        logger.warning("could not hold %s in the limiter; this process leaves it alone", origin, exc_info=True)

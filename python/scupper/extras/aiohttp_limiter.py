@@ -141,7 +141,7 @@ class _Hops:
         while True:
             logger.debug("Admitted %s %s", request.method, request.url)
             response = await handler(request)
-            if not attempt.goes_again(response.status, response.headers):
+            if not await attempt.goes_again_async(response.status, response.headers):
                 return response
             response.release()
             await attempt.enter_async()

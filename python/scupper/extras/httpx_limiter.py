@@ -85,7 +85,7 @@ class AsyncRateLimiterTransport(AsyncHTTPTransport):
             await attempt.enter_async()
             logger.debug("Admitted %s %s", request.method, request.url)
             response = await super().handle_async_request(request, **kwargs)
-            if not attempt.goes_again(response.status_code, response.headers):
+            if not await attempt.goes_again_async(response.status_code, response.headers):
                 return response
             await response.aclose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Optional, Union
+from typing import Any, Optional, Union, cast
 
 from ._attempt import Attempt, Outgoing
 from ._missing import missing
@@ -54,7 +54,7 @@ class RateLimitedRequestsSession(Session):
 
     def request(self, method: Union[str, bytes], url: Union[str, bytes], *args: Any, **kwargs: Any) -> Response:
         """Sends a request: arguments are those of ``requests.Session.request``."""
-        return super().request(method, url, *args, **kwargs)
+        return super().request(cast(str, method), url, *args, **kwargs)
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Sends a prepared request. Redirects come through here too, each for itself."""

@@ -178,6 +178,50 @@ def test_a_post_that_was_refused_with_429_is_sent_again(client: Any) -> None:
     assert [asked.body for asked in server.seen] == [b"once", b"once"]
 
 
+class Holding(Told):
+    """Can be told to hold a name, and fails at it if it is to."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.held: list[tuple[Any, float]] = []
+        self._error = error
+
+    def hold(self, name: Any, seconds: float) -> None:
+        self.held.append((name, seconds))
+        if self._error is not None:
+            raise self._error
+
+    async def hold_async(self, name: Any, seconds: float) -> None:
+        self.hold(name, seconds)
+
+
+@all_clients
+def test_a_limiter_that_counts_by_host_is_told_to_hold_it(client: Any) -> None:
+    limiter = Holding()
+    answers = [refusal("0.01"), refusal("0"), refusal("9000")]
+    with Server(answers) as server, client(limiter, per_host=True, learn=True) as driver:
+        for _ in answers:
+            assert driver.ask(server.url).status == 429
+        assert limiter.held == [(server.url, 0.01), (server.url, 3600.0)]
+
+
+@all_clients
+def test_a_limiter_that_counts_otherwise_is_not(client: Any) -> None:
+    limiter = Holding()
+    with Server([LONG]) as server, client(limiter, learn=True) as driver:
+        assert driver.ask(server.url).status == 429
+    assert limiter.held == []
+
+
+@pytest.mark.parametrize("error", [TypeError("own bucket"), OSError("no store")], ids=["never", "not now"])
+@all_clients
+def test_the_answer_is_given_though_the_limiter_cannot_hold(client: Any, error: Exception) -> None:
+    limiter = Holding(error)
+    with Server([LONG]) as server, client(limiter, per_host=True, learn=True) as driver:
+        assert driver.ask(server.url).status == 429
+        assert holds_of(limiter).end(server.url) is not None
+
+
 @async_clients
 def test_a_task_that_is_cancelled_while_its_host_is_held_waits_no_more(client: Any) -> None:
     limiter = wide()
