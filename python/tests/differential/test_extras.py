@@ -8,8 +8,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import requests
 
 from differential.scenario import outcome
+from support import http_clients as clients
 from support.http_clients import ALL, Told, all_clients, extra, named
 from support.http_servers import OK, Answer, Server, redirect
 from support.packages import BOTH, ORACLE, SCUPPER, label
@@ -153,3 +155,24 @@ def test_who_is_denied_is_sent_by_the_reference_and_not_here(client: Any) -> Non
             outcome(lambda: driver.ask(server.url))
         seen[label(package)] = len(server.seen)
     assert seen == {"scupper": 0, "oracle": 1}
+
+
+def test_send_of_requests_takes_a_unit_here_and_none_in_the_reference() -> None:
+    units = {}
+    for package in BOTH:
+        told = Told()
+        with Server() as server, clients.requests(told, package=package) as driver:
+            session = driver.client
+            assert session.send(session.prepare_request(requests.Request("GET", server.url))).status_code == 200
+        units[label(package)] = len(told.names)
+    assert units == {"scupper": 1, "oracle": 0}
+
+
+def test_a_url_that_means_nothing_takes_no_unit_of_requests_here() -> None:
+    units = {}
+    for package in BOTH:
+        told = Told()
+        with clients.requests(told, package=package) as driver, pytest.raises(requests.exceptions.MissingSchema):
+            driver.ask("nowhere")
+        units[label(package)] = len(told.names)
+    assert units == {"scupper": 0, "oracle": 1}

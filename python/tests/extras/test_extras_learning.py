@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,6 +221,17 @@ def test_the_answer_is_given_though_the_limiter_cannot_hold(client: Any, error: 
     with Server([LONG]) as server, client(limiter, per_host=True, learn=True) as driver:
         assert driver.ask(server.url).status == 429
         assert holds_of(limiter).end(server.url) is not None
+
+
+@all_clients
+def test_those_wait_too_who_share_a_store(client: Any, tmp_path: Path) -> None:
+    mine, theirs = (Limiter.per_key(Rate(9, Duration.HOUR), store=f"sqlite:{tmp_path}/store") for _ in range(2))
+    with Server([LONG]) as server, client(mine, per_host=True, learn=True) as driver:
+        assert driver.ask(server.url).status == 429
+        assert theirs.try_acquire(server.url, blocking=False) is False
+        assert theirs.try_acquire("https://another.example", blocking=False) is True
+    mine.close()
+    theirs.close()
 
 
 @async_clients

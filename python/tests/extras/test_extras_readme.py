@@ -1,19 +1,23 @@
-"""What the reference's README shows of the HTTP clients, against a server on loopback."""
+"""What the reference's README and our own page show of the HTTP clients, against a server on loopback."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from pathlib import Path
 
 import httpx
 import httpx2
+import pytest
 from scupper import Duration, limiter_factory
 from scupper.extras import httpx2_limiter
 from scupper.extras.aiohttp_limiter import RateLimitedSession
 from scupper.extras.httpx_limiter import AsyncRateLimiterTransport, RateLimiterTransport
 from scupper.extras.requests_limiter import RateLimitedRequestsSession
 
-from support.http_servers import Server
+from support.http_servers import Server, refusal
+from support.programs import run
 
 TENTH = Duration.SECOND * 0.1
 
@@ -71,3 +75,14 @@ def test_requests() -> None:
     assert time.monotonic() - began >= 0.1
     session.close()
     limiter.close()
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "python" / "http-clients.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_an_example_of_the_page_about_http_clients(number: int, tmp_path: Path) -> None:
+    with Server([refusal("0.01")]) as server:
+        assert run(tmp_path, BLOCKS[number].replace("https://api.example.com", server.url)) == []
+        assert len(server.seen) >= 1
