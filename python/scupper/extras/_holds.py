@@ -27,7 +27,8 @@ class Holds:
         begins_anew(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
+        # Taken again by the same thread if the handler of a signal asks a host, too.
+        self._lock = threading.RLock()
 
     def hold(self, host: str, seconds: float) -> float:
         """Holds ``host`` for so long from now, if it is not held longer already. Gives the end."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from .._single import SingleBucketFactory
+from ..abstracts.bucket import AbstractBucket
 from ..buckets.store_bucket import StoreBucket
 
 LONGEST_HOLD = 3600.0
@@ -36,7 +37,7 @@ class Options:
     def suit(self, limiter: Any) -> Options:
         """The options themselves. ``ValueError`` if ``limiter`` cannot do what they ask."""
         factory = getattr(limiter, "bucket_factory", None)
-        if self.per_host and isinstance(factory, SingleBucketFactory) and not _is_per_key(factory.bucket):
+        if self.per_host and type(factory) is SingleBucketFactory and not _is_per_key(factory.bucket):
             raise ValueError(
                 "per_host needs a limiter with a bucket for each name, such as Limiter.per_key(rates) gives;"
                 " this one counts all hosts together"
@@ -54,5 +55,6 @@ class Options:
         return self.learn or self.resends > 0
 
 
-def _is_per_key(bucket: Any) -> bool:
-    return isinstance(bucket, StoreBucket) and bucket.key is None
+def _is_per_key(bucket: AbstractBucket) -> bool:
+    inside = bucket._stands_for()
+    return isinstance(inside, StoreBucket) and inside.key is None

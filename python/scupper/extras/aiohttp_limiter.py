@@ -18,6 +18,8 @@ try:
     from yarl import URL
 except ModuleNotFoundError as error:
     raise missing("aiohttp", error) from None
+except ImportError:
+    raise ImportError("scupper.extras.aiohttp_limiter needs aiohttp 3.12 or newer", name="aiohttp") from None
 
 from ..limiter import Limiter
 

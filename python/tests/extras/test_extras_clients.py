@@ -1,13 +1,15 @@
-"""What each client keeps of its own: streams, measured times, pickles, and errors where it is not installed."""
+"""What each client keeps of its own: streams, measured times, pickles and interrupts."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import pickle
+import signal
 import threading
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import aiohttp
 import httpx
@@ -22,7 +24,7 @@ from support import http_clients
 from support.http_clients import Told, all_clients, extra
 from support.http_servers import OK, Answer, Server, redirect, refusal
 from support.packages import SCUPPER
-from support.programs import run
+from support.programs import Program
 from support.threads import BOUND
 
 BIG = Answer(200, {}, b"x" * 300_000)
@@ -216,50 +218,34 @@ def test_two_event_loops_share_a_limiter() -> None:
     limiter.close()
 
 
-@pytest.mark.parametrize("client", ["aiohttp", "httpx", "httpx2", "requests"])
-def test_without_the_client_the_import_says_what_to_install(client: str, tmp_path: Path) -> None:
-    shown = run(
-        tmp_path,
-        f"""
-        import sys
-        sys.modules["{client}"] = None
-        try:
-            import scupper.extras.{client}_limiter
-        except ImportError as error:
-            print(type(error).__name__, error.name, error, error.__cause__)
-        import scupper.extras
-        """,
-    )
-    assert shown == [
-        f"ModuleNotFoundError {client} scupper.extras.{client}_limiter needs {client}, which is not installed: "
-        f'pip install "scupper[{client}]" None'
-    ]
-
-
-def test_a_client_that_lacks_something_itself_is_not_said_to_be_missing(tmp_path: Path) -> None:
-    shown = run(
+def test_an_interrupt_ends_the_wait_for_a_host(tmp_path: Path) -> None:
+    program = Program(
         tmp_path,
         """
-        import sys
-        sys.modules["httpcore"] = None
-        sys.modules["multidict"] = None
-        for client in ("requests", "aiohttp"):
+        from scupper import Limiter, Rate
+        from scupper.extras._holds import holds_of
+        from scupper.extras.requests_limiter import RateLimitedRequestsSession
+
+        limiter = Limiter(Rate(1, 1000))
+        holds_of(limiter).hold("http://127.0.0.1:1", 3000)
+        print("ready")
+        with RateLimitedRequestsSession(limiter) as session:
             try:
-                __import__(f"scupper.extras.{client}_limiter")
-            except ImportError as error:
-                print(client, error.name)
+                session.get("http://127.0.0.1:1")
+            except KeyboardInterrupt:
+                print("interrupted", len(limiter._tickets), limiter.try_acquire("x", blocking=False))
         """,
     )
-    assert shown == ["aiohttp multidict"]
+    assert program.line() == "ready"
+    program.until_asleep()
+    program.signal(signal.SIGINT)
+    assert program.end().split() == ["interrupted", "0", "True"]
 
 
-def test_the_package_itself_imports_no_client(tmp_path: Path) -> None:
-    shown = run(
-        tmp_path,
-        """
-        import sys
-        import scupper
-        print(sorted({"aiohttp", "httpx", "httpx2", "requests"} & set(sys.modules)))
-        """,
-    )
-    assert shown == ["[]"]
+@pytest.mark.parametrize("client", http_clients.ALL, ids=http_clients.named)
+def test_mocks_of_limiters_will_do(client: Any) -> None:
+    for mock in (MagicMock(), MagicMock(spec=Limiter)):
+        mock.try_acquire_async = AsyncMock()
+        with Server() as server, client(mock) as driver:
+            assert driver.ask(server.url).status == 200
+        assert mock.try_acquire.call_count + mock.try_acquire_async.call_count == 1

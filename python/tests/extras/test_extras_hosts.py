@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scupper import BucketFactory, Duration, InMemoryBucket, Limiter, MonotonicClock, Rate, RateItem
+from scupper import (
+    BucketAsyncWrapper,
+    BucketFactory,
+    Duration,
+    InMemoryBucket,
+    Limiter,
+    MonotonicClock,
+    Rate,
+    RateItem,
+    SingleBucketFactory,
+)
+from scupper.buckets import StoreBucket
 from scupper.extras._origin import origin_of
 
-from support.http_clients import Told, all_clients, requests
+from support.http_clients import Told, all_clients, async_clients, requests
 from support.http_servers import OK, Server, redirect
 from support.threads import eventually
 
@@ -128,6 +139,27 @@ def test_hosts_are_not_counted_each_for_itself_by_a_limiter_that_counts_all_toge
     with pytest.raises(ValueError, match="per_host needs a limiter with a bucket for each name"):
         with client(limiter, per_host=True):
             pass
+    limiter.close()
+
+
+@async_clients
+def test_hosts_are_counted_through_a_wrapper(client: Any) -> None:
+    limiter = Limiter(BucketAsyncWrapper(StoreBucket("memory:", [Rate(1, Duration.HOUR)], key=None)))
+    with Server() as one, Server() as other, client(limiter, per_host=True) as driver:
+        assert [driver.ask(server.url).status for server in (one, other)] == [200, 200]
+    limiter.close()
+
+
+def test_a_factory_of_ones_own_may_be_a_single_one_that_finds_more() -> None:
+    class More(SingleBucketFactory):
+        def get(self, item: RateItem) -> Any:
+            return found.setdefault(item.name, InMemoryBucket([Rate(1, Duration.HOUR)]))
+
+    found: dict[str, Any] = {}
+    limiter = Limiter(More(InMemoryBucket([Rate(1, Duration.HOUR)])))
+    with Server() as server, requests(limiter, per_host=True) as driver:
+        assert driver.ask(server.url).status == 200
+    assert list(found) == [server.url]
     limiter.close()
 
 
