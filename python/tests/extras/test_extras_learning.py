@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from scupper import Duration, Limiter, Rate
-from scupper.extras._holds import holds_of
+from scupper.extras._holds import Holds, holds_of
 
 from support.http_clients import ALL, Told, all_clients, async_clients, httpx, requests
 from support.http_servers import OK, Answer, Server, redirect, refusal
@@ -130,6 +130,16 @@ def test_a_refused_request_is_sent_again_when_the_server_said(client: Any) -> No
     assert server.seen[1].came - server.answered[0] >= 0.03
     assert server.seen[2].came - server.answered[1] >= 0.02
     assert len(told.names) == 3, "each takes a unit"
+
+
+@all_clients
+def test_a_request_is_not_sent_again_too_early_though_its_host_was_forgotten(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Holds, "hold", lambda *_: None)
+    with Server([refusal("0.05")]) as server, client(Told(), resends=1) as driver:
+        assert driver.ask(server.url).status == 200
+    assert server.seen[1].came - server.answered[0] >= 0.05
 
 
 @all_clients
