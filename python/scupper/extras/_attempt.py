@@ -121,7 +121,7 @@ class Attempt:
 
     @contextmanager
     def _resting(self) -> Iterator[Ticket]:
-        """A ticket to sleep on. When the limiter is closed it wakes, and ``RuntimeError`` is raised."""
+        """A ticket to sleep on, which is woken when the limiter is closed; ``RuntimeError`` if it is closed already."""
         ticket, limiter = Ticket(patient=True), self._limiter
         if not isinstance(limiter, Limiter):
             yield ticket
@@ -129,7 +129,6 @@ class Attempt:
         try:
             limiter._enlist(ticket)
             yield ticket
-            limiter._check_open()
         finally:
             limiter._delist(ticket)
 

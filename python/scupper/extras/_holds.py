@@ -36,7 +36,7 @@ class Holds:
             now = self._clock()
             end = max(now + seconds, self._ends.pop(host, now))
             if len(self._ends) >= self._most:
-                self._make_room(now)
+                del self._ends[min(self._ends, key=self._ends.__getitem__)]
             self._ends[host] = end
             return end
 
@@ -48,16 +48,11 @@ class Holds:
             end = self._ends.get(host)
             if end is None or self._clock() < end:
                 return end
-            del self._ends[host]
+            self._ends.pop(host, None)
             return None
 
     def __len__(self) -> int:
         return len(self._ends)
-
-    def _make_room(self, now: float) -> None:
-        self._ends = {host: end for host, end in self._ends.items() if end > now}
-        if len(self._ends) >= self._most:
-            del self._ends[min(self._ends, key=self._ends.__getitem__)]
 
 
 _known: weakref.WeakKeyDictionary[Any, Holds] = weakref.WeakKeyDictionary()
@@ -67,6 +62,7 @@ _of_others = Holds()
 def holds_of(limiter: Any) -> Holds:
     """The holds that all clients over ``limiter`` share."""
     try:
-        return _known.get(limiter) or _known.setdefault(limiter, Holds())
+        found = _known.get(limiter)
+        return _known.setdefault(limiter, Holds()) if found is None else found
     except TypeError:  # something of the user's that has no weak references
         return _of_others
