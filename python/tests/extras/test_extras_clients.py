@@ -192,12 +192,24 @@ def test_aiohttp_refuses_a_url_in_its_own_words() -> None:
 
 
 @all_clients
-def test_a_request_that_is_sent_again_leaves_no_connection_open(client: Any) -> None:
-    # pytest makes errors of the warnings about such.
-    with Server([refusal("0.01"), redirect("/there"), refusal("0.01"), OK]) as server:
-        with client(Told(), resends=2) as driver:
-            assert driver.ask(f"{server.url}/here").status == 200
+def test_a_request_that_is_sent_again_gives_its_connection_back(client: Any) -> None:
+    """There is room for one connection, and the answer to the first request has not been read."""
+    with Server([BIG_REFUSAL, redirect("/there"), BIG_REFUSAL, OK]) as server:
+        with client(Told(), resends=2, **_one_connection(client)) as driver:
+            if client is http_clients.requests:
+                driver.client.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=1, pool_block=True))
+            if client is http_clients.aiohttp:
+                driver.client._session.connector._limit = 1
+            options = {"stream": True} if client is http_clients.requests else {}
+            assert driver.ask(f"{server.url}/here", **options).status == 200
     assert server.paths == ["/here", "/here", "/there", "/there"]
+
+
+def _one_connection(client: Any) -> dict[str, Any]:
+    if client in (http_clients.requests, http_clients.aiohttp):
+        return {}
+    library = httpx2 if "2" in client.__name__ else httpx
+    return {"limits": library.Limits(max_connections=1)}
 
 
 def test_two_event_loops_share_a_limiter() -> None:
