@@ -164,6 +164,22 @@ def test_middlewares_of_aiohttp_stay_outside_and_each_of_their_requests_takes_a_
     assert (len(told.names), len(server.seen)) == (3, 3)
 
 
+def test_a_middleware_of_aiohttp_that_asks_another_host_takes_a_unit_there() -> None:
+    async def elsewhere(request: Any, handler: Any) -> Any:
+        request.url = type(request.url)(other.url)
+        return await handler(request)
+
+    async def main(url: str) -> None:
+        async with RateLimitedSession(told, per_host=True, middlewares=[elsewhere]) as session:
+            await (await session.get(url)).read()
+
+    told = Told()
+    with Server() as one, Server() as other:
+        asyncio.run(main(one.url))
+        assert (len(one.seen), len(other.seen)) == (0, 1)
+        assert told.names == [one.url, other.url]
+
+
 def test_the_first_wait_of_aiohttp_does_not_count_against_its_timeout() -> None:
     async def main(url: str) -> int:
         async with RateLimitedSession(limiter, timeout=aiohttp.ClientTimeout(total=0.5)) as session:
