@@ -53,11 +53,12 @@ def test_each_host_has_a_limit_of_its_own(client: Any) -> None:
 
 
 def test_hosts_that_are_asked_no_more_leave() -> None:
-    limiter = Limiter.per_key([Rate(2, 100)])
+    bucket = StoreBucket("memory:", [Rate(2, 100)], key=None)
+    limiter = Limiter(bucket)
     with Server() as one, Server() as other, requests(limiter, per_host=True) as driver:
         for server in (one, other):
             assert driver.ask(server.url).status == 200
-        eventually(lambda: limiter.bucket_factory.bucket.count() == 0, "both are gone")
+        eventually(lambda: bucket.count() == 0, "both are gone")
     limiter.close()
 
 
