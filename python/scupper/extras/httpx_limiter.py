@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
-from ._attempt import Attempt, Outgoing
 from ._missing import missing
-from ._options import LONGEST_HOLD, Options
-from ._origin import origin_of
+from ._transport import LimitedTransport
 
 try:
     from httpx import AsyncHTTPTransport, ByteStream, HTTPTransport, Request, Response
 except ModuleNotFoundError as error:
     raise missing("httpx", error) from None
 
-from ..limiter import Limiter
-
 logger = logging.getLogger(__name__)
 
 
-class RateLimiterTransport(HTTPTransport):
+class RateLimiterTransport(LimitedTransport, HTTPTransport):
     """Each request, each redirect among them, takes a unit of ``limiter`` first, and waits for it.
 
     All count together under one name, unless ``per_host`` or ``key`` give each request a name: that of its host, or
@@ -32,23 +27,8 @@ class RateLimiterTransport(HTTPTransport):
     A request raises ``RuntimeError`` if its unit can never be had, or the limiter is closed.
     """
 
-    def __init__(
-        self,
-        limiter: Limiter,
-        *,
-        per_host: bool = False,
-        key: Optional[Callable[[Request], str]] = None,
-        learn: bool = False,
-        resends: int = 0,
-        longest_hold: float = LONGEST_HOLD,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.limiter = limiter
-        self._options = Options(per_host, key, learn, resends, longest_hold).suit(limiter)
-
     def handle_request(self, request: Request, **kwargs: Any) -> Response:
-        attempt = _attempt(self.limiter, self._options, request)
+        attempt = self._attempt(request, __name__, isinstance(request.stream, ByteStream))
         while True:
             attempt.enter()
             logger.debug("Admitted %s %s", request.method, request.url)
@@ -58,29 +38,14 @@ class RateLimiterTransport(HTTPTransport):
             response.close()
 
 
-class AsyncRateLimiterTransport(AsyncHTTPTransport):
+class AsyncRateLimiterTransport(LimitedTransport, AsyncHTTPTransport):
     """:class:`RateLimiterTransport` for an ``httpx.AsyncClient``: only the task waits.
 
     A task that is cancelled while it waits leaves its place.
     """
 
-    def __init__(
-        self,
-        limiter: Limiter,
-        *,
-        per_host: bool = False,
-        key: Optional[Callable[[Request], str]] = None,
-        learn: bool = False,
-        resends: int = 0,
-        longest_hold: float = LONGEST_HOLD,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.limiter = limiter
-        self._options = Options(per_host, key, learn, resends, longest_hold).suit(limiter)
-
     async def handle_async_request(self, request: Request, **kwargs: Any) -> Response:
-        attempt = _attempt(self.limiter, self._options, request)
+        attempt = self._attempt(request, __name__, isinstance(request.stream, ByteStream))
         while True:
             await attempt.enter_async()
             logger.debug("Admitted %s %s", request.method, request.url)
@@ -88,9 +53,3 @@ class AsyncRateLimiterTransport(AsyncHTTPTransport):
             if not await attempt.goes_again_async(response.status_code, response.headers):
                 return response
             await response.aclose()
-
-
-def _attempt(limiter: Limiter, options: Options, request: Request) -> Attempt:
-    origin = origin_of(str(request.url))
-    name = options.name(__name__, request, origin)
-    return Attempt(limiter, options, Outgoing(name, origin, request.method, isinstance(request.stream, ByteStream)))
