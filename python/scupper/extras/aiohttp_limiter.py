@@ -16,8 +16,8 @@ try:
     from aiohttp import BytesPayload, ClientHandlerType, ClientRequest, ClientResponse, ClientSession, RequestInfo
     from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
-except ModuleNotFoundError as error:
-    raise missing("aiohttp", error) from None
+except ModuleNotFoundError as _error:
+    raise missing("aiohttp", _error) from None
 except ImportError:
     raise ImportError("scupper.extras.aiohttp_limiter needs aiohttp 3.12 or newer", name="aiohttp") from None
 

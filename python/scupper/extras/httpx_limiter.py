@@ -10,8 +10,8 @@ from ._transport import LimitedTransport
 
 try:
     from httpx import AsyncHTTPTransport, ByteStream, HTTPTransport, Request, Response
-except ModuleNotFoundError as error:
-    raise missing("httpx", error) from None
+except ModuleNotFoundError as _error:
+    raise missing("httpx", _error) from None
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from ._origin import origin_of
 
 try:
     from requests import PreparedRequest, Response, Session
-except ModuleNotFoundError as error:
-    raise missing("requests", error) from None
+except ModuleNotFoundError as _error:
+    raise missing("requests", _error) from None
 
 from ..limiter import Limiter
 
