@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 from ._acquisition import Acquisition, Steps
@@ -13,6 +12,7 @@ from ._line import Line
 from ._scupper import MemoryBucket
 from .abstracts.bucket import AbstractBucket
 from .abstracts.rate import RateItem
+from .abstracts.wrappers import BucketAsyncWrapper
 
 if TYPE_CHECKING:
     from .limiter import Limiter
@@ -24,7 +24,7 @@ Work = Callable[["Errand"], Generator[Any, Any, Any]]
 class Errand(Acquisition):
     """Finds the bucket as a request does, and does its work there when nobody else calls the bucket.
 
-    It waits for nobody who rests: ``behind`` tells the work for how long the first in line does.
+    It waits for nobody who rests, and steps in meanwhile: ``behind`` tells the work for how long the first in line does.
     """
 
     answer: Any = None
@@ -56,13 +56,15 @@ class Errand(Acquisition):
             super()._enlist()
 
     def _decided(self, line: Line, bucket: AbstractBucket, item: RateItem, has_turn: bool) -> Steps:
-        if not has_turn and not line.has_turn(self._ticket):
+        while not has_turn and not line.has_turn(self._ticket):
             if not (yield from self._turn(line)):
-                self.behind = line.rest_of_first(monotonic())
+                self.behind = line.step_in(self._ticket)
+                if self.behind is None:
+                    continue
             self._item = yield from self._wrapped()
-        if self.behind is None:
-            line.calls(self._ticket)
-            yield from self._leaked(bucket)
+            break
+        line.calls(self._ticket)
+        yield from self._leaked(bucket)
         self.answer = yield from self._work(self)
         return True
 
@@ -98,6 +100,11 @@ class Errand(Acquisition):
         """Has the first in line look again."""
         if self._line is not None:
             self._line.stir()
+
+
+def native_of(bucket: AbstractBucket) -> Any:
+    """The native bucket inside of one that is as it was made, wrapped or not; None if there is none."""
+    return (bucket._stands_for() if type(bucket) is BucketAsyncWrapper else bucket)._native_bucket()
 
 
 def times_of(native: Any, item: RateItem) -> Tuple[int, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ._answers import COUNTLESS, limit_of, not_reserved, usage_of, verdict_by_usage, verdict_of, verdict_of_nothing
-from ._await import awaitable
-from ._errand import Errand
+from ._await import awaitable, drop
+from ._errand import Errand, native_of
 from ._looks import usage_by_looking
 from ._reservation import Reservation
 from ._reserving import Reserving
@@ -55,7 +55,10 @@ class General:
         return units
 
     def settle(self, name: str, taken: Taken, permit: Any, units: int) -> None:
-        self._giving_back(name, taken, "settle", permit, units).here()
+        done = self._giving_back(name, taken, "settle", permit, units).run()
+        if awaitable(done):
+            drop(done)
+            raise TypeError("the bucket is asynchronous: use the reservation with async with, settle_async and cancel_async")
 
     async def settle_async(self, name: str, taken: Taken, permit: Any, units: int) -> None:
         await self._giving_back(name, taken, "settle", permit, units).in_loop()
@@ -116,14 +119,14 @@ class General:
 
 
 def _native_of(bucket: AbstractBucket, what: str) -> Any:
-    native = bucket._native_bucket()
+    native = native_of(bucket)
     if native is None:
         raise not_of_own(_IN_WORDS.get(what, what), type(bucket).__name__)
     return native
 
 
 def _decide(errand: Errand) -> _Work:
-    bucket, item, native = errand.bucket, errand.item, errand.bucket._native_bucket()
+    bucket, item, native = errand.bucket, errand.item, native_of(errand.bucket)
     if errand.behind is not None:
         return (yield from _refuse(errand, errand.behind))
     if native is None:
@@ -180,14 +183,14 @@ def _look(errand: Errand) -> _Work:
 
 
 def _usage(errand: Errand) -> Generator[Any, Any, Optional[Usage]]:
-    native = errand.bucket._native_bucket()
+    native = native_of(errand.bucket)
     if native is None:
         return (yield from usage_by_looking(errand))
     return usage_of(errand.bucket.rates, (yield from errand.ask(native, "usage", errand.item.name)))
 
 
 def _reset(errand: Errand) -> _Work:
-    bucket, native = errand.bucket, errand.bucket._native_bucket()
+    bucket, native = errand.bucket, native_of(errand.bucket)
     if native is None:
         was_there = (yield from errand.call(bucket.count)) > 0
         yield from errand.call(bucket.flush)

@@ -121,18 +121,25 @@ class Line:
                     impatient.wake()
 
     def stir(self) -> None:
-        """Says that there may be room now: the first looks again, if it rests."""
+        """Says that there may be room now: whoever rests looks again."""
         with self._lock:
-            first = next(iter(self._tickets), None)
-            if first is not None and first.resting:
-                first.stirred = True
-                first.wake()
+            for ticket in self._tickets:
+                if ticket.resting:
+                    ticket.stirred = True
+                    ticket.wake()
 
-    def rest_of_first(self, now: float) -> float:
-        """For how many seconds the first rests yet."""
+    def step_in(self, ticket: Ticket) -> Optional[float]:
+        """Gives ``ticket`` the turn while the first rests, and says for how many seconds more; None if it does not rest.
+
+        It is for calls that take no room.
+        """
         with self._lock:
             first = next(iter(self._tickets), None)
-            return 0.0 if first is None or first.due is None else max(0.0, first.due - now)
+            if first is None or not first.resting:
+                return None
+            self._tickets.move_to_end(ticket, last=False)
+            self._appointed = ticket
+            return 0.0 if first.due is None else max(0.0, first.due - monotonic())
 
     def refuses(self, ticket: Ticket) -> bool:
         """Whether ``ticket`` would have to wait for room, which it will not."""

@@ -103,10 +103,14 @@ class Reservation:
         return units
 
     def _end(self, units: int) -> None:
-        self._kept = units
         permit = self._taken.take()
         if permit is not None:
-            self._limiter._settle(self._name, self._taken, permit, units)
+            try:
+                self._limiter._settle(self._name, self._taken, permit, units)
+            except TypeError:  # it has to be awaited
+                self._taken.put_back(permit)
+                raise
+        self._kept = units
 
     async def _end_later(self, units: int) -> None:
         self._kept = units

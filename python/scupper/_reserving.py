@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from ._acquisition import Acquisition
 from ._answers import COUNTLESS, not_reserved
 from ._await import awaitable
-from ._errand import times_of
+from ._errand import native_of, times_of
 from ._later import asked_later
 from ._line import Line
 from ._reservation import Reservation
@@ -39,7 +39,7 @@ class Reserving(Acquisition):
         raise not_reserved(self._bucket, self._weight, self._limit)
 
     def _put(self, line: Line, bucket: AbstractBucket, item: RateItem) -> Any:
-        native = bucket._native_bucket()
+        native = native_of(bucket)
         if native is None:
             raise not_of_own("reserve", type(bucket).__name__)
         asked = asked_later(native, "decide_fully") if self._is_in_loop else native.decide_fully

@@ -26,6 +26,10 @@ class Taken:
         except IndexError:
             return None
 
+    def put_back(self, permit: Any) -> None:
+        """For somebody else to take: nothing came of it."""
+        self._permits.append(permit)
+
     def __reduce__(self) -> Any:
         return Taken, (None, next(iter(self._permits), None), self.is_on_own_time)
 

@@ -17,8 +17,8 @@ from ..abstracts.rate import RateItem
 from ..limiter import Limiter
 from ._subject import Subject
 
-_CALLERS = 8
-_EACH = 4
+_CALLERS = 6
+_EACH = 2
 
 
 def everybody_puts(subject: Subject, now: int) -> int:
@@ -66,7 +66,7 @@ def _interrupted_often(random: Random) -> Iterator[None]:
     """Lets other threads go on between the lines of this one's Python code, so that what is not made for it shows."""
 
     def between_lines(frame: FrameType, event: str, argument: Any) -> Any:
-        if random.random() < 0.1:
+        if random.random() < 0.3:
             sleep(0)
         return between_lines
 

@@ -48,6 +48,35 @@ def limiters() -> list[Any]:
 every_limiter = pytest.mark.parametrize("make", limiters())
 
 
+class Slow(PlainBucket):
+    """Whose calls take several turns of the loop."""
+
+    is_async = True
+    inside = most_inside = 0
+
+    async def one_at_a_time(self, call: Any, *arguments: Any) -> Any:
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        try:
+            return call(*arguments)
+        finally:
+            self.inside -= 1
+
+    async def put(self, item: Any) -> bool:  # type: ignore[override]
+        return bool(await self.one_at_a_time(super().put, item))
+
+    async def count(self) -> int:  # type: ignore[override]
+        return int(await self.one_at_a_time(super().count))
+
+    async def peek(self, index: int) -> Any:  # type: ignore[override]
+        return await self.one_at_a_time(super().peek, index)
+
+    def waiting(self, item: Any) -> int:
+        return 20
+
+
 async def awaited(value: Any) -> Any:
     return await value if hasattr(value, "__await__") else value
 
@@ -314,3 +343,19 @@ def test_an_exception_of_the_bucket_passes_through_and_the_next_goes_on() -> Non
     with pytest.raises(LookupError):
         asyncio.run(limiter.decide_async("bad"))
     assert limiter.decide("good")
+
+
+def test_a_look_while_somebody_waits_for_room_never_meets_a_put() -> None:
+    bucket = Slow([Rate(1, 60)])
+    limiter = Limiter(bucket, buffer_ms=0)
+
+    async def look(times: int) -> None:
+        for _ in range(times):
+            await limiter.peek_async("a")
+
+    async def main() -> None:
+        acquired = [asyncio.create_task(limiter.try_acquire_async("a")) for _ in range(4)]
+        await within_bound(asyncio.gather(*(look(20) for _ in range(3)), *acquired))
+
+    asyncio.run(main())
+    assert bucket.most_inside == 1

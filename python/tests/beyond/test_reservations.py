@@ -285,3 +285,20 @@ def test_a_bucket_of_ones_own_cannot_reserve(make: Any) -> None:
     with pytest.raises(TypeError, match="cannot reserve: it is a bucket of your own.*Limiters over rates"):
         asyncio.run(limiter.reserve_async("a"))
     assert asyncio.run(limiter.decide_async("a")), "the line is free again"
+
+
+def test_a_wrapped_bucket_reserves_for_tasks_and_says_so_to_threads() -> None:
+    limiter = Limiter(BucketAsyncWrapper(InMemoryBucket(RATES)))
+
+    async def main() -> None:
+        async with await limiter.reserve_async("a", 4) as reservation:
+            await reservation.settle_async(1)
+        with pytest.raises(TypeError, match="use the reservation with async with, settle_async and cancel_async"):
+            with await limiter.reserve_async("a", 4) as reservation:
+                reservation.settle(2)
+        assert repr(reservation) == "Reservation(name='a', weight=4, open)"
+        await reservation.settle_async(2)
+        assert (await limiter.peek_async("a")).used == 3
+        assert (await limiter.peek("a")).used == 3  # type: ignore[misc]
+
+    asyncio.run(main())
