@@ -316,7 +316,7 @@ def test_a_wrong_bucket_fails_the_check_of_what_it_breaks(bucket: Type[PlainBuck
     assert "the last steps, in units and milliseconds:" in str(failure.value)
 
 
-@pytest.mark.parametrize("bucket", sorted({bucket for bucket, _, _ in WRONG}, key=lambda bucket: bucket.__name__))
+@pytest.mark.parametrize("bucket", [OneTooMany, NotThreadSafe, NotTaskSafe])
 def test_a_wrong_bucket_passes_no_run_of_all_checks(bucket: Type[PlainBucket]) -> None:
     with pytest.raises(ConformanceError, match="checks failed"):
         check_bucket(bucket)

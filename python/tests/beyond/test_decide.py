@@ -13,6 +13,7 @@ import pytest
 
 from beyond.by_hand import ALL, MADE, timed
 from beyond.right_bucket import PlainBucket
+from beyond.stores import on_every_store
 from scupper import (
     BucketAsyncWrapper,
     Duration,
@@ -39,6 +40,7 @@ def limiters() -> list[Any]:
         pytest.param(lambda: Limiter(StateBucket(rates)), id="gcra"),
         pytest.param(lambda: Limiter.open("memory:", rates), id="store"),
         pytest.param(lambda: Limiter.per_key(rates), id="per_key"),
+        *on_every_store(rates),
         pytest.param(lambda: timed(InMemoryBucket, rates, HandClock(START)), id="factory"),
         pytest.param(lambda: Limiter(PlainBucket(rates)), id="own"),
         pytest.param(lambda: Limiter(BucketAsyncWrapper(PlainBucket(rates))), id="own async"),

@@ -9,6 +9,7 @@ import pytest
 
 from beyond.by_hand import MADE, timed
 from beyond.right_bucket import PlainBucket
+from beyond.stores import on_every_store
 from scupper import BucketAsyncWrapper, Duration, InMemoryBucket, Limiter, Rate, StateBucket
 from support.clocks import HandClock
 from support.threads import Running
@@ -22,6 +23,7 @@ LIMITERS = [
     pytest.param(lambda: Limiter(StateBucket(RATES)), id="gcra"),
     pytest.param(lambda: Limiter.open("memory:", RATES), id="store"),
     pytest.param(lambda: Limiter.per_key(RATES), id="per_key"),
+    *on_every_store(RATES),
     pytest.param(lambda: timed(InMemoryBucket, RATES, HandClock(START)), id="factory"),
 ]
 every_limiter = pytest.mark.parametrize("make", LIMITERS)

@@ -11,6 +11,7 @@ import pytest
 
 from beyond.by_hand import MADE, timed
 from beyond.right_bucket import PlainBucket
+from beyond.stores import on_every_store
 from scupper import BucketAsyncWrapper, Duration, FixedWindow, InMemoryBucket, Limiter, Rate, StateBucket, WallClock
 from support.clocks import HandClock
 from support.threads import Running, together
@@ -25,6 +26,7 @@ LIMITERS = [
     pytest.param(lambda: Limiter(StateBucket(RATES)), id="gcra"),
     pytest.param(lambda: Limiter.open("memory:", RATES), id="store"),
     pytest.param(lambda: Limiter.per_key(RATES), id="per_key"),
+    *on_every_store(RATES),
     pytest.param(lambda: timed(InMemoryBucket, RATES, HandClock(START)), id="factory"),
     pytest.param(lambda: timed(StateBucket, RATES, HandClock(START)), id="factory of gcra"),
 ]

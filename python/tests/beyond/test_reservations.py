@@ -12,6 +12,7 @@ import pytest
 
 from beyond.by_hand import timed
 from beyond.right_bucket import PlainBucket
+from beyond.stores import on_every_store
 from scupper import BucketAsyncWrapper, Duration, InMemoryBucket, Limiter, Rate, Reservation, StateBucket
 from support.clocks import HandClock
 from support.threads import Running, together
@@ -24,6 +25,7 @@ LIMITERS = [
     pytest.param(lambda: Limiter(StateBucket(RATES)), id="gcra"),
     pytest.param(lambda: Limiter.open("memory:", RATES), id="store"),
     pytest.param(lambda: Limiter.per_key(RATES), id="per_key"),
+    *on_every_store(RATES),
     pytest.param(lambda: timed(InMemoryBucket, RATES, HandClock(10_000_000)), id="factory"),
     pytest.param(lambda: timed(StateBucket, RATES, HandClock(10_000_000)), id="factory of gcra"),
 ]
