@@ -1,5 +1,6 @@
 //! Who decides for the buckets in a store.
 
+use std::mem::{forget, replace};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -181,17 +182,17 @@ impl OnStore {
     /// In a child after a fork: memory of this process is begun anew, as what another thread was at in the parent stays locked for
     /// ever. Other stores see to that themselves.
     pub(crate) fn begin_anew(&self) -> Result<()> {
-        let mut opened = self.opened();
-        if opened.memory.is_none() {
+        if self.opened().memory.is_none() {
             return Ok(());
         }
-        opened = Opened::in_memory();
-        let mut inside = self.inside();
-        let limiter = build(&opened, &inside.quota, &self.options)?;
-        // Whatever is locked in it is not to be met.
-        std::mem::forget(std::mem::replace(&mut inside.limiter, limiter));
-        let before = std::mem::replace(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner), opened);
-        std::mem::forget(before);
+        let (fresh, mut inside) = (Opened::in_memory(), self.inside());
+        let limiter = build(&fresh, &inside.quota, &self.options)?;
+        let before = (
+            replace(&mut inside.limiter, limiter),
+            replace(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner), fresh),
+        );
+        // What is locked in it is not to be met.
+        forget(before);
         Ok(())
     }
 }
