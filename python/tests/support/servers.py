@@ -80,11 +80,10 @@ class Server(ABC):
 
     def kill(self) -> None:
         """End it and all of its children at once, as a machine that fails would."""
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(BOUND)
+        if self._process is not None:
+            self._signal(signal.SIGKILL)
+            self._process.wait(BOUND)
+            self._process = None
 
     def restart(self) -> None:
         """Start it again on the same port, with the same folder."""
@@ -93,11 +92,17 @@ class Server(ABC):
 
     def stall(self) -> None:
         """Stop it from running: who asks it waits."""
-        os.killpg(self.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
         """End a stall: what was asked meanwhile is answered."""
-        os.killpg(self.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        """To the process and all that it started, itself first."""
+        for process in family(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def log(self) -> str:
         """The end of what it wrote."""
@@ -227,6 +232,19 @@ class Postgres(Server):
         super().kill()
         with contextlib.suppress(OSError):
             (self._data / "postmaster.pid").unlink()
+
+
+def family(process: int) -> list[int]:
+    """A process and all that descend from it."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(status.parent.name))
+    members = [process]
+    for member in members:
+        members.extend(children.get(member, []))
+    return members
 
 
 def program(name: str, package: str, usual: list[Path]) -> Path:
