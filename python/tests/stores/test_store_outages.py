@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.packages import SCUPPER
 from support.servers import Redis
-from support.threads import BOUND, Running
+from support.threads import BOUND, Running, eventually
 from support.waits import WEEK, started, within_bound
 
 RATE = SCUPPER.Rate(2, WEEK)
@@ -96,6 +96,14 @@ class TestWrongCalls:
         assert error.value.kind == "AlgorithmMismatch"
 
 
+def is_answered(limiter: Any) -> bool:
+    try:
+        limiter.bucket_factory.bucket.count()
+    except SCUPPER.StoreError:
+        return False
+    return True
+
+
 class TestOutages:
     def test_a_store_that_is_away_is_an_error_and_no_denial(self, redis: Redis) -> None:
         limiter = SCUPPER.Limiter.open(redis.url, RATE)
@@ -114,6 +122,7 @@ class TestOutages:
             assert error.value.kind in ("Unavailable", "Unknown")
             assert isinstance(error.value, RuntimeError)
         redis.restart()
+        eventually(lambda: is_answered(limiter), "the store is found again")
         assert [limiter.try_acquire("x", blocking=False) for _ in range(3)] == [True, True, False]
 
     def test_a_limiter_may_be_made_while_its_store_is_away(self, redis: Redis) -> None:
