@@ -113,7 +113,7 @@ class StoreBucket(WatchedBucket):
             return 0
         if item.weight <= 0:
             raise AssertionError("Item's weight must > 0")
-        wait = self._last_wait
+        wait = self._kept_wait or self._last_wait
         if wait is None or wait[1] == _NEVER:
             return -1
         return max(0, wait[1] - item.timestamp)

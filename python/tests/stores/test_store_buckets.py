@@ -1,0 +1,180 @@
+"""A bucket in a store as any other bucket: asked itself, changed by its user, or given by a factory."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from support.clocks import HandClock
+from support.packages import SCUPPER
+from support.threads import Running, eventually
+from support.waits import WEEK, started, within_bound
+
+Bucket = SCUPPER.buckets.StoreBucket
+HOUR = SCUPPER.Duration.HOUR
+
+
+def item(name: str = "x", timestamp: int = 0, weight: int = 1) -> Any:
+    return SCUPPER.RateItem(name, timestamp, weight)
+
+
+class TestBucket:
+    def test_it_counts_what_is_put(self, url: str, key: str) -> None:
+        bucket = Bucket(url, SCUPPER.Rate(3, WEEK), key=key)
+        assert [bucket.put(item(weight=weight)) for weight in (2, 2, 1, 0)] == [True, False, True, True]
+        assert bucket.count() == 3
+        assert bucket.leak() == bucket.leak(10**15) == 0
+        bucket.flush()
+        assert (bucket.count(), bucket.failing_rate) == (0, None)
+        assert bucket.put(item(weight=3))
+
+    def test_it_tells_what_a_denied_item_waits_for(self, url: str, key: str) -> None:
+        bucket = Bucket(url, [SCUPPER.Rate(1, HOUR), SCUPPER.Rate(2, WEEK)], key=key)
+        assert bucket.put(item()) and bucket.waiting(item()) == 0
+        denied = item(timestamp=bucket.now())
+        assert not bucket.put(denied)
+        assert bucket.failing_rate is bucket.rates[0]
+        assert HOUR.value - 60_000 < bucket.waiting(denied) <= HOUR.value + 1
+        decision = bucket.put_decision(denied)
+        assert decision.failing_rate is bucket.rates[0]
+        assert decision.retry_after_ms is not None and decision.retry_after_ms <= HOUR.value + 1
+        assert not bucket.put(item(weight=3)) and bucket.waiting(item(weight=3)) == -1
+
+    def test_the_stores_clock_counts_and_not_the_time_of_an_item(self, url: str, key: str) -> None:
+        bucket = Bucket(url, SCUPPER.Rate(1, HOUR), key=key, denial_cache=0)
+        assert bucket.put(item(timestamp=0))
+        assert not bucket.put(item(timestamp=10**15))
+
+    def test_the_clock_of_a_user_counts(self, url: str, key: str) -> None:
+        bucket = Bucket(url, SCUPPER.Rate(1, HOUR), key=key)
+        clock = bucket._clock = HandClock(1)
+        limiter = SCUPPER.Limiter(bucket)
+        answers = []
+        for clock.time in (1, 2, HOUR.value + 1, HOUR.value + 2, HOUR.value + 3):
+            answers.append(limiter.try_acquire("x", blocking=False))
+        assert answers == [True, False, False, True, False]
+
+    def test_a_method_of_a_user_is_called(self, url: str, key: str) -> None:
+        class Mine(Bucket):
+            def put(self, item: Any) -> bool:
+                seen.append(item.name)
+                return super().put(item)
+
+        seen: list[str] = []
+        limiter = SCUPPER.Limiter(Mine(url, SCUPPER.Rate(2, 300), key=key), buffer_ms=0)
+        assert all(limiter.try_acquire(name) for name in "abc")
+        assert asyncio.run(limiter.try_acquire_async("d"))
+        assert set(seen) == set("abcd")
+
+    def test_names_are_not_kept_and_that_is_said(self, url: str, key: str) -> None:
+        with pytest.raises(NotImplementedError, match="keeps no items"):
+            Bucket(url, SCUPPER.Rate(1, WEEK), key=key).peek(0)
+
+    def test_its_algorithm_is_not_to_be_changed(self) -> None:
+        bucket = Bucket("memory:", SCUPPER.Rate(1, WEEK))
+        with pytest.raises(TypeError, match="when it is made"):
+            bucket._algorithm = SCUPPER.FixedWindow()
+
+    def test_its_clock_tells_the_stores_time(self, url: str, key: str) -> None:
+        bucket = Bucket(url, SCUPPER.Rate(1, WEEK), key=key)
+        assert bucket.put(item())
+        first = bucket.now()
+        eventually(lambda: bucket.now() > first, "it goes on")
+        assert bucket.now() - first < 60_000
+
+    def test_it_needs_no_thread_that_leaks(self, one: Any) -> None:
+        limiter = one((1, WEEK))
+        bucket = limiter.bucket_factory.bucket
+        assert limiter.buckets() == [bucket]
+        assert not limiter.bucket_factory._leaker.is_alive()
+
+    def test_flush_and_count_are_of_its_prefix_alone(self, shared_url: str, key: str) -> None:
+        rate = SCUPPER.Rate(1, WEEK)
+        limiters = [SCUPPER.Limiter.per_key(rate, store=shared_url, prefix=f"{key}{letter}:") for letter in "ab"]
+        for limiter in limiters:
+            assert all(limiter.try_acquire(str(name)) for name in range(30))
+        buckets = [limiter.bucket_factory.bucket for limiter in limiters]
+        assert [bucket.count() for bucket in buckets] == [30, 30]
+        buckets[0].flush()
+        assert [bucket.count() for bucket in buckets] == [0, 30]
+
+
+class Factory(SCUPPER.BucketFactory):
+    """A bucket in the store for each name."""
+
+    def __init__(self, url: str, key: str, rate: Any) -> None:
+        self.url, self.key, self.rate = url, key, rate
+        self.made: dict[str, Any] = {}
+
+    def wrap_item(self, name: str, weight: int = 1) -> Any:
+        return SCUPPER.RateItem(name, 0, weight)
+
+    def get(self, item: Any) -> Any:
+        if item.name not in self.made:
+            self.made[item.name] = self.create(Bucket, self.url, self.rate, key=f"{self.key}-{item.name}")
+        return self.made[item.name]
+
+
+class TestFactory:
+    def test_a_factory_may_give_buckets_in_a_store(self, url: str, key: str) -> None:
+        limiter = SCUPPER.Limiter(Factory(url, key, SCUPPER.Rate(1, 300)), buffer_ms=0)
+        assert [limiter.try_acquire(name, blocking=False) for name in "aab"] == [True, False, True]
+        start = time.monotonic()
+        assert limiter.try_acquire("c") and limiter.try_acquire("c")
+        assert time.monotonic() - start >= 0.3
+
+        async def main() -> list[bool]:
+            return await asyncio.gather(*[limiter.try_acquire_async("d") for _ in range(3)])
+
+        assert asyncio.run(main()) == [True] * 3
+        limiter.close()
+
+    def test_a_loop_goes_on_while_the_bucket_of_a_factory_is_asked(self, redis_server: Any, key: str) -> None:
+        factory = Factory(redis_server.url, key, SCUPPER.Rate(2, WEEK))
+        limiter = SCUPPER.Limiter(factory, buffer_ms=0)
+        assert limiter.try_acquire("x")
+
+        async def main() -> None:
+            redis_server.stall()
+            try:
+                task = await started(limiter, "x")
+                for _ in range(100):
+                    await asyncio.sleep(0)
+                assert not task.done()
+            finally:
+                redis_server.go_on()
+            assert await within_bound(task) is True
+
+        asyncio.run(main())
+
+
+class TestManyNames:
+    NAMES = 20_000
+
+    def test_idle_names_leave_memory(self) -> None:
+        limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, 100))
+        bucket = limiter.bucket_factory.bucket
+        assert all(limiter.try_acquire(f"user-{number}", blocking=False) for number in range(self.NAMES))
+        eventually(lambda: bucket.count() == 0, "all of them have left")
+        assert limiter.try_acquire("user-0", blocking=False)
+        assert bucket.count() == 1
+
+    def test_names_that_owe_something_stay(self) -> None:
+        limiter = SCUPPER.Limiter.per_key([SCUPPER.Rate(1, 100), SCUPPER.Rate(2, WEEK)])
+        bucket = limiter.bucket_factory.bucket
+        quick = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, 100))
+        for number in range(100):
+            assert limiter.try_acquire(f"user-{number}") and quick.try_acquire(f"user-{number}")
+        eventually(lambda: quick.bucket_factory.bucket.count() == 0, "those of the other have left")
+        assert bucket.count() == 100
+
+    def test_limiters_in_threads_share_a_stores_connections(self, redis_server: Any, key: str) -> None:
+        def connections() -> int:
+            lines = redis_server.command("CLIENT", "LIST", "TYPE", "normal").decode().splitlines()
+            return sum("cmd=evalsha" in line or "lib-name" in line for line in lines)
+
+        rate = SCUPPER.Rate(100, WEEK)
+        limiters = [SCUPPER.Limiter.open(redis_server.url, rate, key=key) for _ in range(30)]
+        running = [Running(lambda limiter=limiter: limiter.try_acquire("x")) for limiter in limiters]
+        assert all(each.result() for each in running)
+        assert connections() < 30
