@@ -155,15 +155,15 @@ print(set(codes))
     ) -> None:
         rest = """
 bucket = limiter.bucket_factory.bucket
-held = bucket._native.reserve("x", 2)
+reserved = limiter.reserve("x", 2)
 
 def work():
-    global held
-    held = None
+    global reserved
+    reserved = None
     assert bucket.count() == 2, bucket.count()
 
 print(in_child(work), bucket.count())
-bucket._native.settle(held, 1)
+reserved.settle(1)
 print(bucket.count())
 """
         assert run(tmp_path, START + CHILD + opened(shared_url, key) + rest) == ["0 2", "1"]
