@@ -4,6 +4,7 @@ use std::mem::{forget, replace};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use scupper::{Decision, Error, ErrorKind, Limiter, Quota, Rate, Rates, Result, Timestamp};
 
@@ -47,12 +48,8 @@ pub(crate) struct Refusal {
 pub(crate) enum Ruled {
     /// At this time of the store.
     Admitted(Timestamp),
-    Denied {
-        rate: Option<Rate>,
-        wait_ms: i64,
-    },
-    /// It waited, and was not admitted: in time, or ever.
-    GivenUp,
+    /// By this rate, for so long; -1 for ever.
+    Denied { rate: Option<Rate>, wait_ms: i64 },
 }
 
 /// A request under way. Dropping it leaves the line, and gives back what was admitted meanwhile.
@@ -102,7 +99,9 @@ impl OnStore {
 
     /// A request that begins when it is first polled.
     pub(crate) fn ask(&self, key: &str, weight: u64, at: Option<Timestamp>, patience: Patience) -> Asked {
-        let (limiter, key) = (self.limiter(), key.to_owned());
+        let inside = self.inside();
+        let (limiter, quota, key) = (inside.limiter.clone(), inside.quota.clone(), key.to_owned());
+        drop(inside);
         Box::pin(async move {
             let request = limiter.request(&key).weight(weight);
             let request = if let Some(at) = at { request.at(at) } else { request };
@@ -113,7 +112,7 @@ impl OnStore {
             };
             match request.acquire_async().await {
                 Ok(permit) => Ok(Ruled::Admitted(permit.tick())),
-                Err(error) if Ruled::is_given_up(&error) => Ok(Ruled::GivenUp),
+                Err(error) if Ruled::is_given_up(&error) => Ok(given_up(&limiter, &quota, &key, weight).await),
                 Err(error) => Err(error),
             }
         })
@@ -138,7 +137,6 @@ impl OnStore {
                 let retry_at_ms = if wait_ms < 0 { -1 } else { now_ms.saturating_add(wait_ms) };
                 inside.denial = Some(Refusal { weight, rate: place.unwrap_or_default(), wait_ms, retry_at_ms });
             }
-            Ruled::GivenUp => {}
         }
     }
 
@@ -210,12 +208,31 @@ impl From<&Decision<'_>> for Ruled {
         match decision {
             Decision::Admitted(permit) => Self::Admitted(permit.tick()),
             Decision::Denied(denied) => {
-                let wait = denied.retry_after().as_micros().div_ceil(1_000);
-                Self::Denied { rate: denied.binding_rate(), wait_ms: i64::try_from(wait).unwrap_or(i64::MAX) }
+                Self::Denied { rate: denied.binding_rate(), wait_ms: whole_millis(denied.retry_after()) }
             }
             Decision::NeverFits(never) => Self::Denied { rate: Some(never.rate()), wait_ms: -1 },
         }
     }
+}
+
+/// Why nobody was admitted who waited: what is in the way now, and how long at the most.
+#[cold]
+async fn given_up(limiter: &Limiter, quota: &Quota, key: &str, weight: u64) -> Ruled {
+    if let Some(rate) = quota.rates().iter().find(|rate| rate.burst() < weight) {
+        return Ruled::Denied { rate: Some(*rate), wait_ms: -1 };
+    }
+    // That it was not admitted is certain, whatever comes of this look.
+    let snapshot = limiter.peek_async(key).await.ok();
+    let full = snapshot.as_ref().and_then(|seen| {
+        let usage = seen.usage.iter().find(|usage| usage.remaining < weight)?;
+        Some((usage.rate, whole_millis(usage.reset_at.since(seen.now))))
+    });
+    let (rate, wait_ms) = full.unzip();
+    Ruled::Denied { rate, wait_ms: wait_ms.unwrap_or_default() }
+}
+
+fn whole_millis(wait: Duration) -> i64 {
+    i64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX)
 }
 
 fn build(opened: &Opened, quota: &Quota, options: &Options) -> Result<Limiter> {

@@ -58,7 +58,7 @@ impl StoreBucket {
             match bucket.on.decide_in_memory(&key, weight).map_err(|error| raised(&error))? {
                 Ruled::Admitted(_) => return Ok(Course::Decided(true)),
                 Ruled::Denied { wait_ms, .. } if wait_ms >= 0 && !matches!(usual.patience, Patience::Goes) => {}
-                _ => return Ok(Course::Decided(false)),
+                Ruled::Denied { .. } => return Ok(Course::Decided(false)),
             }
         }
         let mut asked = bucket.on.ask(&key, weight, None, usual.patience);

@@ -179,3 +179,14 @@ def test_a_decorated_function_takes_its_units_first(make: Any) -> None:
 
     assert (double(1), asyncio.run(double_later(2))) == (2, 4)
     assert not limiter.try_acquire("x", blocking=False)
+
+
+def test_what_ended_a_wait_is_told(make: Any) -> None:
+    limiter = make((2, HOUR), (3, WEEK))
+    bucket = limiter.bucket_factory.bucket
+    assert limiter.try_acquire("x", 2) and bucket.failing_rate is None
+    assert limiter.try_acquire("x", timeout=1) is False
+    assert bucket.failing_rate is bucket.rates[0]
+    assert 0 < bucket._last_wait[1] - bucket.now() <= HOUR.value + 1
+    assert limiter.try_acquire("x", 3, timeout=1) is False
+    assert (bucket.failing_rate, bucket._last_wait) == (bucket.rates[0], None)
