@@ -113,10 +113,13 @@ class StoreBucket(WatchedBucket):
             return 0
         if item.weight <= 0:
             raise AssertionError("Item's weight must > 0")
+        wait = self._recorded_wait(item)
+        return -1 if wait is None else wait
+
+    def _recorded_wait(self, item: RateItem) -> Optional[int]:
+        """Of the last put, whose item had a time; else of what a limiter asked last."""
         wait = self._kept_wait or self._last_wait
-        if wait is None or wait[1] == _NEVER:
-            return -1
-        return max(0, wait[1] - item.timestamp)
+        return None if wait is None or wait[1] == _NEVER else max(0, wait[1] - item.timestamp)
 
     def leak(self, current_timestamp: Optional[int] = None) -> int:
         """Nothing: what counts no more leaves by itself."""
