@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, List, Optional, Union
+from typing import Any, List, Optional, Tuple, Union
 
 from .._fork import begins_anew
 from .._scupper import StoreBucket as NativeBucket
@@ -42,6 +42,7 @@ class StoreBucket(WatchedBucket):
 
     is_async = False
     _native: Optional[NativeBucket] = None
+    _kept_with: Optional[Tuple[int, int, int]] = None
 
     def __init__(
         self,
@@ -105,6 +106,7 @@ class StoreBucket(WatchedBucket):
         self.__dict__.update(
             _failing_rate=None if place is None else self._rates[place],
             _kept_wait=None if place is None else (item.weight, item.timestamp + wait if wait >= 0 else _NEVER),
+            _kept_with=self._inside().last_denial(),
         )
         return place is None
 
@@ -117,8 +119,8 @@ class StoreBucket(WatchedBucket):
         return -1 if wait is None else wait
 
     def _recorded_wait(self, item: RateItem) -> Optional[int]:
-        """Of the last put, whose item had a time; else of what a limiter asked last."""
-        wait = self._kept_wait or self._last_wait
+        """By the time of the item that was put, unless a limiter has asked since."""
+        wait = self._kept_wait if self._kept_with == self._inside().last_denial() else self._last_wait
         return None if wait is None or wait[1] == _NEVER else max(0, wait[1] - item.timestamp)
 
     def leak(self, current_timestamp: Optional[int] = None) -> int:
@@ -127,7 +129,7 @@ class StoreBucket(WatchedBucket):
 
     def flush(self) -> None:
         self._inside().flush()
-        self.failing_rate = self._last_wait = None
+        self.failing_rate = self._last_wait = self._kept_with = None
 
     def count(self) -> int:
         """Units in use. With ``key=None``, how many names have any."""

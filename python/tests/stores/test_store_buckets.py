@@ -40,6 +40,17 @@ class TestBucket:
         assert decision.retry_after_ms is not None and decision.retry_after_ms <= HOUR.value + 1
         assert not bucket.put(item(weight=3)) and bucket.waiting(item(weight=3)) == -1
 
+    def test_it_tells_of_the_last_request_whoever_made_it(self, url: str, key: str) -> None:
+        bucket = Bucket(url, [SCUPPER.Rate(1, HOUR), SCUPPER.Rate(2, WEEK)], key=key, denial_cache=0)
+        limiter = SCUPPER.Limiter(bucket)
+        assert bucket.put(item()) and not bucket.put(item())
+        assert not limiter.try_acquire("x", 2, blocking=False)
+        assert bucket.waiting(item(timestamp=bucket.now(), weight=2)) == -1
+        bucket.flush()
+        assert limiter.try_acquire("x") and bucket.waiting(item()) == 0
+        assert not limiter.try_acquire("x", blocking=False)
+        assert HOUR.value - 60_000 < bucket.waiting(item(timestamp=bucket.now())) <= HOUR.value + 1_000
+
     def test_the_stores_clock_counts_and_not_the_time_of_an_item(self, url: str, key: str) -> None:
         bucket = Bucket(url, SCUPPER.Rate(1, HOUR), key=key, denial_cache=0)
         assert bucket.put(item(timestamp=0))
