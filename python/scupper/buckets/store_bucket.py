@@ -144,7 +144,7 @@ class StoreBucket(WatchedBucket):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_algorithm":
-            raise TypeError("the algorithm of a bucket in a store is chosen when it is made: StoreBucket(..., algorithm=...)")
+            raise TypeError("the algorithm of a bucket in a store is chosen when it is made, by the argument algorithm")
         super().__setattr__(name, value)
 
     def _time_of(self, item: RateItem) -> Optional[int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.packages import SCUPPER
-from support.threads import together
+from support.threads import BOUND, together
 from support.waits import WEEK, at_once
 
 HOUR = SCUPPER.Duration.HOUR
@@ -74,13 +74,13 @@ def test_names_are_labels_of_one_bucket_and_may_be_anything(one: Any) -> None:
 
 
 def test_each_name_has_its_own_bucket_per_key(url: str, key: str) -> None:
-    limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, WEEK), store=url, prefix=key)
+    limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, WEEK), store=url, prefix=key, call_timeout=BOUND)
     names = ["a", "ü", "", "a" * 300, "a", "ü", ""]
     assert [limiter.try_acquire(name, blocking=False) for name in names] == [True] * 4 + [False] * 3
 
 
 def test_a_name_that_is_no_text_has_no_bucket_per_key(url: str, key: str) -> None:
-    limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, WEEK), store=url, prefix=key)
+    limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, WEEK), store=url, prefix=key, call_timeout=BOUND)
     for call in (lambda name: limiter.try_acquire(name), lambda name: asyncio.run(limiter.try_acquire_async(name))):
         with pytest.raises(TypeError, match="of type int; where each name has its own bucket, it must be a str"):
             call(5)
@@ -95,8 +95,10 @@ def test_limiters_on_one_key_count_together(shared: Any) -> None:
 
 def test_limiters_on_other_keys_or_prefixes_count_apart(shared_url: str, key: str) -> None:
     rate = SCUPPER.Rate(1, WEEK)
-    limiters = [SCUPPER.Limiter.open(shared_url, rate, key=f"{key}{number}") for number in range(2)]
-    limiters += [SCUPPER.Limiter.per_key(rate, store=shared_url, prefix=f"{key}{letter}") for letter in "ab"]
+    limiters = [SCUPPER.Limiter.open(shared_url, rate, key=f"{key}{number}", call_timeout=BOUND) for number in range(2)]
+    limiters += [
+        SCUPPER.Limiter.per_key(rate, store=shared_url, prefix=f"{key}{letter}", call_timeout=BOUND) for letter in "ab"
+    ]
     assert all(limiter.try_acquire("x", blocking=False) for limiter in limiters)
     assert not any(limiter.try_acquire("x", blocking=False) for limiter in limiters)
 
@@ -132,14 +134,14 @@ ALGORITHMS = [
 def test_an_algorithm_is_chosen_by_its_name_or_an_object(name: str, algorithm: Any, url: str, key: str) -> None:
     rate = SCUPPER.Rate(3, WEEK)
     for number, given in enumerate((name, algorithm(), name.replace("-", "_"))):
-        limiter = SCUPPER.Limiter.open(url, rate, key=f"{key}{number}", algorithm=given)
+        limiter = SCUPPER.Limiter.open(url, rate, key=f"{key}{number}", algorithm=given, call_timeout=BOUND)
         assert [limiter.try_acquire(blocking=False) for _ in range(4)] == [True] * 3 + [False]
         assert type(limiter.bucket_factory.bucket._algorithm) is algorithm
 
 
 def test_a_burst_counts_under_the_token_bucket(one: Any, url: str, key: str) -> None:
     rate = SCUPPER.Rate(1, WEEK, burst=4)
-    limiter = SCUPPER.Limiter.open(url, rate, key=key, algorithm="token-bucket")
+    limiter = SCUPPER.Limiter.open(url, rate, key=key, algorithm="token-bucket", call_timeout=BOUND)
     assert [limiter.try_acquire(blocking=False) for _ in range(5)] == [True] * 4 + [False]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.packages import SCUPPER
-from support.threads import Running, eventually
+from support.threads import BOUND, Running, eventually
 from support.waits import WEEK
 
 HOUR = SCUPPER.Duration.HOUR
@@ -95,7 +95,7 @@ def test_a_penalty_and_a_hold_keep_requests_out(make: Any, call: Call) -> None:
 
 @both
 def test_a_reset_is_of_one_name(url: str, key: str, call: Call) -> None:
-    limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, WEEK), store=url, prefix=key)
+    limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, WEEK), store=url, prefix=key, call_timeout=BOUND)
     assert all(limiter.try_acquire(name) for name in "ab")
     assert call(limiter, "reset", "a")
     assert [limiter.try_acquire(name, blocking=False) for name in "ab"] == [True, False]

@@ -29,7 +29,7 @@ def in_child(work):
 
 
 def opened(url: str, key: str, rate: str = "Rate(2, Duration.WEEK)") -> str:
-    return f"limiter = Limiter.open({url!r}, {rate}, key={key!r})\n"
+    return f"limiter = Limiter.open({url!r}, {rate}, key={key!r}, call_timeout=20)\n"
 
 
 class TestInterrupts:
@@ -109,7 +109,7 @@ print(in_child(work), [limiter.try_acquire("x", blocking=False) for _ in range(2
     def test_a_child_forked_while_others_wait_and_ask_is_free(self, url: str, key: str, tmp_path: Path) -> None:
         rest = """
 assert limiter.try_acquire("x", 2)
-busy = Limiter.open(URL, Rate(10**6, 3 * 10**6), key="KEY-busy")
+busy = Limiter.open(URL, Rate(10**6, 3 * 10**6), key="KEY-busy", call_timeout=20)
 done = False
 
 def hammer():
@@ -188,7 +188,7 @@ if __name__ == "__main__":
 
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
     def test_a_pool_counts_in_the_same_store(self, method: str, shared_url: str, key: str, tmp_path: Path) -> None:
-        made = f"Limiter.open({shared_url!r}, Rate(9, Duration.WEEK), key={key!r})"
+        made = f"Limiter.open({shared_url!r}, Rate(9, Duration.WEEK), key={key!r}, call_timeout=20)"
         program = self.WORK.replace("METHOD", method).replace("OPEN", made)
         assert run(tmp_path, program) == ["8", "False"]
 

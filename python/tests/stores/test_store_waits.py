@@ -81,7 +81,7 @@ def test_who_does_not_wait_does_not_go_before_those_who_do(make: Any) -> None:
 
 
 def test_names_do_not_wait_for_each_other_per_key(url: str, key: str) -> None:
-    limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, WEEK), store=url, prefix=key)
+    limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, WEEK), store=url, prefix=key, call_timeout=BOUND)
     assert limiter.try_acquire("full")
     waiting = Running(lambda: limiter.try_acquire("full")).until_asleep()
 
