@@ -48,7 +48,7 @@ impl MemoryBucket {
     }
 
     /// Decides now, or has the request wait its turn.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ask(
         slf: &Py<Self>,
         py: Python<'_>,
@@ -65,6 +65,7 @@ impl MemoryBucket {
     }
 
     /// Waits its turn, for so long at the most; gives whether it was admitted.
+    #[cold]
     fn wait_for(slf: &Py<Self>, py: Python<'_>, name: Py<PyAny>, weight: u64, limit: Option<Duration>) -> Errand {
         let bucket = slf.clone_ref(py);
         Errand::new(slf.get().decider.turn(weight, limit), move |py, granted| {

@@ -39,7 +39,7 @@ impl Native {
     }
 
     /// Decides now, behind those who wait, or has the request wait.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ask(&self, py: Python<'_>, name: Borrowed<'_, '_, PyAny>, usual: &Usual) -> PyResult<Course> {
         match self {
             Self::Memory(bucket) => MemoryBucket::ask(bucket, py, name, usual),

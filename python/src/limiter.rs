@@ -28,7 +28,7 @@ impl LimiterBase {
     }
 
     /// What becomes of a request; nothing where the methods in Python are to decide.
-    #[inline]
+    #[inline(always)]
     fn ask(
         &self,
         py: Python<'_>,

@@ -44,7 +44,7 @@ impl StoreBucket {
     }
 
     /// Decides now, or has the request wait for its turn or for the store.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn ask(
         slf: &Py<Self>,
         py: Python<'_>,
