@@ -23,10 +23,19 @@ from .abstracts import (
     StateStore,
     TokenBucket,
 )
-from .buckets import InMemoryBucket, InMemoryStateStore, StateBucket
+from .buckets import (
+    InMemoryBucket,
+    InMemoryStateStore,
+    MultiprocessBucket,
+    MultiprocessStateStore,
+    SQLiteBucket,
+    SQLiteClock,
+    SQLiteQueries,
+    StateBucket,
+)
 from .clocks import AbstractClock, MonotonicAsyncClock, MonotonicClock, WallClock
 from .limiter import Limiter, SingleBucketFactory
-from .utils import id_generator, validate_rate_list
+from .utils import dedicated_sqlite_clock_connection, id_generator, validate_rate_list
 
 __all__ = [
     "__version__",
@@ -45,10 +54,15 @@ __all__ = [
     "LogAlgorithm",
     "MonotonicAsyncClock",
     "MonotonicClock",
+    "MultiprocessBucket",
+    "MultiprocessStateStore",
     "Rate",
     "RateItem",
     "RateUsage",
     "Reservation",
+    "SQLiteBucket",
+    "SQLiteClock",
+    "SQLiteQueries",
     "SingleBucketFactory",
     "SlidingWindowLog",
     "StateAlgorithm",
@@ -59,6 +73,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "WallClock",
+    "dedicated_sqlite_clock_connection",
     "id_generator",
     "limiter_factory",
     "validate_rate_list",

@@ -151,7 +151,7 @@ def test_a_name_is_of_the_same_kind(module: str, name: str) -> None:
     if inspect.isclass(theirs) or inspect.isroutine(theirs):
         assert ours.__qualname__ == theirs.__qualname__
         home = theirs.__module__.removeprefix(ORACLE.__name__).removeprefix(".")
-        assert getattr(load(SCUPPER, home), name) is ours, "one thing, wherever it is imported from"
+        assert getattr(load(SCUPPER, home), theirs.__qualname__) is ours, "one thing, wherever it is imported from"
 
 
 def classes() -> list[tuple[str, str]]:
@@ -212,6 +212,8 @@ class TestClass:
 INSTANCE_ATTRIBUTES = {
     "InMemoryBucket": {"items"},
     "Limiter": {"buffer_ms", "bucket_factory", "lock"},
+    "MultiprocessBucket": {"items"},
+    "SQLiteBucket": {"conn", "lock"},
     "Rate": {"limit", "interval", "burst"},
 }
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
-from typing import Any, List, Optional, Union, overload
+from typing import Any, List, Optional
 
 from .._fork import begins_anew
 from ..abstracts._decision import ADMITTED, Decision
 from ..abstracts._log_algorithm import FixedWindow, LogAlgorithm, SlidingWindowLog
 from ..abstracts.rate import Rate, RateItem
-
+from ._counts import Counts
 
 # These look at nothing but the counts and the limits.
 _OUR_ADMITS = (SlidingWindowLog.admit, FixedWindow.admit)
@@ -82,7 +81,7 @@ class PythonLog:
         self._ticks = [item.timestamp for item in self._items]
 
     def _decide(self, rates: List[Rate], item: RateItem) -> Decision:
-        counts = _Counts(rates, lambda rate: self._count(rate, item))
+        counts = Counts(rates, lambda rate: self._count(rate, item))
         return self._algorithm.decide(rates, counts, item.weight, item.timestamp, self._tick)
 
     def _count(self, rate: Rate, item: RateItem) -> int:
@@ -94,25 +93,3 @@ class PythonLog:
     def _tick(self, offset: int) -> Optional[int]:
         item = self.peek(offset)
         return None if item is None else item.timestamp
-
-
-class _Counts(Sequence[int]):
-    """The units in the window of each rate, counted when they are asked for: few ask beyond the first misfit."""
-
-    def __init__(self, rates: List[Rate], count: Callable[[Rate], int]) -> None:
-        self._rates = rates
-        self._count = count
-
-    def __len__(self) -> int:
-        return len(self._rates)
-
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> List[int]: ...
-
-    def __getitem__(self, index: Union[int, slice]) -> Union[int, List[int]]:
-        if isinstance(index, slice):
-            return [self._count(rate) for rate in self._rates[index]]
-        return self._count(self._rates[index])

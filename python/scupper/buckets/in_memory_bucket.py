@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Union
+from typing import Any, List, Optional
 
 from .._scupper import MemoryBucket
-from ..abstracts.algorithm import Algorithm, LogAlgorithm, SlidingWindowLog
+from ..abstracts.algorithm import Algorithm, LogAlgorithm
 from ..abstracts.rate import Rate, RateItem
 from ._as_made import AsMade
+from ._counts import Log, log_algorithm
 from ._native_log import NativeLog, is_native
 from ._python_log import PythonLog
 from ._watched import WatchedBucket
@@ -24,7 +25,7 @@ class InMemoryBucket(WatchedBucket):
     """
 
     is_async = False
-    _log: Union[None, NativeLog, PythonLog] = None
+    _log: Optional[Log] = None
 
     def __init__(self, rates: List[Rate], algorithm: Optional[LogAlgorithm] = None) -> None:
         if algorithm is not None:
@@ -61,7 +62,7 @@ class InMemoryBucket(WatchedBucket):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_algorithm":
-            self._decide_by(_log_algorithm(value))
+            self._decide_by(log_algorithm(value))
         super().__setattr__(name, value)
 
     def _decide_by(self, algorithm: LogAlgorithm) -> None:
@@ -71,7 +72,7 @@ class InMemoryBucket(WatchedBucket):
             log.take_over(self._log.items())
             self._log = log
 
-    def _log_inside(self) -> Union[NativeLog, PythonLog]:
+    def _log_inside(self) -> Log:
         if self._log is None:
             raise RuntimeError(f"{type(self).__name__}.__init__ must call that of InMemoryBucket first")
         return self._log
@@ -94,11 +95,5 @@ class InMemoryBucket(WatchedBucket):
 _AS_MADE = AsMade(InMemoryBucket)
 
 
-def _log_algorithm(algorithm: Algorithm) -> LogAlgorithm:
-    if not isinstance(algorithm, LogAlgorithm):
-        raise TypeError(f"the algorithm must decide from a log, as {SlidingWindowLog.__name__} does; not {algorithm!r}")
-    return algorithm
-
-
-def _log_for(algorithm: Algorithm, rates: List[Rate]) -> Union[NativeLog, PythonLog]:
-    return NativeLog(rates, algorithm) if is_native(algorithm) else PythonLog(_log_algorithm(algorithm))
+def _log_for(algorithm: Algorithm, rates: List[Rate]) -> Log:
+    return NativeLog(rates, algorithm) if is_native(algorithm) else PythonLog(log_algorithm(algorithm))

@@ -13,10 +13,11 @@ from ..abstracts.rate import Rate, RateItem
 from ..abstracts.store import StateStore
 from ..clocks import AbstractClock
 from ._as_made import AsMade
+from ._shared_state import MultiprocessStateStore
 from ._state_store import InMemoryStateStore
 from ._watched import WatchedBucket
 
-__all__ = ["InMemoryStateStore", "StateBucket"]
+__all__ = ["InMemoryStateStore", "MultiprocessStateStore", "StateBucket"]
 
 
 class StateBucket(WatchedBucket):
@@ -138,4 +139,4 @@ class StateBucket(WatchedBucket):
 
 _AS_MADE = AsMade(StateBucket)
 
-known_by(__name__, InMemoryStateStore)
+known_by(__name__, InMemoryStateStore, MultiprocessStateStore)

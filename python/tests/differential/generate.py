@@ -5,14 +5,15 @@ import random
 from differential.scenario import Scenario, Step
 
 ALGORITHMS = ("sliding_window_log", "fixed_window", "gcra", "token_bucket")
+ALGORITHMS_OF = {"sqlite": ALGORITHMS[:2]}
 
 
-def scenario(seed: int) -> Scenario:
+def scenario(seed: int, kind: str = "memory") -> Scenario:
     """A short scenario in which time never goes back. The same seed gives the same one."""
     chance = random.Random(seed)
-    algorithm = chance.choice(ALGORITHMS)
+    algorithm = chance.choice(ALGORITHMS_OF.get(kind, ALGORITHMS))
     rates = _rates(chance, algorithm)
-    return Scenario(algorithm, rates, tuple(_steps(chance, rates)))
+    return Scenario(algorithm, rates, tuple(_steps(chance, rates)), kind)
 
 
 def _rates(chance: random.Random, algorithm: str) -> tuple[tuple[int, int, int | None], ...]:

@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from differential.places import make_bucket, rates_of
 from support.clocks import HandClock
 
 Step = tuple[Any, ...]
 
-LOGS = {"sliding_window_log": "SlidingWindowLog", "fixed_window": "FixedWindow"}
-STATES = {"gcra": "GCRA", "token_bucket": "TokenBucket"}
-
-
 @dataclass(frozen=True)
 class Scenario:
-    """`rates` are triples (limit, interval in ms, burst or None)."""
+    """`rates` are triples (limit, interval in ms, burst or None); `kind` is where the bucket keeps what it counts."""
 
     algorithm: str
     rates: tuple[tuple[int, int, int | None], ...]
     steps: tuple[Step, ...]
+    kind: str = "memory"
 
 
 def outcome(call: Callable[[], Any]) -> tuple[Any, ...]:
@@ -54,21 +52,12 @@ class Player:
     def __init__(self, package: ModuleType, scenario: Scenario) -> None:
         self.package = package
         self.clock = HandClock()
-        self.bucket = self._bucket(scenario)
-        self.bucket._clock = self.clock
+        self.bucket = make_bucket(package, scenario, self.clock)
         # Without leaks in the background: those come when they like.
         self.limiter = package.Limiter(package.SingleBucketFactory(self.bucket, schedule_leak=False))
 
-    def _bucket(self, scenario: Scenario) -> Any:
-        rates = self.rates(scenario.rates)
-        if scenario.algorithm in LOGS:
-            algorithm = getattr(self.package, LOGS[scenario.algorithm])()
-            return self.package.InMemoryBucket(rates, algorithm)
-        algorithm = getattr(self.package, STATES[scenario.algorithm])()
-        return self.package.StateBucket(rates, algorithm)
-
     def rates(self, triples: Any) -> list[Any]:
-        return [self.package.Rate(*triple) for triple in triples]
+        return rates_of(self.package, triples)
 
     def item(self, timestamp: int, weight: int) -> Any:
         return self.package.RateItem("a name", timestamp, weight)
@@ -121,4 +110,7 @@ class Player:
 
 def play(package: ModuleType, scenario: Scenario) -> list[tuple[Any, ...]]:
     player = Player(package, scenario)
-    return [player.take(step) for step in scenario.steps]
+    try:
+        return [player.take(step) for step in scenario.steps]
+    finally:
+        player.bucket.close()

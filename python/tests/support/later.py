@@ -2,28 +2,18 @@
 
 # Modules that later stages bring.
 MODULES = {
-    "buckets.mp_bucket",
     "buckets.postgres",
     "buckets.redis_bucket",
     "buckets.redis_state",
-    "buckets.sqlite_bucket",
 }
 
 # Names that are missing wherever the reference has them.
 NAMES = {
-    "MultiprocessBucket",
-    "MultiprocessStateStore",
     "PgQueries",
     "PostgresBucket",
     "PostgresClock",
     "RedisBucket",
     "RedisStateStore",
-    "SQLiteBucket",
-    "SQLiteClock",
-    "SQLiteQueries",
-    "create_sqlite_bucket",
-    "create_sqlite_limiter",
-    "dedicated_sqlite_clock_connection",
 }
 
 # Members that the classes of this package do not have, and will not: see DIFFERENCES.md.
