@@ -212,7 +212,7 @@ class TestClass:
 INSTANCE_ATTRIBUTES = {
     "InMemoryBucket": {"items"},
     "Limiter": {"buffer_ms", "bucket_factory", "lock"},
-    "MultiprocessBucket": {"items"},
+    "MultiprocessBucket": {"items", "mp_lock"},
     "SQLiteBucket": {"conn", "lock"},
     "Rate": {"limit", "interval", "burst"},
 }

@@ -25,6 +25,13 @@ class ProxyLog:
         self._algorithm = algorithm
         self._now = now
 
+    def decide_by(self, algorithm: LogAlgorithm) -> None:
+        """Has another algorithm decide from what the list holds."""
+        self._algorithm = algorithm
+
+    def check_pickled(self) -> None:
+        """The list and the lock see to that themselves."""
+
     def put(self, rates: List[Rate], item: RateItem) -> Decision:
         weight = checked(item)
         if weight == 0:

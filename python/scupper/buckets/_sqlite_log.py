@@ -13,6 +13,7 @@ from ..abstracts.rate import Rate, RateItem
 from . import _reading
 from ._counts import checked, counted_from, decided
 from ._reading import Reading
+from ._sqlite_place import used_in_python
 from ._sqlite_queries import LOCK, REBASE, RENUMBER, Queries
 from ._sqlite_table import prepare, quoted
 from ._sqlite_transaction import ConnectionLock, Rows, reading, writing
@@ -43,8 +44,11 @@ class SQLiteLog:
         self._swept = -_SWEEP_SECONDS
         self._process = os.getpid()
         with self._of_connection.lock:
-            self._is_in_memory = reading(connection, _is_in_memory)
+            path = reading(connection, _path)
+            self._is_in_memory = path is None
             prepare(connection, table)
+        if path is not None:
+            used_in_python(self._of_connection, path)
 
     @property
     def lock(self) -> Any:
@@ -99,6 +103,13 @@ class SQLiteLog:
 
     def set_rates(self, rates: List[Rate]) -> None:
         """The rates come with each put; there is nothing to change."""
+
+    def check_pickled(self) -> None:
+        """Raises ``TypeError``: it cannot be."""
+        raise TypeError(
+            "a bucket over an SQLite connection cannot be pickled, as the connection is of this process alone; make one "
+            "in each process, or use SQLiteBucket.init_from_file, which can be handed over"
+        )
 
     def close(self) -> None:
         """Closes the connection. A child process leaves that of its parent alone."""
@@ -195,5 +206,6 @@ class _Units:
         return 0 if row is None else int(row[0])
 
 
-def _is_in_memory(rows: Rows) -> bool:
-    return not any(row[1] == "main" and row[2] for row in rows.all("PRAGMA database_list"))
+def _path(rows: Rows) -> Optional[str]:
+    """Where the database lies; None for one in memory."""
+    return next((row[2] or None for row in rows.all("PRAGMA database_list") if row[1] == "main"), None)

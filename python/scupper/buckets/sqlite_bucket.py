@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from typing import Any, List, Optional, Union
+from typing import Any, List, Optional, Union, cast
 
 from .._home import known_by
-from .._scupper import MemoryBucket
 from ..abstracts.algorithm import LogAlgorithm
 from ..abstracts.rate import Rate, RateItem
 from ..clocks import AbstractClock
 from ..utils import dedicated_sqlite_clock_connection
 from . import _reading
-from ._counts import EXACT, log_algorithm
+from ._as_made import AsMade
+from ._counts import log_algorithm
 from ._reading import Reading
+from ._shared_bucket import SharedBucket
 from ._sqlite_log import SQLiteLog
+from ._sqlite_place import SQLitePlace, used_natively
 from ._sqlite_queries import Queries
-from ._watched import WatchedBucket
+from ._store_log import StoreLog, can_decide
 
 __all__ = ["Queries", "SQLiteBucket", "SQLiteClock", "logger"]
 
 logger = logging.getLogger(__name__)
 
 
-class SQLiteBucket(WatchedBucket):
+class SQLiteBucket(SharedBucket):
     """A log in ``table`` of the database behind ``conn``, which other processes may share. It is made if it is not there.
 
     Each decision is a transaction of its own, or a part of the one that the user has open on ``conn`` then. Buckets over
@@ -40,7 +42,6 @@ class SQLiteBucket(WatchedBucket):
     is_async = False
     table: str
     use_limiter_lock: bool
-    _log: Optional[SQLiteLog] = None
 
     def __init__(
         self,
@@ -56,27 +57,87 @@ class SQLiteBucket(WatchedBucket):
         self.table = table
         self.use_limiter_lock = lock is not None
         self._given_lock = lock
-        self._log = SQLiteLog(conn, table, log_algorithm(self._algorithm))
+        self._log = self._log_at(cast(object, conn))
+        if self._store_log() is not None and not _AS_MADE.is_kept_by(type(self)):
+            self._decide_in_python()
+
+    @classmethod
+    def init_from_file(
+        cls,
+        rates: List[Rate],
+        table: str = "rate_bucket",
+        db_path: Optional[str] = None,
+        create_new_table: bool = True,
+        use_file_lock: bool = False,
+        algorithm: Optional[LogAlgorithm] = None,
+    ) -> SQLiteBucket:
+        """A bucket in the file at ``db_path``, which native code keeps: of all processes that open it, one limit.
+
+        ``table`` is the bucket's name in the file. Without a path there is a new file, which is removed when this process
+        closes the bucket or ends; ``":memory:"`` is of this process alone. Unless ``create_new_table``, the file must be
+        there, or ``sqlite3.OperationalError`` is raised. ``use_file_lock`` changes nothing: no other lock is needed.
+
+        The bucket may be pickled, forked and handed to other processes, which open the file by its path. It keeps no
+        names: :meth:`peek` raises ``NotImplementedError``. Nobody may use the file through Python's ``sqlite3`` in a
+        process that has it open. With an ``algorithm`` of the user's own, it is a bucket over a connection instead.
+
+        Raises ``ValueError`` if something else is in the file.
+        """
+        if use_file_lock and db_path is None:
+            raise ValueError("db_path must be specified when using use_file_lock")
+        place = SQLitePlace.at(db_path)
+        if not create_new_table and not place.exists():
+            raise sqlite3.OperationalError(f"no such table: {table}, as there is no file; let create_new_table be True")
+        if algorithm is None or can_decide(log_algorithm(algorithm)):
+            return cls(rates, cast(Any, place), table, algorithm=algorithm)
+        connection = place.connect()
+        try:
+            bucket = cls(rates, connection, table, algorithm=algorithm)
+        except BaseException:
+            connection.close()
+            raise
+        bucket._owned = place.owned
+        return bucket
+
+    _owned: Any = None
+
+    def _log_at(self, conn: object) -> Union[SQLiteLog, StoreLog]:
+        if not isinstance(conn, SQLitePlace):
+            return SQLiteLog(cast(sqlite3.Connection, conn), self.table, log_algorithm(self._algorithm))
+        with conn.opening_natively():
+            log = StoreLog(conn.url(), self.table, self._rates, self._algorithm, conn.owned)
+        used_natively(log, conn.path)
+        return log
 
     @property
     def conn(self) -> Optional[sqlite3.Connection]:
         """The connection; None once it is closed."""
-        return self._log_inside()._connection
+        return self._over_connection("conn")._connection
 
     @property
     def lock(self) -> Any:
         """The lock that was given, or else the one that buckets over this connection hold while they use it."""
-        return self._log_inside().lock if self._given_lock is None else self._given_lock
+        return self._over_connection("lock").lock if self._given_lock is None else self._given_lock
+
+    def _over_connection(self, name: str) -> SQLiteLog:
+        log = self._log_inside()
+        if isinstance(log, StoreLog):
+            raise AttributeError(
+                f"a bucket by init_from_file has no {name!r}: native code keeps its file, and Python's sqlite3 must not "
+                "open it in the same process; for SQL of your own, make SQLiteBucket(rates, conn, table) over a connection"
+            )
+        return log
 
     def now(self) -> int:
-        """The wall's time in milliseconds, unless a clock was assigned to the bucket."""
+        """The wall's time in milliseconds, unless a clock was assigned to the bucket; natively, that of the file."""
         if "_clock" in self.__dict__:
             time: int = self._clock.now()  # type: ignore[assignment]
             return time
-        return Reading(_reading.wall_ms())
+        log = self._store_log()
+        return Reading(_reading.wall_ms()) if log is None else log.now()
 
     def limiter_lock(self) -> Optional[object]:
-        return self._given_lock
+        return cast(Optional[object], self._given_lock)
 
     def put(self, item: RateItem) -> bool:
         return self._record(item, self._log_inside().put(self._rates, item))
@@ -100,39 +161,23 @@ class SQLiteBucket(WatchedBucket):
 
     def close(self) -> None:
         self._log_inside().close()
+        if self._owned is not None:
+            self._owned.close()
 
     def _peek_timestamp(self, offset: int) -> Optional[int]:
         item = self.peek(offset)
         return None if item is None else item.timestamp
 
-    def _log_inside(self) -> SQLiteLog:
+    def _log_inside(self) -> Union[SQLiteLog, StoreLog]:
         if self._log is None:
             raise RuntimeError(f"{type(self).__name__}.__init__ must call that of SQLiteBucket first")
-        return self._log
-
-    def _handle(self) -> Optional[MemoryBucket]:
-        return None
-
-    def _follow(self, rates: List[Rate]) -> None:
-        """The log is told the rates with each put."""
+        return cast(Union[SQLiteLog, StoreLog], self._log)
 
     def _bounds_itself(self) -> bool:
-        return True
+        return self._is_as_made("leak") and self._is_as_made("put")
 
-    def _never_fits(self, item: RateItem) -> bool:
-        ours = type(self).put is SQLiteBucket.put and type(self._algorithm) in EXACT
-        return ours and any(item.weight > rate.limit for rate in self._rates)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_algorithm" and self._log is not None:
-            self._log.decide_by(log_algorithm(value))
-        super().__setattr__(name, value)
-
-    def __reduce__(self) -> Any:
-        raise TypeError(
-            "a bucket over an SQLite connection cannot be pickled, as the connection is of this process alone; make one "
-            "in each process, or use SQLiteBucket.init_from_file, which can be handed over"
-        )
+    def _is_as_made(self, name: str) -> bool:
+        return _AS_MADE.is_kept(type(self), name)
 
 
 class SQLiteClock(AbstractClock):
@@ -143,7 +188,7 @@ class SQLiteClock(AbstractClock):
     )
 
     def __init__(self, conn: Union[sqlite3.Connection, SQLiteBucket]) -> None:
-        self.conn = conn.conn if isinstance(conn, SQLiteBucket) else conn
+        self.conn = _connection_of(conn) if isinstance(conn, SQLiteBucket) else conn
 
     @classmethod
     def default(cls) -> SQLiteClock:
@@ -151,10 +196,16 @@ class SQLiteClock(AbstractClock):
         return cls(dedicated_sqlite_clock_connection())
 
     def now(self) -> int:
-        assert self.conn is not None, "the connection is closed"
         cursor = self.conn.cursor()
         cursor.row_factory = None
         return int(cursor.execute(self.time_query).fetchone()[0])
 
+
+def _connection_of(bucket: SQLiteBucket) -> sqlite3.Connection:
+    connection = None if bucket._store_log() is not None else bucket.conn
+    return dedicated_sqlite_clock_connection() if connection is None else connection
+
+
+_AS_MADE = AsMade(SQLiteBucket)
 
 known_by(__name__, Queries)

@@ -46,7 +46,7 @@ class StateBucket(WatchedBucket):
         self.is_async = self.store.is_async
         self.rates = rates
         self._alone = clock is None and _AS_MADE.is_kept_by(type(self))
-        if isinstance(self.store, InMemoryStateStore):
+        if isinstance(self.store, _MAY_BE_NATIVE):
             self.store._native_for(self.algorithm, self._rates)
 
     def put(self, item: RateItem) -> Union[bool, Awaitable[bool]]:
@@ -118,7 +118,7 @@ class StateBucket(WatchedBucket):
 
     def _handle(self) -> Optional[MemoryBucket]:
         store = self.__dict__.get("store")
-        return store._native if isinstance(store, InMemoryStateStore) else None
+        return store._native if isinstance(store, _MAY_BE_NATIVE) else None
 
     def _native_bucket(self) -> Union[None, MemoryBucket, StoreBucket]:
         return super()._native_bucket() if self._alone else None
@@ -130,13 +130,14 @@ class StateBucket(WatchedBucket):
             self._alone = False
 
     def _follow(self, rates: List[Rate]) -> None:
-        if "_rates" in self.__dict__ and isinstance(self.store, InMemoryStateStore):
+        if "_rates" in self.__dict__ and isinstance(self.store, _MAY_BE_NATIVE):
             self.store._follow(self._rates, rates)
 
     def _bounds_itself(self) -> bool:
         return True
 
 
+_MAY_BE_NATIVE = (InMemoryStateStore, MultiprocessStateStore)
 _AS_MADE = AsMade(StateBucket)
 
 known_by(__name__, InMemoryStateStore, MultiprocessStateStore)
