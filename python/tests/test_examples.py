@@ -67,7 +67,15 @@ def test_processes_share_the_limit_of_their_clients_of_httpx(tmp_path: Path, ser
     assert sorted(server.paths) == [f"/?number={number}" for number in range(10)]
 
 
+@pytest.mark.parametrize("name", ["in_memory_multiprocess", "sqlite_multiprocess"])
+def test_processes_share_a_limit(name: str, tmp_path: Path) -> None:
+    shown = play(name, tmp_path)
+    assert shown["tasks"] == [{"in_memory_multiprocess": "60", "sqlite_multiprocess": "30"}[name]]
+    assert int(shown["periods"][0]) >= 2
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_every_example_is_run_above_and_tells_what_it_shows(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
-    assert f'play("{path.stem}"' in Path(__file__).read_text()
+    source = Path(__file__).read_text()
+    assert f'play("{path.stem}"' in source or f'"{path.stem}", ' in source or f'"{path.stem}"]' in source

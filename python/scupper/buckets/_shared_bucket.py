@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, List, Optional, Union
 
 from .._scupper import MemoryBucket, StoreBucket
-from ..abstracts.algorithm import Decision
 from ..abstracts.rate import Rate, RateItem
 from ._counts import EXACT, log_algorithm
 from ._store_log import StoreLog
@@ -35,22 +34,6 @@ class SharedBucket(WatchedBucket):
 
     async def _put_later(self, item: RateItem) -> bool:
         return self._record(item, await self._log.put_async(self._rates, item))
-
-    def _record(self, item: RateItem, decision: Decision) -> bool:
-        log = self._store_log()
-        self.__dict__["_recorded"] = None if log is None else log.bucket.last_denial()
-        return super()._record(item, decision)
-
-    @property
-    def _last_wait(self) -> Optional[Tuple[int, int]]:
-        log = self._store_log()
-        if log is None or self.__dict__.get("_recorded") == log.bucket.last_denial():
-            return self._kept_wait  # reckoned from the item's own time
-        return super()._last_wait
-
-    @_last_wait.setter
-    def _last_wait(self, wait: Optional[Tuple[int, int]]) -> None:
-        self._kept_wait = wait
 
     def _put_in(self, in_loop: bool) -> Callable[[RateItem], Union[bool, Awaitable[bool]]]:
         is_ours = "put" not in self.__dict__ and self._is_as_made("put")

@@ -37,6 +37,7 @@ class WatchedBucket(AbstractBucket):
 
     _failing_rate: Optional[Rate] = None
     _kept_wait: Optional[Tuple[int, int]] = None
+    _recorded: Optional[Tuple[int, int, int]] = None
 
     @abstractmethod
     def _handle(self) -> Union[None, MemoryBucket, StoreBucket]:
@@ -65,6 +66,8 @@ class WatchedBucket(AbstractBucket):
         if native is None:
             return self._kept_wait
         denial = native.last_denial()
+        if denial == self._recorded:
+            return self._kept_wait  # reckoned from the item's own time
         return None if denial is None or denial[2] < 0 else (denial[0], denial[2])
 
     @_last_wait.setter
@@ -74,7 +77,9 @@ class WatchedBucket(AbstractBucket):
     def _record(self, item: RateItem, decision: Decision) -> bool:
         wait = decision.retry_after_ms
         kept = None if decision.allowed or wait is None else (item.weight, item.timestamp + wait)
-        self.__dict__.update(_failing_rate=decision.failing_rate, _kept_wait=kept)
+        native = self._native_bucket()
+        recorded = None if native is None else native.last_denial()
+        self.__dict__.update(_failing_rate=decision.failing_rate, _kept_wait=kept, _recorded=recorded)
         return decision.allowed
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -5,7 +5,9 @@ import random
 from differential.scenario import Scenario, Step
 
 ALGORITHMS = ("sliding_window_log", "fixed_window", "gcra", "token_bucket")
-ALGORITHMS_OF = {"sqlite": ALGORITHMS[:2]}
+ALGORITHMS_OF = {"sqlite": ALGORITHMS[:2], "file": ALGORITHMS[:2]}
+# These keep no items, and count what is in use.
+COUNTING = {"file", "shared memory"}
 
 
 def scenario(seed: int, kind: str = "memory") -> Scenario:
@@ -13,7 +15,15 @@ def scenario(seed: int, kind: str = "memory") -> Scenario:
     chance = random.Random(seed)
     algorithm = chance.choice(ALGORITHMS_OF.get(kind, ALGORITHMS))
     rates = _rates(chance, algorithm)
-    return Scenario(algorithm, rates, tuple(_steps(chance, rates)), kind)
+    steps = _steps(chance, rates)
+    return Scenario(algorithm, rates, tuple(_without_looks(steps) if kind in COUNTING else steps), kind)
+
+
+def _without_looks(steps: list[Step]) -> list[Step]:
+    """Without a look at items, or a question about another request than the one before."""
+    pairs = zip(steps, [("at", 0), *steps])
+    asked = [step for step, before in pairs if step[0] != "waiting" or before == ("put", *step[1:])]
+    return [step for step in asked if step[0] not in ("leak", "count", "peek")]
 
 
 def _rates(chance: random.Random, algorithm: str) -> tuple[tuple[int, int, int | None], ...]:

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from support.clocks import HandClock
+from support.packages import ORACLE
 
 if TYPE_CHECKING:
     from differential.scenario import Scenario
@@ -61,8 +62,32 @@ def state_in_proxy(package: ModuleType, rates: list[Any], algorithm: Any) -> Any
     return package.StateBucket(rates, algorithm, store)
 
 
-LOGS_IN = {"memory": log_in_memory, "sqlite": log_in_sqlite, "proxy": log_in_proxy}
-STATES_IN = {"memory": state_in_memory, "proxy": state_in_proxy}
+def log_in_file(package: ModuleType, rates: list[Any], algorithm: Any) -> Any:
+    # The reference waits for the disk at each put; in memory it decides the same.
+    path = ":memory:" if package is ORACLE else None
+    return _by_hand(package.SQLiteBucket).init_from_file(rates, db_path=path, algorithm=algorithm)
+
+
+def log_in_shared_memory(package: ModuleType, rates: list[Any], algorithm: Any) -> Any:
+    if package is ORACLE:
+        return log_in_proxy(package, rates, algorithm)
+    return package.MultiprocessBucket.init(rates, algorithm)
+
+
+def state_in_shared_memory(package: ModuleType, rates: list[Any], algorithm: Any) -> Any:
+    if package is ORACLE:
+        return state_in_memory(package, rates, algorithm)
+    return package.StateBucket(rates, algorithm, package.MultiprocessStateStore.init())
+
+
+LOGS_IN = {
+    "memory": log_in_memory,
+    "sqlite": log_in_sqlite,
+    "proxy": log_in_proxy,
+    "file": log_in_file,
+    "shared memory": log_in_shared_memory,
+}
+STATES_IN = {"memory": state_in_memory, "proxy": state_in_proxy, "shared memory": state_in_shared_memory}
 
 
 @cache

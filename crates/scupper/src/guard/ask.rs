@@ -16,16 +16,17 @@ pub(crate) struct Ask {
     pub(crate) detailed: bool,
 }
 
-/// A time that the caller brought: it goes on with the limiter's timer.
+/// A time that the caller brought.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnTime {
     pub(crate) at: Timestamp,
-    pub(crate) brought: Timestamp,
+    /// When, on the limiter's timer, with which it goes on while the request waits; otherwise it stands still.
+    pub(crate) brought: Option<Timestamp>,
 }
 
 impl OwnTime {
     fn now(self, now: Timestamp) -> Timestamp {
-        self.at + now.since(self.brought)
+        self.brought.map_or(self.at, |brought| self.at + now.since(brought))
     }
 }
 

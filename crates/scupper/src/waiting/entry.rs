@@ -31,7 +31,7 @@ impl<W> Entry<W> {
         Ask {
             quota: quota.clone(),
             weight: *weight,
-            at: at.map(|at| OwnTime { at, brought: self.joined }),
+            at: at.map(|at| OwnTime { at, brought: waits.then_some(self.joined) }),
             standing: if *waits { Standing::Waiting } else { Standing::Passing },
             detailed: *detailed,
         }
