@@ -71,6 +71,7 @@ def writing(connection: sqlite3.Connection, take_lock: str) -> Iterator[Rows]:
     then run first. A file that is locked is waited for, and ``sqlite3.OperationalError`` is raised if it stays so.
     """
     rows = Rows(connection)
+    undo: Tuple[str, ...]
     if connection.in_transaction:
         begin, keep, undo = "SAVEPOINT scupper", "RELEASE scupper", ("ROLLBACK TO scupper", "RELEASE scupper")
     else:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Union
 
-from .._scupper import MemoryBucket
+from .._scupper import MemoryBucket, StoreBucket
 from ..abstracts.algorithm import Algorithm, LogAlgorithm
 from ..abstracts.rate import Rate, RateItem
 from ._as_made import AsMade
@@ -77,7 +77,7 @@ class InMemoryBucket(WatchedBucket):
             raise RuntimeError(f"{type(self).__name__}.__init__ must call that of InMemoryBucket first")
         return self._log
 
-    def _handle(self) -> Optional[MemoryBucket]:
+    def _handle(self) -> Union[None, MemoryBucket, StoreBucket]:
         return self._log.bucket if isinstance(self._log, NativeLog) else None
 
     def _follow(self, rates: List[Rate]) -> None:

@@ -116,7 +116,7 @@ class StateBucket(WatchedBucket):
     def close(self) -> None:
         self.store.close()
 
-    def _handle(self) -> Optional[MemoryBucket]:
+    def _handle(self) -> Union[None, MemoryBucket, StoreBucket]:
         store = self.__dict__.get("store")
         return store._native if isinstance(store, _MAY_BE_NATIVE) else None
 
