@@ -21,7 +21,7 @@ class BucketAsyncWrapper(AbstractBucket):
         self.bucket = bucket
 
     async def put(self, item: RateItem) -> bool:
-        return cast(bool, await _awaited(self.bucket.put(item)))
+        return cast(bool, await _awaited(self.bucket._put_in(in_loop=True)(item)))
 
     async def count(self) -> int:
         return cast(int, await _awaited(self.bucket.count()))

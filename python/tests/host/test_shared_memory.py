@@ -117,6 +117,27 @@ class TestInit:
         with pytest.raises(RuntimeError, match="closed"):
             bucket.put(item())
 
+    def test_where_its_maker_is_killed_the_others_go_on(self) -> None:
+        text = (
+            "import pickle, sys, scupper, time\n"
+            "bucket = scupper.MultiprocessBucket.init([scupper.Rate(2, 604800000)])\n"
+            "print(pickle.dumps(scupper.Limiter(bucket)).hex(), scupper.Limiter(bucket).try_acquire('x'), flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        maker = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+        assert maker.stdout is not None
+        pickled, said = maker.stdout.readline().split()
+        limiter = pickle.loads(bytes.fromhex(pickled))
+        os.kill(maker.pid, signal.SIGKILL)
+        maker.wait(30)
+        maker.stdout.close()
+        path = file_of(limiter.bucket_factory.bucket)
+        try:
+            assert (said, path.name.split("-")[1]) == ("True", str(maker.pid))
+            assert limiter.try_acquire("x") and not limiter.try_acquire("x", blocking=False)
+        finally:
+            path.unlink()
+
     def test_a_process_that_is_killed_holds_up_nobody(self) -> None:
         bucket = shared((10**6, WEEK))
         context = multiprocessing.get_context("fork")
@@ -223,6 +244,26 @@ class TestList:
         assert blocked.result() is True, "a busy lock is waited for"
         limiter.close()
         assert bucket.put(now_at(bucket)), "the list is its manager's"
+
+    def test_a_lock_of_a_manager_is_waited_for_within_the_time_limit(self, manager: Any) -> None:
+        bucket = listed(manager)
+        limiter = SCUPPER.Limiter(bucket)
+        assert limiter.try_acquire("x", 2, timeout=20) and not limiter.try_acquire("x", timeout=0)
+        holding, leave = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with bucket.mp_lock:
+                holding.set()
+                leave.wait(20)
+
+        holder = Running(hold)
+        assert holding.wait(20)
+        bucket.rates = rates((9, WEEK))
+        assert not limiter.try_acquire("x", timeout=0.05)
+        leave.set()
+        holder.result()
+        assert limiter.try_acquire("x", timeout=20)
+        limiter.close()
 
     def test_who_waited_for_the_lock_is_counted_when_it_had_it(self, manager: Any) -> None:
         bucket = listed(manager, (5, 1000))

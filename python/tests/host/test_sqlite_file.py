@@ -305,6 +305,13 @@ class TestSurface:
         assert asyncio.run(limiter.try_acquire_async("x", blocking=False)) is False
         assert bucket.failing_rate is bucket.rates[0] and bucket.waiting(now_at(bucket)) > 0
 
+    def test_a_wrapper_awaits_it_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        bucket = in_file(tmp_path / "limits.db")
+        monkeypatch.setattr(type(bucket._log), "put", None)  # which would block the loop
+        limiter = SCUPPER.Limiter(SCUPPER.BucketAsyncWrapper(bucket))
+        assert asyncio.run(limiter.try_acquire_async("x", 2)) is True
+        assert asyncio.run(limiter.try_acquire_async("x", blocking=False)) is False
+
     def test_rates_may_be_changed(self, tmp_path: Path) -> None:
         bucket = in_file(tmp_path / "limits.db")
         assert bucket.put(now_at(bucket, 2)) and not bucket.put(now_at(bucket))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from host.connections import bucket_over, connected, in_children, item, puts_by_connection
+from support.programs import Program
 
 
 def test_many_processes_are_admitted_exactly_the_limit_and_none_is_told_that_it_is_busy(tmp_path: Path) -> None:
@@ -80,3 +81,30 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
         bucket_over(connection)
     connection.close()
     assert path.read_text().startswith("Dear")
+
+
+def test_ctrl_c_ends_the_wait_for_a_locked_file(tmp_path: Path) -> None:
+    path = tmp_path / "limits.db"
+    other = connected(path)
+    bucket = bucket_over(other)
+    other.execute("BEGIN EXCLUSIVE")
+    program = Program(
+        tmp_path,
+        f"""
+        import sqlite3
+        from scupper import *
+        connection = sqlite3.connect({str(path)!r}, timeout=0)
+        try:
+            print("begins", flush=True)
+            SQLiteBucket([Rate(2, Duration.WEEK)], connection, "limits").put(RateItem("x", 10**12))
+        except KeyboardInterrupt:
+            print("interrupted", connection.in_transaction, flush=True)
+        connection.close()
+        """,
+    )
+    assert program.line() == "begins"
+    program.signal(signal.SIGINT)
+    assert program.end() == "interrupted False\n"
+    other.rollback()
+    assert bucket.count() == 0 and bucket.put(item())
+    other.close()
