@@ -88,8 +88,10 @@ def test_an_async_wrapper_around_a_bucket_of_processes() -> None:
 
 
 def test_the_clock_of_sqlite() -> None:
-    clock = SQLiteClock(dedicated_sqlite_clock_connection())
+    connection = dedicated_sqlite_clock_connection()
+    clock = SQLiteClock(connection)
     bucket = SQLiteBucket.init_from_file([Rate(1, Duration.MINUTE)])
     bucket._clock = clock
     assert bucket.put(RateItem("item", bucket.now())) and abs(clock.now() - time.time() * 1000) < 5000
     bucket.close()
+    connection.close()

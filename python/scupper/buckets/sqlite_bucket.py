@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import weakref
 from typing import Any, List, Optional, Union, cast
 
 from .._home import known_by
@@ -188,12 +189,18 @@ class SQLiteClock(AbstractClock):
     )
 
     def __init__(self, conn: Union[sqlite3.Connection, SQLiteBucket]) -> None:
-        self.conn = _connection_of(conn) if isinstance(conn, SQLiteBucket) else conn
+        found = _connection_of(conn) if isinstance(conn, SQLiteBucket) else conn
+        self.conn = dedicated_sqlite_clock_connection() if found is None else found
+        if found is None:
+            weakref.finalize(self, self.conn.close)
 
     @classmethod
     def default(cls) -> SQLiteClock:
         """A clock with a connection of its own."""
-        return cls(dedicated_sqlite_clock_connection())
+        connection = dedicated_sqlite_clock_connection()
+        clock = cls(connection)
+        weakref.finalize(clock, connection.close)
+        return clock
 
     def now(self) -> int:
         cursor = self.conn.cursor()
@@ -201,9 +208,8 @@ class SQLiteClock(AbstractClock):
         return int(cursor.execute(self.time_query).fetchone()[0])
 
 
-def _connection_of(bucket: SQLiteBucket) -> sqlite3.Connection:
-    connection = None if bucket._store_log() is not None else bucket.conn
-    return dedicated_sqlite_clock_connection() if connection is None else connection
+def _connection_of(bucket: SQLiteBucket) -> Optional[sqlite3.Connection]:
+    return None if bucket._store_log() is not None else bucket.conn
 
 
 _AS_MADE = AsMade(SQLiteBucket)

@@ -74,7 +74,9 @@ def test_a_bucket_in_a_store_counts_what_is_in_use(tmp_path: Path) -> None:
         then = bucket.now() - 5000
         assert bucket.put(package.RateItem("x", then)) and bucket.put(package.RateItem("x", then + 5001))
         now = int(bucket.now())
-        return [bucket.count(), bucket.leak(now), bucket.count()]
+        found = [bucket.count(), bucket.leak(now), bucket.count()]
+        bucket.close()
+        return found
 
     ours, theirs = outcome(lambda: counted(SCUPPER)), outcome(lambda: counted(ORACLE))
     assert ours == ("returned", ["list", ("int", 1), ("int", 0), ("int", 1)])
@@ -86,6 +88,7 @@ def test_a_bucket_in_a_store_tells_the_rate_that_is_full_for_longest(tmp_path: P
         bucket = in_file(package, tmp_path, (2, 1000), (3, 60_000))
         puts = [bucket.put(package.RateItem("x", 10**12 + tick)) for tick in (0, 5000, 5001, 5002)]
         assert puts == [True, True, True, False]
+        bucket.close()
         return repr(bucket.failing_rate)
 
     differ_in_call(failing, ours=("returned", ("str", "limit=3/60000")), theirs=("returned", ("str", "limit=2/1000")))
