@@ -14,6 +14,7 @@
 //! | waiting for it on a thread or in an event loop | `bell`, `loop_bell`, `waiter` |
 //! | stores by URL, and who decides for the buckets in them | `stores`, `options`, `place`, `on_store`, `housekeeping` |
 //! | what Python sees | `bucket`, `store_bucket`, `course`, `limiter` |
+//! | what a client of the user's sends to Redis | `redis_call` |
 //!
 //! Whatever is locked here is locked by a thread that has the interpreter, and never while it runs Python code; the state of a
 //! bucket alone is also locked by the thread that serves those who wait, within a section that a fork waits for.
@@ -74,6 +75,8 @@ mod course;
 
 mod limiter;
 
+mod redis_call;
+
 /// The private extension of the package `scupper`.
 #[pyo3::pymodule]
 mod _scupper {
@@ -83,6 +86,8 @@ mod _scupper {
     use crate::limiter::LimiterBase;
     #[pymodule_export]
     use crate::loop_bell::LoopBell;
+    #[pymodule_export]
+    use crate::redis_call::{PendingCall, RedisCalls};
     #[pymodule_export]
     use crate::store_bucket::StoreBucket;
     #[pymodule_export]

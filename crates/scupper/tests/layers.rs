@@ -106,6 +106,8 @@ const LAYERS: &[&str] = &[
     "store::redis::encode",
     "store::redis::reply",
     "store::redis::script",
+    "store::redis::call",
+    "store::redis::contents",
     "store::redis::differential::server",
     "store::redis::differential::model",
     "store::redis::differential::comparison",

@@ -69,7 +69,7 @@ pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapsh
 #[cfg(feature = "postgres")]
 pub use postgres::{Durability, PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis")]
-pub use redis::{RedisStore, RedisStoreBuilder};
+pub use redis::{RedisCall, RedisContents, RedisStore, RedisStoreBuilder};
 #[cfg(feature = "shared-memory")]
 pub use shared_memory::{SharedMemoryStore, SharedMemoryStoreBuilder};
 #[cfg(feature = "sqlite")]

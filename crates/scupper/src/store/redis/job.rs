@@ -95,11 +95,15 @@ impl Asked {
 }
 
 impl Job {
+    /// One that asks this alone, and where its outcome will come.
+    pub(super) fn new(key: String, asked: Asked) -> (Self, oneshot::Receiver<Vec<Outcome>>) {
+        let (answer, awaited) = oneshot::channel();
+        (Self { key, asked: vec![asked], answer, asking: false, alone: false, redirected: 0 }, awaited)
+    }
+
     /// One that asks whether the bucket under this key owes anything.
     pub(super) fn that_looks(key: String) -> (Self, oneshot::Receiver<Vec<Outcome>>) {
-        let (answer, awaited) = oneshot::channel();
-        let asked = vec![Asked { what: What::Owes, quota: None, at: None, count: 1 }];
-        (Self { key, asked, answer, asking: false, alone: false, redirected: 0 }, awaited)
+        Self::new(key, Asked { what: What::Owes, quota: None, at: None, count: 1 })
     }
 
     /// Gives each operation this error.

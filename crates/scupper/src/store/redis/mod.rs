@@ -42,6 +42,10 @@ mod reply;
 
 mod script;
 
+mod call;
+
+mod contents;
+
 #[cfg(test)]
 mod differential;
 
@@ -68,4 +72,6 @@ mod store;
 mod builder;
 
 pub use builder::RedisStoreBuilder;
+pub use call::RedisCall;
+pub use contents::RedisContents;
 pub use store::RedisStore;

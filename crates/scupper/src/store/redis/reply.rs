@@ -40,9 +40,9 @@ fn wrong_bucket(key: &str, wrong: &[u8]) -> Error {
         b'F' => {
             let hint = if text == "zset" {
                 "; sorted sets are what pyrate-limiter keeps, and they are left as they are: finish with them and delete the \
-                 key, or choose another prefix"
+                 key, or choose another prefix or key"
             } else {
-                "; it is left as it is: delete it if nobody needs it, or choose another prefix"
+                "; it is left as it is: delete it if nobody needs it, or choose another prefix or key"
             };
             Error::new(ErrorKind::Corrupt, format!("the Redis key {shown} holds a {text} that is no bucket{hint}"))
         }

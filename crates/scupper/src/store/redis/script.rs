@@ -19,7 +19,7 @@ pub(super) const TEXT: &str = concat!(
 );
 
 /// The name under which a server knows the script, once it has seen it.
-fn hash() -> &'static str {
+pub(super) fn hash() -> &'static str {
     static HASH: OnceLock<String> = OnceLock::new();
     HASH.get_or_init(|| Script::new(TEXT).get_hash().to_owned())
 }
