@@ -4,7 +4,16 @@ from typing import Any, Generic, TypeAlias, TypeVar, final
 
 from typing_extensions import disjoint_base
 
-__all__ = ["LimiterBase", "LoopBell", "MemoryBucket", "StoreBucket", "StoreError", "Waiter"]
+__all__ = [
+    "LimiterBase",
+    "LoopBell",
+    "MemoryBucket",
+    "PendingCall",
+    "RedisCalls",
+    "StoreBucket",
+    "StoreError",
+    "Waiter",
+]
 
 _T = TypeVar("_T")
 
@@ -124,3 +133,22 @@ class LimiterBase:
     def try_acquire(
         self, name: str = "pyrate", weight: int = 1, blocking: bool = True, timeout: float = -1
     ) -> bool | Awaitable[bool]: ...
+
+@final
+class RedisCalls:
+    SCRIPT: str
+    hash: str
+    def __new__(cls, key: str, rates: list[_Numbers], algorithm: str) -> RedisCalls: ...
+    def acquire(self, weight: int, timestamp_ms: float | None = None) -> PendingCall: ...
+    def look(self, timestamp_ms: float | None = None) -> PendingCall: ...
+    def reset(self, timestamp_ms: float | None = None) -> PendingCall: ...
+    @staticmethod
+    def unit(value: bytes, before_newest: int) -> int | None: ...
+    @staticmethod
+    def drained(value: bytes) -> list[tuple[_Numbers, int, int]]: ...
+
+@final
+class PendingCall:
+    @property
+    def arguments(self) -> list[bytes]: ...
+    def read(self, answer: bytes) -> Any: ...

@@ -8,6 +8,8 @@ from collections.abc import Awaitable
 from time import monotonic_ns, time_ns
 from typing import Union
 
+from ._now import Now
+
 logger = logging.getLogger(__name__)
 
 
@@ -31,18 +33,18 @@ class MonotonicClock(AbstractClock):
     """The time of this machine since some moment in the past; never steps back. The clock of a bucket by default."""
 
     def now(self) -> int:
-        return self._get_monotonic_ms()
+        return Now(self._get_monotonic_ms())
 
 
 class MonotonicAsyncClock(AbstractClock):
     """:class:`MonotonicClock` for a caller that awaits the time."""
 
     async def now(self) -> int:
-        return self._get_monotonic_ms()
+        return Now(self._get_monotonic_ms())
 
 
 class WallClock(AbstractClock):
     """Milliseconds since 1970, as this machine believes; steps when the machine's time is set."""
 
     def now(self) -> int:
-        return self._get_wall_ms()
+        return Now(self._get_wall_ms())

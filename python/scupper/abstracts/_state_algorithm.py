@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import List, Optional, Tuple, Union
 
+from .._scupper import RedisCalls
 from ._base_algorithm import Algorithm
 from ._decision import ADMITTED, Decision
 from .rate import Rate
@@ -83,6 +84,10 @@ class GCRA(StateAlgorithm):
             for rate, arrival in zip(rates, state, strict=True)
         )
         return max(0, *owed)
+
+    def redis_script(self) -> Optional[str]:
+        """The script of Scupper's own buckets in Redis, which knows this algorithm."""
+        return RedisCalls.SCRIPT
 
     def redis_args(self, rates: List[Rate]) -> List[Union[int, float]]:
         return [number for rate in rates for number in (math.ceil(_unit(rate)), rate.burst)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
-from typing import List, Optional, Union
+from typing import Any, List, Optional, Union
 
 from ..clocks import AbstractClock, MonotonicClock
 from ._decision import Decision
@@ -38,3 +38,7 @@ class StateStore(ABC):
 
     def close(self) -> None:
         """Gives back what the store holds. Nothing, unless a store says otherwise."""
+
+    def _owed(self, algorithm: StateAlgorithm, rates: List[Rate], now: Any) -> Any:
+        """The units owed at ``now``, or an awaitable of them, where the store knows better than :meth:`read` tells; or None."""
+        return None

@@ -2,6 +2,8 @@
 
 from .in_memory_bucket import InMemoryBucket
 from .mp_bucket import MultiprocessBucket
+from .redis_bucket import RedisBucket
+from .redis_state import RedisStateStore
 from .sqlite_bucket import Queries as SQLiteQueries
 from .sqlite_bucket import SQLiteBucket, SQLiteClock
 from .state_bucket import InMemoryStateStore, MultiprocessStateStore, StateBucket
@@ -12,6 +14,8 @@ __all__ = [
     "InMemoryStateStore",
     "MultiprocessBucket",
     "MultiprocessStateStore",
+    "RedisBucket",
+    "RedisStateStore",
     "SQLiteBucket",
     "SQLiteClock",
     "SQLiteQueries",

@@ -98,6 +98,9 @@ class StateBucket(WatchedBucket):
         if native is not None:
             return native.count()  # its clock is finer than milliseconds
         now = self.now()
+        owed = self.store._owed(self.algorithm, self._rates, now)
+        if owed is not None:
+            return owed  # type: ignore[no-any-return]
         state = self.store.read(self.algorithm, self._rates)
         if awaitable(now) or awaitable(state):
             return self._count_later(now, state)

@@ -3,8 +3,6 @@
 # Modules that later stages bring.
 MODULES = {
     "buckets.postgres",
-    "buckets.redis_bucket",
-    "buckets.redis_state",
 }
 
 # Names that are missing wherever the reference has them.
@@ -12,8 +10,6 @@ NAMES = {
     "PgQueries",
     "PostgresBucket",
     "PostgresClock",
-    "RedisBucket",
-    "RedisStateStore",
 }
 
 # Members that the classes of this package do not have, and will not: see DIFFERENCES.md.
