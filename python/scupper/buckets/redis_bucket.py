@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from .._await import drop
 from .._now import Now
@@ -19,7 +19,7 @@ from ._watched import numbers, units
 __all__ = ["LuaScript", "RedisBucket"]
 
 # Of these types exactly: one derived from them may decide otherwise, which the script knows nothing of.
-_ALGORITHMS = {SlidingWindowLog: "sliding_window_log", FixedWindow: "fixed_window"}
+_ALGORITHMS: Dict[type, str] = {SlidingWindowLog: "sliding_window_log", FixedWindow: "fixed_window"}
 
 
 class LuaScript:
@@ -199,10 +199,10 @@ def _text(key: Any) -> str:
 
 
 def _name_of(algorithm: Algorithm) -> str:
-    name = _ALGORITHMS.get(type(algorithm))  # type: ignore[call-overload]
+    name = _ALGORITHMS.get(type(algorithm))
     if name is None:
         raise TypeError(
             "a bucket in Redis decides by SlidingWindowLog or FixedWindow, on the server; for GCRA or an algorithm with a "
             f"script of its own there is StateBucket over a RedisStateStore; not {algorithm!r}"
         )
-    return str(name)
+    return name

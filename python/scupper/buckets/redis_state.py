@@ -72,7 +72,12 @@ class RedisStateStore(StateStore):
 
     def _check_by(self, script: str, rates: List[Rate], arguments: List[Any]) -> Steps[Decision]:
         name = sha1(script.encode(), usedforsecurity=False).hexdigest()
-        place, wait = (int(number) for number in (yield from run(self.key, name, script, arguments)))
+        return self._decision(rates, (yield from run(self.key, name, script, arguments)))
+
+    @staticmethod
+    def _decision(rates: List[Rate], reply: Any) -> Decision:
+        """What the answer of an algorithm's own script says."""
+        place, wait = int(reply[0]), int(reply[1])
         if place < 0:
             return ADMITTED
         return Decision(rates[place], None if wait < 0 else wait)

@@ -198,7 +198,7 @@ def test_the_clocks_show_the_times_of_the_machine(package: ModuleType) -> None:
         before = read() // 10**6
         shown = show()
         assert before <= shown <= read() // 10**6
-        assert type(shown) is int
+        assert isinstance(shown, int)
 
 
 @both_packages
