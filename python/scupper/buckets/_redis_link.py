@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import select
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import nullcontext
 from typing import Any, Tuple, TypeVar, Union
@@ -69,6 +70,8 @@ class Link:
         with _lock_of(client, own, "single_connection_lock", nullcontext):
             connection = own or client.connection_pool.get_connection()
             try:
+                if _was_closed(connection):
+                    connection.disconnect()  # it is made anew by what is sent
                 connection.send_command(*command, keys=[key])
                 return connection.read_response(disable_decoding=True)
             except BaseException as error:
@@ -86,6 +89,8 @@ class Link:
         async with _lock_of(client, own, "_single_conn_lock", _AsyncNull):
             connection = own or await client.connection_pool.get_connection()
             try:
+                if _was_closed(connection):
+                    await connection.disconnect(nowait=True)
                 await connection.send_command(*command, keys=[key])
                 return await connection.read_response(disable_decoding=True)
             except BaseException as error:
@@ -118,6 +123,20 @@ class _AsyncNull:
 def _lock_of(client: Any, own: Any, name: str, none: Callable[[], Any]) -> Any:
     """What keeps callers apart on a client's only connection."""
     return getattr(client, name, None) or none() if own else none()
+
+
+def _was_closed(connection: Any) -> bool:
+    """Whether the server has closed a connection that lay idle: found out later, it would look like a lost answer."""
+    socket = getattr(connection, "_sock", None)
+    writer = getattr(connection, "_writer", None)
+    if writer is not None:
+        socket = writer.get_extra_info("socket")
+    number = -1 if socket is None else socket.fileno()
+    if number < 0 or not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(number, getattr(select, "POLLRDHUP", 0))
+    return bool(poll.poll(0))
 
 
 def _is_an_answer(error: BaseException) -> bool:
