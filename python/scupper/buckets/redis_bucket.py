@@ -104,10 +104,10 @@ class RedisBucket(AbstractBucket):
     def _put(self, item: RateItem) -> Steps[bool]:
         if item.weight < 0:
             raise ValueError(f"item's weight is {item.weight}; it must be >= 0")
+        self._own_time = None if isinstance(item.timestamp, Now) else item.timestamp
         misfit = self._misfit(item)
         if misfit is not None or item.weight == 0:
             return self._record(item, ADMITTED if misfit is None else Decision(misfit))
-        self._own_time = None if isinstance(item.timestamp, Now) else item.timestamp
         rates = self._rates
         denial = yield from called(self.bucket_key, self._calling().acquire(units(item.weight), self._own_time))
         if denial is None:
