@@ -22,29 +22,29 @@ class AbstractClock(ABC):
 
     @staticmethod
     def _get_monotonic_ms() -> int:
-        return monotonic_ns() // 1_000_000
+        return Now(monotonic_ns() // 1_000_000)
 
     @staticmethod
     def _get_wall_ms() -> int:
-        return time_ns() // 1_000_000
+        return Now(time_ns() // 1_000_000)
 
 
 class MonotonicClock(AbstractClock):
     """The time of this machine since some moment in the past; never steps back. The clock of a bucket by default."""
 
     def now(self) -> int:
-        return Now(self._get_monotonic_ms())
+        return self._get_monotonic_ms()
 
 
 class MonotonicAsyncClock(AbstractClock):
     """:class:`MonotonicClock` for a caller that awaits the time."""
 
     async def now(self) -> int:
-        return Now(self._get_monotonic_ms())
+        return self._get_monotonic_ms()
 
 
 class WallClock(AbstractClock):
     """Milliseconds since 1970, as this machine believes; steps when the machine's time is set."""
 
     def now(self) -> int:
-        return Now(self._get_wall_ms())
+        return self._get_wall_ms()

@@ -42,7 +42,8 @@ def test_a_bucket_by_a_client(server: servers.Redis, key: str) -> None:
 
 
 def test_a_bucket_by_a_pool(server: servers.Redis, key: str) -> None:
-    with ConnectionPool.from_url(server.url) as pool, Redis(connection_pool=pool) as redis_db:
+    pool = ConnectionPool.from_url(server.url)
+    with Redis(connection_pool=pool) as redis_db:
         limiter = Limiter(RedisBucket.init([Rate(3, TENTH)], redis_db, key))
 
         @limiter.as_decorator(name="api_call", weight=1)
@@ -53,7 +54,7 @@ def test_a_bucket_by_a_pool(server: servers.Redis, key: str) -> None:
             began = time.monotonic()
             assert [*threads.map(call, range(9), timeout=BOUND)] == [*range(9)]
             assert time.monotonic() - began >= 0.2
-        pool.disconnect()
+    pool.disconnect()
 
 
 def test_an_async_bucket(server: servers.Redis, key: str) -> None:

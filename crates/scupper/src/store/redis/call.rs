@@ -5,7 +5,8 @@ use crate::store::batch::Operation;
 use crate::store::outcome::Outcome;
 use crate::store::redis::encode::Arguments;
 use crate::store::redis::job::{Asked, Job};
-use crate::store::redis::{reply, script};
+use crate::store::redis::reply;
+use crate::store::redis::script;
 
 /// One operation as a call of the script by which [`RedisStore`](crate::RedisStore) decides, for a program that sends it
 /// through a client of its own.
