@@ -1,10 +1,15 @@
 """What the reference's README and example show of Redis, with shorter windows."""
 
 import asyncio
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import pytest
+import redis.asyncio
 from redis import ConnectionPool, Redis
 from redis.asyncio import ConnectionPool as AsyncConnectionPool
 from redis.asyncio import Redis as AsyncRedis
@@ -18,11 +23,13 @@ from scupper import (
     Rate,
     RateItem,
     RedisBucket,
+    StoreError,
 )
 
 from support import servers
 from support.threads import BOUND
 
+DOCS = Path(__file__).parents[3] / "docs" / "python" / "redis.md"
 TENTH = Duration.SECOND * 0.1
 
 
@@ -153,3 +160,18 @@ def test_the_same_factory_to_be_awaited(server: servers.Redis, key: str) -> None
             limiter.close()
 
     asyncio.run(asyncio.wait_for(main(), BOUND))
+
+
+def test_the_examples_of_the_docs(server: servers.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (redis, redis.asyncio):
+        monkeypatch.setattr(module, "Redis", partial(module.Redis, port=server.port))
+    plain, to_await, states = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(plain, space)
+    exec("from scupper import *\n" + to_await + "import asyncio\nasyncio.run(main())", {})
+    exec(states, space)
+    limiter = Limiter(space["bucket"])
+    with pytest.raises(StoreError, match="sliding-window-log"):  # both examples take the same key
+        limiter.try_acquire("x")
+    space["limiter"].bucket_factory.bucket.redis.close()
+    space["bucket"].store.redis.close()

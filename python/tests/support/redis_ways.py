@@ -21,7 +21,7 @@ class Way:
 
     def __init__(self, name: str, make: Callable[..., Any], **options: Any) -> None:
         self.name = name
-        self.is_async = make is redis.asyncio.Redis
+        self.is_async = make in (redis.asyncio.Redis, redis.asyncio.RedisCluster)
         self._make = make
         self._options = options
         self._clients: list[Any] = []
@@ -73,6 +73,12 @@ WAYS = (
     Way("async, the newer protocol", redis.asyncio.Redis, protocol=3),
 )
 PLAIN = tuple(way for way in WAYS if way.name in ("sync", "async"))
+CLUSTER_WAYS = (
+    Way("a cluster", redis.RedisCluster),
+    Way("a cluster, decoding", redis.RedisCluster, decode_responses=True),
+    Way("a cluster, async", redis.asyncio.RedisCluster),
+    Way("a cluster, async, decoding", redis.asyncio.RedisCluster, decode_responses=True),
+)
 # What redis-py does by itself, made quick.
 EAGER = Retry(NoBackoff(), 3)
 
