@@ -31,7 +31,7 @@ class Link:
         self.is_async = inspect.iscoroutinefunction(client.execute_command)
 
     def carry_out(self, steps: Steps[T]) -> Union[T, Coroutine[Any, Any, T]]:
-        """What the generator returns, which is given the answer to each command that it yields; or a coroutine of it."""
+        """What the generator returns, which is given the answer to each command that it yields, or a coroutine of it."""
         return self._drive_async(steps) if self.is_async else self._drive(steps)
 
     def _drive(self, steps: Steps[T]) -> T:

@@ -73,8 +73,8 @@ class RedisBucket(AbstractBucket):
     @classmethod
     def init(
         cls, rates: List[Rate], redis: Any, bucket_key: str, algorithm: Optional[Algorithm] = None
-    ) -> Union[RedisBucket, Awaitable[RedisBucket]]:
-        """The bucket under this key, or an awaitable of it, once the server was asked to keep the script."""
+    ) -> Any:
+        """The bucket under this key, or with a client to await an awaitable of it, once the server was asked to keep the script."""
         return Link(redis).carry_out(cls._begun(rates, redis, bucket_key, algorithm))
 
     @classmethod
@@ -143,8 +143,11 @@ class RedisBucket(AbstractBucket):
         return used[-1]
 
     def peek(self, index: int) -> Union[RateItem, None, Awaitable[Optional[RateItem]]]:
-        """The unit ``index`` places before the newest (0), without its name; None if the log does not have so many, or an
-        awaitable of it. A unit that counts no more may be there for a while. A fixed window keeps no log."""
+        """The unit ``index`` places before the newest (0), without its name, or an awaitable of it.
+
+        None if the log does not have so many; a fixed window keeps none. A unit that counts no more may be there for a
+        while.
+        """
         return self._link.carry_out(self._peek(index))
 
     def _peek(self, index: int) -> Steps[Optional[RateItem]]:
@@ -202,7 +205,7 @@ def _name_of(algorithm: Algorithm) -> str:
     name = _ALGORITHMS.get(type(algorithm))
     if name is None:
         raise TypeError(
-            "a bucket in Redis decides by SlidingWindowLog or FixedWindow, on the server; for GCRA or an algorithm with a "
-            f"script of its own there is StateBucket over a RedisStateStore; not {algorithm!r}"
+            "a bucket in Redis decides by SlidingWindowLog or FixedWindow, on the server; for GCRA or an algorithm with "
+            f"a script of its own there is StateBucket over a RedisStateStore; not {algorithm!r}"
         )
     return name

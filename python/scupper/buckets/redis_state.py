@@ -23,15 +23,16 @@ __all__ = ["RedisStateStore"]
 class RedisStateStore(StateStore):
     """Keeps the state of one bucket under the Redis key ``key``, for a :class:`~scupper.StateBucket`.
 
-    Under :class:`~scupper.GCRA` it is a bucket as the ``redis://`` stores of Scupper keep it, decided by their script at
-    the server's time, or at the caller's where that was not read from a clock. The key expires when nothing is owed.
+    Under :class:`~scupper.GCRA` it is a bucket as the ``redis://`` stores of Scupper keep it, decided by their script
+    at the server's time, or at the caller's where that was not read from a clock. The key expires when nothing is owed.
 
-    An algorithm of your own brings its ``redis_script()``. That is run on the key with the arguments now, weight, time to
-    live, how many rates, and those of ``redis_args(rates)``. It keeps a hash with one field a rate, ``tat1`` and so on,
+    An algorithm of your own brings its ``redis_script()``. That is run on the key with the arguments now, weight, time
+    to live, how many rates, and those of ``redis_args(rates)``. It keeps a hash with one field a rate, ``tat1`` and so on,
     has it expire, and answers with the place of the rate in the way (from 0; -1 for none) and the milliseconds to wait
     (-1 for ever). ``ttl_ms`` is its time to live; twice the longest interval or burst unless given.
 
-    ``redis`` is a client as for :class:`~scupper.RedisBucket`; with one of ``redis.asyncio`` the methods give awaitables.
+    ``redis`` is a client as for :class:`~scupper.RedisBucket`. With one of ``redis.asyncio`` the methods give
+    awaitables.
     """
 
     default_clock: AbstractClock = WallClock()

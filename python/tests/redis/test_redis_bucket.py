@@ -160,12 +160,12 @@ def test_what_it_cannot_be_made_of(server: Redis, key: str) -> None:
             RedisBucket(rates, client, key, "other")
         for algorithm in (GCRA(), type("Mine", (SlidingWindowLog,), {})()):
             with pytest.raises(TypeError, match="SlidingWindowLog or FixedWindow"):
-                RedisBucket.init(rates, client, key, algorithm)  # type: ignore[arg-type]
+                RedisBucket.init(rates, client, key, algorithm)
         bucket = RedisBucket(rates, client, key, client.script_load(LuaScript.PUT_ITEM))
         assert bucket.put(RateItem("x", bucket.now())) is True
         for copied in (pickle.dumps, copy.copy):
             with pytest.raises(TypeError, match="RedisBucket cannot be pickled, as its client cannot"):
-                copied(bucket)  # type: ignore[operator]
+                copied(bucket)
         with pytest.raises(TypeError, match="RedisBucket cannot be pickled"):
             pickle.dumps(Limiter(bucket))
 

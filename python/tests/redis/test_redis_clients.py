@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import redis
-from redis.sentinel import Sentinel
+import redis.sentinel
 from scupper import Duration, Limiter, Rate, RateItem, RedisBucket, RedisStateStore, StateBucket, WallClock
 
 from support.programs import run
@@ -37,7 +37,8 @@ def verdicts(bucket: Any) -> list[bool]:
 
 def test_a_client_that_asks_a_sentinel(server: Redis, key: str) -> None:
     with Watcher(server) as sentinel:
-        asked = Sentinel([("127.0.0.1", sentinel.port)])
+        make: Any = redis.sentinel.Sentinel
+        asked = make([("127.0.0.1", sentinel.port)])
         client = asked.master_for("limits")
         try:
             bucket: Any = RedisBucket.init(RATES, client, key)
@@ -49,7 +50,8 @@ def test_a_client_that_asks_a_sentinel(server: Redis, key: str) -> None:
 
 
 def test_a_pool_of_one_connection_that_is_waited_for(server: Redis, key: str) -> None:
-    pool = redis.BlockingConnectionPool(host="127.0.0.1", port=server.port, max_connections=1, timeout=20)
+    make: Any = redis.BlockingConnectionPool
+    pool = make(host="127.0.0.1", port=server.port, max_connections=1, timeout=20)
     with redis.Redis(connection_pool=pool) as client:
         bucket: Any = RedisBucket.init(RATES, client, key)
         assert verdicts(bucket) == THREE

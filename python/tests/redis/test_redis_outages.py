@@ -127,6 +127,6 @@ def test_many_tasks_and_one_limiter(server: Redis, key: str) -> None:
 
 
 def script_hash() -> str:
-    from scupper.buckets.redis_bucket import RedisCalls
+    from scupper._scupper import RedisCalls
 
     return RedisCalls.hash

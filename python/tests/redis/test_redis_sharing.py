@@ -62,7 +62,8 @@ def test_it_is_the_bucket_of_a_limiter_at_the_server(server: Redis, plain_way: W
 
 
 def test_so_are_tokens(server: Redis, plain_way: Way, key: str) -> None:
-    bucket = StateBucket([Rate(6, Duration.WEEK)], store=RedisStateStore(plain_way.client(server.port), "scupper:" + key))
+    store = RedisStateStore(plain_way.client(server.port), "scupper:" + key)
+    bucket = StateBucket([Rate(6, Duration.WEEK)], store=store)
     native = Limiter.open(server.url, Rate(6, Duration.WEEK), key=key, algorithm="gcra")
     mine = Limiter(bucket)
     verdicts = [plain_way.acquire(limiter, "x", blocking=False) for limiter in (native, mine) * 4]

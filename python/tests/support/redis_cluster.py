@@ -61,8 +61,8 @@ def _name(node: Redis) -> str:
 
 
 def _bus_port(node: Redis) -> int:
-    line = next(line for line in (node.folder / "redis.conf").read_text().splitlines() if line.startswith("cluster-port"))
-    return int(line.split()[1])
+    words = (node.folder / "redis.conf").read_text().split()
+    return int(words[words.index("cluster-port") + 1])
 
 
 def _done(node: Redis, *words: str | int) -> None:
