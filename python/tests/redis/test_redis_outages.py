@@ -1,6 +1,8 @@
 """What is not answered is neither granted nor denied, and never sent twice."""
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from support.redis_ways import EAGER, Way
 from support.servers import Redis
 from support.threads import BOUND
 
+DOCS = Path(__file__).parents[3] / "docs" / "redis.md"
 RATES = [Rate(100, Duration.WEEK)]
 
 
@@ -93,11 +96,23 @@ def test_a_user_without_rights_is_told_what_is_wanted(server: Redis, plain_way: 
         plain_way(bucket.put(RateItem("x", bucket.now())))
 
 
-def test_a_task_that_is_cancelled_leaves_the_connection_fit_for_use(server: Redis, key: str) -> None:
+def test_a_user_with_the_rights_that_the_docs_tell(server: Redis, plain_way: Way, key: str) -> None:
+    rights = re.search(r"`ACL SETUSER limits on >secret ~scupper:\* (.*?)`", DOCS.read_text(), re.DOTALL)
+    assert rights is not None
+    server.command("ACL", "SETUSER", "limits", "on", ">secret", "~scupper:*", *rights[1].split())
+    bucket = plain_way.bucket(server.port, RATES, "scupper:" + key, username="limits", password="secret")
+    server.command("SCRIPT", "FLUSH")
+    assert plain_way(bucket.put(RateItem("x", bucket.now()))) is True
+    assert plain_way(bucket.peek(0)) is not None
+    assert (plain_way(bucket.count()), plain_way(bucket.flush())) == (1, 1)
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_task_that_is_cancelled_leaves_the_connection_fit_for_use(server: Redis, key: str, single: bool) -> None:
     import redis.asyncio
 
     async def main() -> None:
-        async with redis.asyncio.Redis(port=server.port, single_connection_client=True) as client:
+        async with redis.asyncio.Redis(port=server.port, single_connection_client=single) as client:
             bucket: Any = await RedisBucket.init(RATES, client, key)
             for turns in range(12):
                 task = asyncio.ensure_future(bucket.put(RateItem("x", bucket.now())))

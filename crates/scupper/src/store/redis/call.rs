@@ -25,9 +25,8 @@ use crate::store::redis::script;
 ///
 /// let quota = Quota::new(Algorithm::SlidingWindowLog, "5/s")?;
 /// let call = RedisCall::new(&Operation::acquire("scupper:user:42", &quota, 1))?;
-/// let words = [RedisCall::script_hash(), "1", call.key()];
-/// let command: Vec<&[u8]> =
-///     ["EVALSHA"].into_iter().chain(words).map(str::as_bytes).chain(call.arguments().iter().map(Vec::as_slice)).collect();
+/// let mut command: Vec<Vec<u8>> = ["EVALSHA", RedisCall::script_hash(), "1", call.key()].map(Into::into).to_vec();
+/// command.extend(call.arguments());
 /// # assert_eq!(command.len(), 8);
 /// # Ok::<(), scupper::Error>(())
 /// ```
