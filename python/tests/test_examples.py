@@ -8,6 +8,7 @@ import pytest
 
 from support.http_servers import Server
 from support.programs import run
+from support.servers import Redis
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -72,6 +73,16 @@ def test_processes_share_a_limit(name: str, tmp_path: Path) -> None:
     shown = play(name, tmp_path)
     assert shown["tasks"] == [{"in_memory_multiprocess": "60", "sqlite_multiprocess": "30"}[name]]
     assert int(shown["periods"][0]) >= 2
+
+
+def test_one_limit_in_redis_for_threads_and_for_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Redis() as server:
+        monkeypatch.setenv("REDIS_URL", server.url)
+        shown = play("redis_limits", tmp_path)
+    assert shown["count"] == ["0"]
+    for way in ("thread", "tasks"):
+        admitted, periods = map(int, shown[way])
+        assert admitted == 10 and periods >= 3
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
