@@ -62,14 +62,16 @@ def retry_after_seconds(verdict: Verdict) -> Optional[int]:
 
 def policy_name(rate: Rate) -> str:
     """The rate as one writes it, such as ``5/s``, ``100/15min`` or ``5/s+10`` with a burst."""
-    return _named(int(rate.limit), rate.interval, int(rate.burst))
+    return _NAMES(int(rate.limit), rate.interval, int(rate.burst))
 
 
-@lru_cache(256)
 def _named(limit: int, interval: int, burst: int) -> str:
     size, unit = next(each for each in _UNITS if interval % each[0] == 0)
     count = interval // size
     return f"{limit}/{'' if count == 1 else count}{unit}{'' if burst == limit else f'+{burst}'}"
+
+
+_NAMES = lru_cache(256)(_named)
 
 
 def _standard(verdict: Verdict, rates: Sequence[Rate]) -> Fields:

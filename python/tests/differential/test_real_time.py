@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from differential.scenario import LOGS, STATES, outcome, plain
+from differential.places import LOGS, STATES
+from differential.scenario import outcome, plain
 from support.packages import ORACLE, SCUPPER
 
 Step = tuple[str, str, int]
