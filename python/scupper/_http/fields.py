@@ -54,8 +54,8 @@ def missing_from(present: Iterable[str], fields: Fields) -> Fields:
 
 
 def retry_after_seconds(verdict: Verdict) -> Optional[int]:
-    """How long to wait after a denial: at least a second, and never too short. None where no wait helps."""
-    if verdict.allowed or verdict.retry_after is None:
+    """How long to wait after a denial: at least a second, and never too short. None where no wait helps or none is known."""
+    if verdict.allowed or verdict.retry_after is None or not math.isfinite(verdict.retry_after):
         return None
     return max(1, math.ceil(verdict.retry_after))
 
@@ -80,17 +80,25 @@ def _standard(verdict: Verdict, rates: Sequence[Rate]) -> Fields:
         fields.append(("RateLimit-Policy", ", ".join(_policy(rate) for rate in rates)))
     remaining, reset = _remaining(verdict), _reset_seconds(verdict)
     if verdict.rate is not None and remaining is not None:
-        window = "" if reset is None else f";t={reset}"
+        window = "" if reset is None else f";t={min(max(reset, _paced_seconds(verdict, remaining)), _LARGEST)}"
         fields.append(("RateLimit", f'"{policy_name(verdict.rate)}";r={min(remaining, _LARGEST)}{window}'))
     return fields
 
 
+def _paced_seconds(verdict: Verdict, remaining: int) -> int:
+    """How long what remains must last at the pace of the rate, so that no client reads a faster one out of the fields."""
+    rate = verdict.rate
+    if rate is None or verdict.retry_after is not None:
+        return 0
+    return _ceiling(remaining * rate.interval, int(rate.limit) * 1000)
+
+
 def _policy(rate: Rate) -> str:
-    return f'"{policy_name(rate)}";q={min(int(rate.limit), _LARGEST)};w={math.ceil(rate.interval / 1000)}'
+    return f'"{policy_name(rate)}";q={min(int(rate.limit), _LARGEST)};w={min(_ceiling(rate.interval, 1000), _LARGEST)}'
 
 
 def _legacy(verdict: Verdict) -> Fields:
-    values = {"Limit": verdict.limit, "Remaining": _remaining(verdict), "Reset": _reset_seconds(verdict)}
+    values = {"Limit": int(verdict.limit), "Remaining": _remaining(verdict), "Reset": _reset_seconds(verdict)}
     return [(f"X-RateLimit-{name}", str(value)) for name, value in values.items() if value is not None]
 
 
@@ -102,8 +110,21 @@ def _remaining(verdict: Verdict) -> Optional[int]:
 
 
 def _reset_seconds(verdict: Verdict) -> Optional[int]:
-    """For how long no more than what remains may be used: after a denial until the request would pass."""
+    """For how long no more than what remains may be used: after a denial until the request would pass.
+
+    Else until nothing counts any more, but no longer than the rate's own window: other rates may look back further.
+    """
     retry_after = retry_after_seconds(verdict)
-    if retry_after is not None or verdict.reset_after is None:
+    if retry_after is not None or verdict.reset_after is None or not math.isfinite(verdict.reset_after):
         return retry_after
-    return max(0, math.ceil(verdict.reset_after))
+    seconds = max(0, math.ceil(verdict.reset_after))
+    return seconds if verdict.rate is None else min(seconds, _window_seconds(verdict.rate))
+
+
+def _window_seconds(rate: Rate) -> int:
+    """The longest that units of the rate count: the interval, or until a larger burst has drained."""
+    return _ceiling(rate.interval * max(int(rate.limit), int(rate.burst)), int(rate.limit) * 1000)
+
+
+def _ceiling(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import pytest
 from scupper import InMemoryBucket, Limiter, Rate
 from scupper._http.fields import policy_name
-from web_calls import said, Scripted, Seen, Site, denied
+from web_calls import FIVE_A_MINUTE, said, Scripted, Seen, Site, denied
 
 HOUR = Rate(1000, 3_600_000)
 
@@ -58,6 +58,54 @@ def test_an_admitted_answer_tells_what_remains_and_for_how_long(site: Site) -> N
     assert answer["RateLimit-Policy"] == '"5/min";q=5;w=60'
     legacy = {name: answer[f"X-RateLimit-{name}"] for name in ("Limit", "Remaining", "Reset")}
     assert legacy == {"Limit": "5", "Remaining": "3", "Reset": "42"}
+
+
+def test_the_time_is_that_of_the_rate_that_is_named_and_not_of_another_that_looks_back_further(site: Site) -> None:
+    answer = seen(site, said(rate=Rate(5, 1000), remaining=4, reset_after=3600.000_001))
+    assert (answer["RateLimit"], answer["X-RateLimit-Reset"]) == ('"5/s";r=4;t=1', "1")
+    burst = seen(site, said(rate=Rate(5, 1000, burst=11), remaining=0, reset_after=3600.0))
+    assert (burst["RateLimit"], burst["X-RateLimit-Reset"]) == ('"5/s+11";r=0;t=3', "3")
+
+
+def test_over_two_rates_of_a_real_limiter_the_time_is_within_the_window_of_the_one_that_binds(site: Site) -> None:
+    site.limited(Limiter([Rate(5, 60_000), Rate(9, 3_600_000)]), headers="both")
+    answer = site.ask()
+    assert (answer["RateLimit"], answer["X-RateLimit-Reset"]) == ('"5/min";r=4;t=60', "60")
+
+
+@pytest.mark.parametrize(
+    ("rate", "remaining", "told"),
+    [(HOUR, 999, 3597), (HOUR, 1, 5), (HOUR, 0, 5), (Rate(5, 1000, burst=10), 10, 2), (FIVE_A_MINUTE, 5, 60)],
+)
+def test_no_client_reads_a_pace_above_the_rate_out_of_what_remains_and_for_how_long(
+    site: Site, rate: Rate, remaining: int, told: int
+) -> None:
+    answer = seen(site, said(rate=rate, remaining=remaining, reset_after=4.1 if rate is HOUR else 0.0))
+    assert str(answer["RateLimit"]).endswith(f";r={remaining};t={told}")
+
+
+def test_a_request_that_never_fits_is_told_the_pace_too(site: Site) -> None:
+    answer = seen(site, denied(None, never=True, weight=9, remaining=5, reset_after=0.0))
+    assert (answer["Retry-After"], answer["RateLimit"]) == (None, '"5/min";r=5;t=60')
+
+
+@pytest.mark.parametrize("endless", [float("inf"), float("nan")])
+def test_a_wait_that_is_no_time_is_not_told(site: Site, endless: float) -> None:
+    answer = seen(site, denied(endless, reset_after=endless))
+    assert (answer.status, answer["Retry-After"], answer["RateLimit"]) == (429, None, '"5/min";r=0')
+    assert b"Try again later." in answer.body
+
+
+def test_no_number_is_longer_than_a_structured_field_may_hold(site: Site) -> None:
+    answer = seen(site, denied(1e17, rate=Rate(5, 10**20)))
+    assert str(answer["RateLimit"]).endswith(f";r=0;t={10**15 - 1}")
+    assert str(answer["RateLimit-Policy"]).endswith(f";w={10**15 - 1}")
+
+
+def test_a_limit_is_told_as_a_whole_number(site: Site) -> None:
+    rate: Any = Rate(2.5, 1000)  # type: ignore[arg-type]
+    answer = seen(site, said(rate=rate, limit=2.5))
+    assert (answer["X-RateLimit-Limit"], answer["RateLimit-Policy"]) == ("2", '"2/s";q=2;w=1')
 
 
 def test_a_denial_tells_the_same_moment_in_all_its_fields(site: Site) -> None:
