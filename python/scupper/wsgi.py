@@ -79,9 +79,9 @@ class _WsgiRequest(Request):
 def _adding(fields: Fields, start_response: StartResponse) -> StartResponse:
     """``start_response``, with our fields added where the application has none of their kind."""
 
-    def start_with_fields(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+    def start_with_fields(status: str, headers: list[tuple[str, str]], *exc_info: Any, **named: Any) -> Any:
         missing = missing_from((name for name, _ in headers), fields)
-        return start_response(status, [*headers, *missing], *exc_info)
+        return start_response(status, [*headers, *missing], *exc_info, **named)
 
     return start_with_fields
 

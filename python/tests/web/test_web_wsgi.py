@@ -91,6 +91,20 @@ def test_exc_info_is_handed_to_the_server_as_it_was_given() -> None:
     assert [(status, *rest) for status, _, *rest in calls[2:]] == [("200 OK",), ("500 Oops", None)]
 
 
+def test_exc_info_may_be_given_by_its_name() -> None:
+    given: list[Any] = []
+
+    def start(status: str, headers: Any, exc_info: Any = None) -> None:
+        given.append(exc_info)
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("500 Oops", TEXT, exc_info=(ValueError, None, None))
+        return []
+
+    RateLimitMiddleware(app, Scripted())(get(), start)
+    assert given == [(ValueError, None, None)]
+
+
 def test_the_list_of_headers_of_the_application_is_not_changed() -> None:
     headers = list(TEXT)
 
