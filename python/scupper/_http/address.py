@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Optional, Union
@@ -16,23 +17,28 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 _LONGEST_ADDRESS = 64  # characters; those of IPv6 in brackets, with a port, are fewer
 _LONGEST_PORT = 5
 
+_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
 
 class AddressRules:
     """Finds a client behind trusted proxies, and the name under which it is limited.
 
-    Raises ``ValueError`` for a proxy that is neither a network nor ``"unix"``, and for a prefix outside of 1 to 128.
+    Raises ``ValueError`` or ``TypeError`` for a proxy that is neither a network nor ``"unix"``, for a header that cannot
+    be, and for a prefix outside of 1 to 128.
     """
 
     def __init__(self, trusted_proxies: Iterable[Union[str, Network]], header: str, ipv6_prefix: int) -> None:
-        if isinstance(trusted_proxies, (str, bytes)):
+        if isinstance(trusted_proxies, (str, bytes)) or not isinstance(trusted_proxies, Iterable):
             raise TypeError(f"trusted_proxies must be a list, such as ['10.0.0.0/8'], not {trusted_proxies!r}")
         proxies = list(trusted_proxies)
         self._trusts_unix = UNIX in proxies
         self._networks = [_network(proxy) for proxy in proxies if proxy != UNIX]
         self.trusts_any = bool(proxies)
-        if not header:
-            raise ValueError("forwarded_header must name a header, such as 'X-Forwarded-For'")
+        if not isinstance(header, str) or not _FIELD_NAME.fullmatch(header):
+            raise ValueError(f"forwarded_header must name a header, such as 'X-Forwarded-For', not be {header!r}")
         self.header = header.lower()
+        if not isinstance(ipv6_prefix, int) or isinstance(ipv6_prefix, bool):
+            raise TypeError(f"ipv6_prefix must be a whole number, not {ipv6_prefix!r}")
         if not 1 <= ipv6_prefix <= 128:
             raise ValueError(f"ipv6_prefix must be 1 to 128, not {ipv6_prefix!r}")
         self._ipv6_prefix = ipv6_prefix
@@ -96,10 +102,10 @@ def _hops(value: str, header: str) -> Iterator[str]:
     The value is cut at every comma, within quotes too: else a client could open a quotation that swallows what the
     proxies behind it wrote. No address has a comma.
     """
-    rest: str = value
-    comma = ","
-    while comma:
-        rest, comma, element = rest.rpartition(",")
+    end = len(value)
+    while end >= 0:
+        comma = value.rfind(",", 0, end)
+        element, end = value[comma + 1 : end], comma
         if element.strip():
             yield _for_of(element) if header == "forwarded" else element
 
@@ -114,6 +120,8 @@ def _for_of(element: str) -> str:
 
 
 def _network(proxy: Union[str, Network]) -> Network:
+    if not isinstance(proxy, (str, IPv4Network, IPv6Network)):
+        raise TypeError(f"a trusted proxy must be a network, such as '10.0.0.0/8', or 'unix'; not {proxy!r}")
     network = ip_network(proxy)
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         mapped = network.network_address.ipv4_mapped
