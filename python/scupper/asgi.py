@@ -29,6 +29,8 @@ class RateLimitMiddleware(Gate[Application]):
     HTTP requests and handshakes of WebSockets are limited; everything else passes. Requests never wait for room.
     """
 
+    _asks = "decide_async"
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)

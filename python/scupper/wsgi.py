@@ -25,6 +25,8 @@ class RateLimitMiddleware(Gate[Application]):
     Requests never wait for room. The limiter's bucket must not be one that has to be awaited.
     """
 
+    _asks = "decide"
+
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         outcome = self._outcome(_WsgiRequest(environ, self._rules))
         answer = outcome.answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Optional, TypeVar, Union
+from typing import Any, ClassVar, Generic, Literal, Optional, TypeVar, Union
 
 from .._await import settled
 from .._verdict import Verdict
@@ -13,6 +13,7 @@ from ..limiter import Limiter
 from .address import AddressRules, Network
 from .answer import too_many_requests, unavailable
 from .fields import BOTH, IETF, LEGACY, Fields, fields_of
+from .names import countable
 from .rates import rates_of
 from .request import Request, client_address
 from .seldom import Seldom
@@ -43,6 +44,9 @@ PASS = Outcome()
 class Gate(Generic[App]):
     """What a middleware is made of, but for the protocol: its options, and the steps from a request to its outcome."""
 
+    _asks: ClassVar[str]
+    """The method by which the limiter is asked."""
+
     def __init__(
         self,
         app: App,
@@ -69,6 +73,12 @@ class Gate(Generic[App]):
 
         Raises ``TypeError`` or ``ValueError`` for an option that is none of these.
         """
+        if not callable(getattr(limiter, self._asks, None)):
+            raise TypeError(f"limiter must be a Limiter, not {limiter!r}")
+        _check_callable("app", app)
+        _check_callable("key", key)
+        if response is not None:
+            _check_callable("response", response)
         if headers not in (IETF, LEGACY, BOTH, None):
             raise ValueError(f"headers must be 'ietf', 'legacy', 'both' or None, not {headers!r}")
         if on_outage not in (DENY, ALLOW, RAISE):
@@ -99,8 +109,10 @@ class Gate(Generic[App]):
         if callable(weight):
             weight = _checked_weight((yield from settled(weight(request))))
         try:
-            verdict = yield from settled(decide(name, weight))
+            verdict = yield from settled(decide(countable(name), weight))
         except Exception as error:
+            if self._on_outage == RAISE:
+                raise
             return self._without_verdict(error)
         request.raw[VERDICT] = verdict
         fields = fields_of(verdict, self._rates(verdict), self._style)
@@ -113,8 +125,6 @@ class Gate(Generic[App]):
         return rates_of(self.limiter, verdict) if self._style in (IETF, BOTH) else ()
 
     def _without_verdict(self, error: Exception) -> Outcome:
-        if self._on_outage == RAISE:
-            raise error
         done = "let pass" if self._on_outage == ALLOW else "answered 503"
         self._outages.warn(f"The limiter failed; requests are {done}.", error)
         return PASS if self._on_outage == ALLOW else Outcome(unavailable())
@@ -126,8 +136,12 @@ class _Paths:
     def __init__(self, paths: Union[str, Iterable[str]]) -> None:
         listed = (paths,) if isinstance(paths, str) else tuple(paths)
         for path in listed:
+            if not isinstance(path, str):
+                raise TypeError(f"a path to skip must be a str, not {path!r}")
             if not path.startswith("/"):
                 raise ValueError(f"a path to skip must begin with a slash, not be {path!r}")
+            if path == "/":
+                raise ValueError("'/' would skip all paths; for that one use skip=lambda request: request.path == '/'")
         self._exact = frozenset(listed)
         self._folders = tuple(path for path in listed if path.endswith("/"))
 
@@ -137,6 +151,11 @@ class _Paths:
             return True
         # One that leads up again may end anywhere.
         return path.startswith(self._folders) and ".." not in path.split("/")
+
+
+def _check_callable(option: str, value: object) -> None:
+    if not callable(value):
+        raise TypeError(f"{option} must be a function, not {value!r}")
 
 
 def _checked_weight(weight: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -79,11 +80,22 @@ def test_a_key_sees_the_request_alike_on_both_kinds_of_server(site: Site) -> Non
     assert limiter.names == ["secret"]
 
 
-@pytest.mark.parametrize("name", ["", "a\0b\n'\"{}", "\u0416\U0001f600", "k" * 10_240])
+@pytest.mark.parametrize("name", ["", "a\0b\n'\"{}", "\u0416\U0001f600", "k" * 1024, "\u0416" * 512])
 def test_any_text_is_a_name(site: Site, name: str) -> None:
     limiter = Scripted()
     assert site.limited(limiter, key=lambda _: name).ask().status == 200
     assert limiter.names == [name]
+
+
+@pytest.mark.parametrize("name", ["k" * 1025, "\u0416" * 513, "\xff" * 40_000, "lone \ud800"])
+def test_a_text_that_a_store_might_refuse_counts_by_its_digest(site: Site, name: str) -> None:
+    limiter = Scripted()
+    site.limited(limiter, key=lambda request: name + request.path)
+    for path in ("/", "/", "/other"):
+        assert site.ask(path).status == 200
+    first, again, other = limiter.names
+    assert first == again != other
+    assert re.fullmatch("sha256:[0-9a-f]{64}", first)
 
 
 @pytest.mark.parametrize("name", [42, b"bytes", True, ["a"]])
@@ -140,6 +152,28 @@ def test_one_path_alone_may_be_skipped(site: Site) -> None:
 def test_a_path_that_could_never_be_met_is_refused(site: Site) -> None:
     with pytest.raises(ValueError, match="begin with a slash"):
         site.limited(Scripted(), skip=["health"])
+    not_a_path: Any = 1
+    with pytest.raises(TypeError, match="must be a str"):
+        site.limited(Scripted(), skip=[not_a_path])
+
+
+def test_the_first_page_is_not_taken_for_all_that_is_below_it(site: Site) -> None:
+    with pytest.raises(ValueError, match="would skip all paths"):
+        site.limited(Scripted(), skip=["/health", "/"])
+
+
+@pytest.mark.parametrize(("option", "value"), [("key", "ip"), ("key", None), ("response", b"no"), ("limiter", 5)])
+def test_an_option_that_could_never_be_called_is_refused_when_the_middleware_is_made(
+    site: Site, option: str, value: Any
+) -> None:
+    with pytest.raises(TypeError, match=f"{option} must be a"):
+        site.limited(**{"limiter": Scripted(), option: value})
+
+
+def test_an_application_that_is_none_is_refused(site: Site) -> None:
+    module: Any = scupper.asgi if site.kind == "asgi" else scupper.wsgi
+    with pytest.raises(TypeError, match="app must be a function, not None"):
+        module.RateLimitMiddleware(None, Scripted())
 
 
 def test_a_function_may_say_what_is_skipped(site: Site) -> None:
@@ -148,7 +182,7 @@ def test_a_function_may_say_what_is_skipped(site: Site) -> None:
 
 
 def test_skipped_requests_get_no_fields(site: Site) -> None:
-    answer = site.limited(Scripted(), skip="/", headers="both").ask()
+    answer = site.limited(Scripted(), skip="/free", headers="both").ask("/free")
     assert answer.lines == [("Content-Type", "text/plain")]
 
 

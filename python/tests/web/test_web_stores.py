@@ -42,6 +42,12 @@ def test_each_client_has_a_bucket_of_its_own(in_loop: Site) -> None:
     assert [in_loop.ask(peer=peer).status for peer in (PEER, PEER, "192.0.2.1", "192.0.2.1")] == [200, 429, 200, 429]
 
 
+@pytest.mark.parametrize("name", ["k" * 70_000, "\xff" * 40_000, "lone \ud800"])
+def test_nobody_gets_past_the_limit_by_a_name_that_no_store_takes(in_loop: Site, name: str) -> None:
+    in_loop.limited(Limiter.per_key(HOUR), key=lambda _: name, on_outage="allow")
+    assert [in_loop.ask().status for _ in range(3)] == [200, 429, 429]
+
+
 def test_the_fields_tell_of_the_clients_own_bucket(in_loop: Site) -> None:
     in_loop.limited(Limiter.per_key([Rate(2, Duration.HOUR), Rate(3, Duration.DAY)]))
     in_loop.ask(peer="192.0.2.1")
