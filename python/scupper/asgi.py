@@ -76,7 +76,8 @@ class _AsgiRequest(Request):
     def header(self, name: str) -> Optional[str]:
         wanted = name.lower().encode("latin-1", "replace")
         lines = [value.decode("latin-1") for key, value in self.raw.get("headers", ()) if key.lower() == wanted]
-        return ", ".join(lines) if lines else None
+        # HTTP/2 cuts cookies into lines that go together otherwise than all others.
+        return ("; " if wanted == b"cookie" else ", ").join(lines) if lines else None
 
     def _peer(self) -> Optional[str]:
         client = self.raw.get("client")
@@ -104,10 +105,9 @@ async def _give(answer: Any, scope: Scope, receive: Receive, send: Send) -> None
     if not isinstance(answer, Answer):
         await answer(scope, receive, send)
         return
-    body = b"" if scope.get("method") == "HEAD" else answer.body
     headers = _encoded(answer.all_headers())
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": answer.body_to(scope.get("method", "GET"))})
 
 
 def _code_of(answer: Any) -> int:

@@ -38,7 +38,8 @@ class RateLimitMiddleware(Gate[Application]):
             given: Iterable[bytes] = answer(environ, start_response)
             return given
         start_response(_status_line(answer.status), answer.all_headers())
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+        body = answer.body_to(environ["REQUEST_METHOD"])
+        return [body] if body else []
 
     def _outcome(self, request: Request) -> Outcome:
         steps = self._steps(request, self.limiter.decide)

@@ -18,7 +18,10 @@ _BODILESS = (204, 304)
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole HTTP response. ``Content-Length`` is added if need be; what answers a ``HEAD`` is sent without its body."""
+    """A whole HTTP response. ``Content-Length`` is added if need be.
+
+    The body is left out of what answers a ``HEAD``, and of statuses that have none.
+    """
 
     status: int
     body: bytes = b""
@@ -28,6 +31,10 @@ class Answer:
         has_length = any(name.lower() == "content-length" for name, _ in self.headers)
         length = [] if has_length or self.status in _BODILESS else [("Content-Length", str(len(self.body)))]
         return [*self.headers, *length]
+
+    def body_to(self, method: str) -> bytes:
+        """What is sent of the body."""
+        return b"" if method == "HEAD" or self.status in _BODILESS else self.body
 
 
 def too_many_requests(verdict: Verdict) -> Answer:

@@ -48,7 +48,7 @@ class Request(ABC):
 
     @abstractmethod
     def header(self, name: str) -> Optional[str]:
-        """The value of a request header, of all its lines joined by commas; None if it is not there."""
+        """The value of a request header, of all its lines joined as one; None if it is not there."""
 
     @abstractmethod
     def _peer(self) -> Optional[str]:

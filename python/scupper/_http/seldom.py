@@ -6,6 +6,9 @@ import logging
 import threading
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
+
+from .._fork import begins_anew
 
 logger = logging.getLogger("scupper.http")
 
@@ -17,9 +20,16 @@ class Seldom:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
         self._next = float("-inf")
         self._held_back = 0
+        self._after_fork()
+        begins_anew(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> Any:
+        return Seldom, (self._clock,)
 
     def warn(self, text: str, error: BaseException | None = None) -> None:
         with self._lock:

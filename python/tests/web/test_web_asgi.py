@@ -100,6 +100,14 @@ def test_a_scope_without_optional_entries_is_no_error() -> None:
     assert (seen(sent).status, limiter.names) == (429, ["None None"])
 
 
+def test_cookies_that_came_in_several_lines_are_one_cookie_header() -> None:
+    limiter = Scripted()
+    headers = [(b"cookie", b"a=1"), (b"x-list", b"c"), (b"cookie", b"b=2"), (b"x-list", b"d")]
+    middleware = RateLimitMiddleware(App(), limiter, key=lambda r: f"{r.header('Cookie')} {r.header('X-List')}")
+    call(middleware, get(headers=headers))
+    assert limiter.names == ["a=1; b=2 c, d"]
+
+
 def test_a_websocket_that_is_admitted_reaches_the_application_and_its_messages_stay() -> None:
     accept = {"type": "websocket.accept"}
     app = App(accept)

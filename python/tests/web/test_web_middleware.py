@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from typing import Any
 
 import pytest
 import scupper.asgi
 import scupper.wsgi
+from scupper import Duration, Limiter, Rate
+from scupper._fork import _in_child
 from scupper._http.seldom import INTERVAL_SECONDS, Seldom
 from web_calls import PEER, said, Scripted, Site, application_answering, denied
 
@@ -222,6 +225,13 @@ def test_a_length_is_told_once_and_only_where_there_may_be_a_body(
     assert site.limited(Scripted(denied()), response=lambda *_: custom).ask()["Content-Length"] == length
 
 
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_that_allows_no_body_is_sent_without_one(site: Site, status: int) -> None:
+    custom = answer_of(site.kind, status, b"nobody may see this")
+    answer = site.limited(Scripted(denied()), response=lambda *_: custom).ask()
+    assert (answer.status, answer.body, answer["Content-Length"]) == (status, b"", None)
+
+
 def test_the_application_finds_the_verdict_in_the_request(site: Site) -> None:
     verdict = said(remaining=2)
     site.limited(Scripted(verdict)).ask()
@@ -272,6 +282,28 @@ def test_what_was_held_back_is_counted_in_the_next_warning(caplog: pytest.LogCap
         seldom.warn("It failed.")
     more = " (2 more since the last such warning)"
     assert [record.getMessage() for record in caplog.records] == ["It failed.", "It failed." + more, "It failed."]
+
+
+def test_a_child_that_was_forked_while_a_warning_was_under_way_can_warn(caplog: pytest.LogCaptureFixture) -> None:
+    seldom = Seldom()
+    assert seldom._lock.acquire(timeout=1)
+    _in_child()
+    assert seldom._lock.acquire(timeout=1), "the lock of a thread that is not in the child"
+    seldom._lock.release()
+    seldom.warn("It failed.")
+    assert len(caplog.records) == 1
+
+
+def app_by_name(*_: Any) -> Any: ...
+
+
+def test_a_middleware_goes_through_a_pickle() -> None:
+    limiter = Limiter(Rate(1, Duration.HOUR))
+    for module in (scupper.asgi, scupper.wsgi):
+        kinds: Any = module
+        made = kinds.RateLimitMiddleware(app_by_name, limiter, trusted_proxies=["10.0.0.0/8"], skip=["/health"])
+        again = pickle.loads(pickle.dumps(made))
+        assert (type(again), again.app, type(again.limiter)) == (type(made), app_by_name, Limiter)
 
 
 def test_an_error_in_a_function_of_the_user_is_no_outage(site: Site, caplog: pytest.LogCaptureFixture) -> None:
