@@ -23,8 +23,8 @@ _FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 class AddressRules:
     """Finds a client behind trusted proxies, and the name under which it is limited.
 
-    Raises ``ValueError`` or ``TypeError`` for a proxy that is neither a network nor ``"unix"``, for a header that cannot
-    be, and for a prefix outside of 1 to 128.
+    Raises ``ValueError`` or ``TypeError`` for a proxy that is neither a network nor ``"unix"``, for a header that
+    cannot be, and for a prefix outside of 1 to 128.
     """
 
     def __init__(self, trusted_proxies: Iterable[Union[str, Network]], header: str, ipv6_prefix: int) -> None:

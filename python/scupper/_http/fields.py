@@ -54,7 +54,7 @@ def missing_from(present: Iterable[str], fields: Fields) -> Fields:
 
 
 def retry_after_seconds(verdict: Verdict) -> Optional[int]:
-    """How long to wait after a denial: at least a second, and never too short. None where no wait helps or none is known."""
+    """How long to wait after a denial: at least a second, and never too short. None where no wait is known to help."""
     if verdict.allowed or verdict.retry_after is None or not math.isfinite(verdict.retry_after):
         return None
     return max(1, math.ceil(verdict.retry_after))
@@ -86,7 +86,7 @@ def _standard(verdict: Verdict, rates: Sequence[Rate]) -> Fields:
 
 
 def _paced_seconds(verdict: Verdict, remaining: int) -> int:
-    """How long what remains must last at the pace of the rate, so that no client reads a faster one out of the fields."""
+    """How long what remains must last at the pace of the rate, so that no client reads a faster one out of both."""
     rate = verdict.rate
     if rate is None or verdict.retry_after is not None:
         return 0

@@ -9,7 +9,7 @@ LONGEST_NAME = 1024  # bytes
 
 
 def countable(name: str) -> str:
-    """``name``, or a digest in its place where it is too long or has no UTF-8: else whoever sends such a name is an outage."""
+    """``name``, or its digest where it is too long or has no UTF-8, which would make limiters fail."""
     if name.isascii() and len(name) <= LONGEST_NAME:
         return name
     encoded = name.encode("utf-8", "surrogatepass")
