@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
 from typing import Any, List, Optional
 
 from ..abstracts._decision import ADMITTED, Decision
 from ..abstracts._log_algorithm import LogAlgorithm
 from ..abstracts.rate import Rate, RateItem
 from ._counts import checked, counted_from, decided
-from ._reading import Reading
+from ._reading import Again, read_again
 
 
 class ProxyLog:
@@ -19,11 +18,10 @@ class ProxyLog:
     Every look at the list is a message to another process, so windows are found by halving.
     """
 
-    def __init__(self, items: Any, lock: Any, algorithm: LogAlgorithm, now: Callable[[], int]) -> None:
+    def __init__(self, items: Any, lock: Any, algorithm: LogAlgorithm) -> None:
         self._items = items
         self._lock = lock
         self._algorithm = algorithm
-        self._now = now
 
     def decide_by(self, algorithm: LogAlgorithm) -> None:
         """Has another algorithm decide from what the list holds."""
@@ -32,14 +30,13 @@ class ProxyLog:
     def check_pickled(self) -> None:
         """The list and the lock see to that themselves."""
 
-    def put(self, rates: List[Rate], item: RateItem) -> Decision:
+    def put(self, rates: List[Rate], item: RateItem, again: Again) -> Decision:
         weight = checked(item)
         if weight == 0:
             return ADMITTED
         with self._lock:
             units = _Units(self._items)
-            time = self._now() if isinstance(item.timestamp, Reading) else item.timestamp
-            now = max(time, units.tick(0) or 0)
+            now = max(read_again(item.timestamp, again), units.tick(0) or 0)
             decision = decided(self._algorithm, rates, units, weight, now)
             if decision.allowed:
                 self._items.extend([RateItem(item.name, int(now), weight)] * weight)

@@ -21,6 +21,14 @@ class SharedBucket(WatchedBucket):
         log = self.__dict__.get("_log")
         return log if isinstance(log, StoreLog) else None
 
+    def put(self, item: RateItem) -> bool:
+        return self._record(item, self._log_inside().put(self._rates, item, self.now))
+
+    def _log_inside(self) -> Any:
+        if self._log is None:
+            raise RuntimeError(f"{type(self).__name__}.__init__ must call that of our class first")
+        return self._log
+
     def waiting(self, item: RateItem) -> Union[int, Awaitable[int]]:
         log = self._store_log()
         if log is None or self.failing_rate is None:

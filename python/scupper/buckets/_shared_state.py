@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any, List, Optional, cast
 
 from .._fork import begins_anew
+from .._now import Now
 from .._scupper import StoreBucket
 from ..abstracts.algorithm import GCRA, Decision, State, StateAlgorithm, TokenBucket
 from ..abstracts.rate import Rate
 from ..abstracts.store import StateStore
 from ..clocks import AbstractClock, MonotonicClock
 from ._owned_file import OwnedFile, new_shared_memory
-from ._reading import Reading
+from ._reading import OwnTimes
 from ._state_file import StateFile
-from ._store_log import decision_of, own_time, shared_memory_url
+from ._store_log import decision_of, shared_memory_url
 from ._watched import numbers, units
 
 _NATIVE = (GCRA, TokenBucket)  # of these types exactly: one derived from them may decide otherwise
@@ -46,8 +47,9 @@ class MultiprocessStateStore(StateStore):
 
     def check(self, algorithm: StateAlgorithm, rates: List[Rate], now: int, weight: int) -> Decision:
         native = self._native_for(algorithm, rates)
-        if native is not None:
-            return decision_of(rates, native.put(None, own_time(now), units(weight)))
+        if native is not None and isinstance(self._values, _Shared):
+            at = self._values.times.of(now, native.now, None)
+            return decision_of(rates, native.put(None, at, units(weight)))
         if isinstance(self._values, _Shared):
             return self._values.check(algorithm, rates, now, weight)
         with self._lock:
@@ -74,6 +76,7 @@ class MultiprocessStateStore(StateStore):
             self._values.reset()
             if self._native is not None:
                 self._native.flush()
+                self._values.times.forget()
             return
         with self._lock:
             del self._values[:]
@@ -128,6 +131,7 @@ class _Shared:
         self._file = OwnedFile(f"{self._memory.path}-state")
         self._state = StateFile.create(self._file.path)
         self.rates: list[tuple[int, int, int]] = []
+        self.times = OwnTimes()
         self._url = ""
 
     def open(self, rates: List[Rate]) -> StoreBucket:
@@ -169,11 +173,11 @@ class _ItsClock(AbstractClock):
 
     def now(self) -> int:
         native = self._store._native
-        return MonotonicClock().now() if native is None else Reading(native.now())
+        return MonotonicClock().now() if native is None else Now(native.now())
 
 
 def _arrivals(native: StoreBucket, rates: List[Rate]) -> State:
     """When all that was counted will have flowed off, for each rate, in microseconds."""
     now = native.now() * 1000
     usage = cast(Any, native.usage(None))[1]
-    return tuple(now + round(reset_after * 1_000_000) if reset_after else 0 for _, _, reset_after in usage)
+    return tuple(now + round(reset_after * 1_000_000) if used else 0 for used, _, reset_after in usage)

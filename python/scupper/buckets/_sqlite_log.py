@@ -7,12 +7,12 @@ import sqlite3
 from time import monotonic
 from typing import Any, List, Optional
 
+from .._now import Now
 from ..abstracts._decision import ADMITTED, Decision
 from ..abstracts._log_algorithm import LogAlgorithm
 from ..abstracts.rate import Rate, RateItem
-from . import _reading
 from ._counts import checked, counted_from, decided
-from ._reading import Reading
+from ._reading import Again, read_again
 from ._sqlite_place import used_in_python
 from ._sqlite_queries import LOCK, REBASE, RENUMBER, Queries
 from ._sqlite_table import prepare, quoted
@@ -59,12 +59,12 @@ class SQLiteLog:
         """Has another algorithm decide from what the table holds."""
         self._algorithm = algorithm
 
-    def put(self, rates: List[Rate], item: RateItem) -> Decision:
+    def put(self, rates: List[Rate], item: RateItem, again: Again) -> Decision:
         weight = units(checked(item))
         if weight == 0:
             return ADMITTED
         with self.lock, writing(self._open(), self._sql(LOCK)) as rows:
-            now = self._time(rows, rates, item.timestamp)
+            now = self._time(rows, rates, item.timestamp, again)
             log = _Units(rows, self._table)
             decision = decided(self._algorithm, rates, log, weight, now)
             if decision.allowed:
@@ -131,13 +131,13 @@ class SQLiteLog:
     def _sql(self, query: str) -> str:
         return query.format(table=self._table)
 
-    def _time(self, rows: Rows, rates: List[Rate], timestamp: int) -> int:
+    def _time(self, rows: Rows, rates: List[Rate], timestamp: int, again: Again) -> int:
         """When to decide: never before what was admitted last."""
         newest = rows.first(self._sql(Queries.COUNT_ALL))
         latest = 0 if newest is None else newest[1]
-        if not isinstance(timestamp, Reading):
-            return max(timestamp, latest)
-        now = _reading.wall_ms()
+        now = read_again(timestamp, again)
+        if not isinstance(now, Now):
+            return max(now, latest)
         if latest > now + max(rate.interval for rate in rates):
             # The wall clock was wrong, and was set back since: nobody is to wait until it comes there again.
             rows.run(self._sql(REBASE), now, now)

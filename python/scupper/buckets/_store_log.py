@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, List, Optional
 
 from .._fork import begins_anew
+from .._now import Now
 from .._scupper import StoreBucket
 from ..abstracts._base_algorithm import Algorithm
 from ..abstracts._decision import ADMITTED, Decision
@@ -13,7 +14,7 @@ from ..abstracts._log_algorithm import FixedWindow, SlidingWindowLog
 from ..abstracts._state_algorithm import GCRA, TokenBucket
 from ..abstracts.rate import Rate, RateItem
 from ._owned_file import OwnedFile
-from ._reading import Reading
+from ._reading import Again, OwnTimes
 from ._watched import numbers, units
 
 _NATIVE_NAMES: dict[type[Algorithm], str] = {
@@ -35,6 +36,7 @@ class StoreLog:
     ) -> None:
         self._place = (url, key, _NATIVE_NAMES[type(algorithm)])
         self._numbers = numbers(rates)
+        self._times = OwnTimes()
         self.owned = owned
         self._open()
 
@@ -48,13 +50,17 @@ class StoreLog:
 
     def now(self) -> int:
         """The store's time in milliseconds."""
-        return Reading(self.bucket.now())
+        return Now(self.bucket.now())
 
-    def put(self, rates: List[Rate], item: RateItem) -> Decision:
-        return decision_of(rates, self.bucket.put(item.name, own_time(item.timestamp), units(item.weight)))
+    def put(self, rates: List[Rate], item: RateItem, again: Again) -> Decision:
+        return decision_of(rates, self.bucket.put(item.name, self._time(item), units(item.weight)))
 
     async def put_async(self, rates: List[Rate], item: RateItem) -> Decision:
-        return decision_of(rates, await self.bucket.put_async(item.name, own_time(item.timestamp), units(item.weight)))
+        return decision_of(rates, await self.bucket.put_async(item.name, self._time(item), units(item.weight)))
+
+    def _time(self, item: RateItem) -> Optional[int]:
+        windows = [interval for _, interval, _ in self._numbers] if self._place[2] == "fixed_window" else None
+        return self._times.of(item.timestamp, self.bucket.now, windows)
 
     def peek(self, index: int) -> Optional[RateItem]:
         raise NotImplementedError("this bucket counts units and keeps no items; count() says how many units there are")
@@ -71,6 +77,7 @@ class StoreLog:
 
     def flush(self) -> None:
         self.bucket.flush()
+        self._times.forget()
 
     def set_rates(self, rates: List[Rate]) -> None:
         self.bucket.set_rates(numbers(rates))
@@ -100,11 +107,6 @@ class StoreLog:
 def can_decide(algorithm: Algorithm) -> bool:
     """Whether a store decides by ``algorithm``."""
     return type(algorithm) in _NATIVE_NAMES
-
-
-def own_time(timestamp: int) -> Optional[int]:
-    """``timestamp``, if a caller chose it; else the store's time counts."""
-    return None if isinstance(timestamp, Reading) else timestamp
 
 
 def decision_of(rates: List[Rate], denial: Optional[tuple[int, int]]) -> Decision:

@@ -9,12 +9,10 @@ from typing import Any, List, Optional, cast
 
 from ..abstracts.algorithm import LogAlgorithm
 from ..abstracts.rate import Rate, RateItem
-from ..clocks import MonotonicClock
 from ._as_made import AsMade
-from ._counts import Log, log_algorithm
+from ._counts import log_algorithm
 from ._owned_file import OwnedFile, new_shared_memory
 from ._proxy_log import ProxyLog
-from ._reading import Reading
 from ._shared_bucket import SharedBucket
 from ._store_log import StoreLog, can_decide, shared_memory_url
 from .in_memory_bucket import InMemoryBucket
@@ -47,7 +45,7 @@ class MultiprocessBucket(SharedBucket, InMemoryBucket):
             self._log = StoreLog(shared_memory_url(shared.path, self._rates), _KEY, self._rates, self._algorithm, shared)
         else:
             self._items, self._mp_lock = shared, mp_lock
-            self._log = ProxyLog(shared, mp_lock, log_algorithm(self._algorithm), MonotonicClock().now)
+            self._log = ProxyLog(shared, mp_lock, log_algorithm(self._algorithm))
         if self._store_log() is not None and not _AS_MADE.is_kept_by(type(self)):
             self._decide_in_python()
 
@@ -68,10 +66,8 @@ class MultiprocessBucket(SharedBucket, InMemoryBucket):
         return cls(rates, cast(List[RateItem], manager.list()), cast(RLock, manager.RLock()), algorithm)
 
     def now(self) -> int:
-        if "_clock" not in self.__dict__:
-            log = self._store_log()
-            return Reading(MonotonicClock().now()) if log is None else log.now()
-        now: int = self._clock.now()  # type: ignore[assignment]
+        log = self._store_log()
+        now: int = log.now() if log is not None and "_clock" not in self.__dict__ else super().now()
         return now
 
     @property
@@ -100,11 +96,6 @@ class MultiprocessBucket(SharedBucket, InMemoryBucket):
         log = self._store_log()
         if log is not None:
             log.close()
-
-    def _log_inside(self) -> Log:
-        if self._log is None:
-            raise RuntimeError(f"{type(self).__name__}.__init__ must call that of MultiprocessBucket first")
-        return cast(Log, self._log)
 
     def _bounds_itself(self) -> bool:
         return self._store_log() is not None and self._is_as_made("leak")

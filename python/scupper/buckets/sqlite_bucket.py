@@ -8,14 +8,13 @@ import weakref
 from typing import Any, List, Optional, Union, cast
 
 from .._home import known_by
+from .._now import Now
 from ..abstracts.algorithm import LogAlgorithm
 from ..abstracts.rate import Rate, RateItem
-from ..clocks import AbstractClock
+from ..clocks import AbstractClock, WallClock
 from ..utils import dedicated_sqlite_clock_connection
-from . import _reading
 from ._as_made import AsMade
 from ._counts import log_algorithm
-from ._reading import Reading
 from ._shared_bucket import SharedBucket
 from ._sqlite_log import SQLiteLog
 from ._sqlite_place import SQLitePlace, used_natively
@@ -25,6 +24,8 @@ from ._store_log import StoreLog, can_decide
 __all__ = ["Queries", "SQLiteBucket", "SQLiteClock", "logger"]
 
 logger = logging.getLogger(__name__)
+
+_WALL = WallClock()
 
 
 class SQLiteBucket(SharedBucket):
@@ -121,7 +122,7 @@ class SQLiteBucket(SharedBucket):
         return self._over_connection("lock").lock if self._given_lock is None else self._given_lock
 
     def _over_connection(self, name: str) -> SQLiteLog:
-        log = self._log_inside()
+        log: Union[SQLiteLog, StoreLog] = self._log_inside()
         if isinstance(log, StoreLog):
             raise AttributeError(
                 f"a bucket by init_from_file has no {name!r}: native code keeps its file, and Python's sqlite3 must not "
@@ -135,19 +136,17 @@ class SQLiteBucket(SharedBucket):
             time: int = self._clock.now()  # type: ignore[assignment]
             return time
         log = self._store_log()
-        return Reading(_reading.wall_ms()) if log is None else log.now()
+        return _WALL.now() if log is None else log.now()
 
     def limiter_lock(self) -> Optional[object]:
         return cast(Optional[object], self._given_lock)
-
-    def put(self, item: RateItem) -> bool:
-        return self._record(item, self._log_inside().put(self._rates, item))
 
     def leak(self, current_timestamp: Optional[int] = None) -> int:
         """Drops what counts against no rate at ``current_timestamp``; ``AssertionError`` without one."""
         if current_timestamp is None:
             raise AssertionError("leak needs the current timestamp, in milliseconds")
-        return self._log_inside().leak(self._rates, current_timestamp)
+        dropped: int = self._log_inside().leak(self._rates, current_timestamp)
+        return dropped
 
     def flush(self) -> None:
         self._log_inside().flush()
@@ -155,10 +154,12 @@ class SQLiteBucket(SharedBucket):
         self._last_wait = None
 
     def count(self) -> int:
-        return self._log_inside().count()
+        held: int = self._log_inside().count()
+        return held
 
     def peek(self, index: int) -> Optional[RateItem]:
-        return self._log_inside().peek(index)
+        item: Optional[RateItem] = self._log_inside().peek(index)
+        return item
 
     def close(self) -> None:
         self._log_inside().close()
@@ -168,11 +169,6 @@ class SQLiteBucket(SharedBucket):
     def _peek_timestamp(self, offset: int) -> Optional[int]:
         item = self.peek(offset)
         return None if item is None else item.timestamp
-
-    def _log_inside(self) -> Union[SQLiteLog, StoreLog]:
-        if self._log is None:
-            raise RuntimeError(f"{type(self).__name__}.__init__ must call that of SQLiteBucket first")
-        return cast(Union[SQLiteLog, StoreLog], self._log)
 
     def _bounds_itself(self) -> bool:
         return self._is_as_made("leak") and self._is_as_made("put")
@@ -205,7 +201,7 @@ class SQLiteClock(AbstractClock):
     def now(self) -> int:
         cursor = self.conn.cursor()
         cursor.row_factory = None
-        return int(cursor.execute(self.time_query).fetchone()[0])
+        return Now(cursor.execute(self.time_query).fetchone()[0])
 
 
 def _connection_of(bucket: SQLiteBucket) -> Optional[sqlite3.Connection]:

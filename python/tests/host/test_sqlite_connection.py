@@ -12,7 +12,12 @@ from host.connections import WEEK, bucket_over, connected, in_fork, item
 from support.packages import SCUPPER
 from support.threads import Running, together
 
-from scupper.buckets import _reading, _sqlite_transaction
+from scupper import clocks
+from scupper.buckets import _sqlite_transaction
+
+
+def set_wall(monkeypatch: pytest.MonkeyPatch, milliseconds: int) -> None:
+    monkeypatch.setattr(clocks, "time_ns", lambda: int(milliseconds) * 1_000_000)
 
 
 @pytest.fixture
@@ -178,7 +183,7 @@ class TestTime:
     ) -> None:
         bucket = bucket_over(connection, (5, 1000))
         early = bucket.now()
-        monkeypatch.setattr(_reading, "wall_ms", lambda: early + 700)
+        set_wall(monkeypatch, early + 700)
         assert bucket.put(item(tick=early)) and bucket.peek(0).timestamp == early + 700
         assert bucket.put(item(tick=int(early) + 800)) and bucket.peek(0).timestamp == early + 800, "a time of choice"
 
@@ -186,21 +191,21 @@ class TestTime:
         self, connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bucket = bucket_over(connection, (2, 1000))
-        monkeypatch.setattr(_reading, "wall_ms", lambda: 10**13)
+        set_wall(monkeypatch, 10**13)
         assert bucket.put(item(2, bucket.now()))
-        monkeypatch.setattr(_reading, "wall_ms", lambda: 10**12)
+        set_wall(monkeypatch, 10**12)
         assert not bucket.put(item(1, bucket.now())), "what was taken still counts"
         assert bucket.waiting(item(1, 10**12)) == 1001
-        monkeypatch.setattr(_reading, "wall_ms", lambda: 10**12 + 1001)
+        set_wall(monkeypatch, 10**12 + 1001)
         assert bucket.put(item(2, bucket.now()))
 
     def test_a_small_step_back_frees_nothing(
         self, connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bucket = bucket_over(connection, (1, 1000))
-        monkeypatch.setattr(_reading, "wall_ms", lambda: 10**12)
+        set_wall(monkeypatch, 10**12)
         assert bucket.put(item(1, bucket.now()))
-        monkeypatch.setattr(_reading, "wall_ms", lambda: 10**12 - 400)
+        set_wall(monkeypatch, 10**12 - 400)
         denied = item(1, bucket.now())
         assert not bucket.put(denied) and bucket.waiting(denied) == 1401
 

@@ -267,6 +267,17 @@ class TestSurface:
         assert not bucket.put(item(tick=1506)) and bucket.waiting(item(tick=1506)) == 501
         assert bucket.waiting(item(2, 1506)) == -1
 
+    def test_a_clock_far_from_the_files_ages_nothing(self, tmp_path: Path) -> None:
+        bucket = in_file(tmp_path / "limits.db", (2, 1000))
+        assert bucket.put(item(tick=5)) and bucket.count() == 1, "to the file it is as new as to its caller"
+        assert bucket.put(item(tick=900)) and not bucket.put(item(tick=1005)) and bucket.put(item(tick=1006))
+
+    def test_a_reading_of_another_clock_means_now(self, tmp_path: Path) -> None:
+        one, other = in_file(tmp_path / "limits.db"), in_file(tmp_path / "limits.db")
+        assert one.put(item(tick=SCUPPER.MonotonicClock().now())) and other.put(now_at(other))
+        assert not one.put(item(tick=SCUPPER.SQLiteClock.default().now()))
+        assert other.count() == 2
+
     def test_a_method_that_is_overridden_is_called(self, tmp_path: Path) -> None:
         class Mine(SCUPPER.SQLiteBucket):
             puts = 0
