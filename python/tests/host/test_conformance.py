@@ -14,10 +14,18 @@ def manager() -> Any:
     with multiprocessing.Manager() as manager:
         Shared.manager = manager
         yield manager
+    for each in Shared.connections:
+        each.close()
 
 
 class Shared:
     manager: Any
+    connections: List[sqlite3.Connection] = []
+
+
+def connection() -> sqlite3.Connection:
+    Shared.connections.append(sqlite3.connect(":memory:", check_same_thread=False))
+    return Shared.connections[-1]
 
 
 class InAStore(BucketConformance):
@@ -31,13 +39,12 @@ class InAStore(BucketConformance):
 
 class TestOverAConnection(BucketConformance):
     def make(self, rates: List[Rate]) -> AbstractBucket:
-        return SQLiteBucket(rates, sqlite3.connect(":memory:", check_same_thread=False), "limits")
+        return SQLiteBucket(rates, connection(), "limits")
 
 
 class TestFixedWindowsOverAConnection(BucketConformance):
     def make(self, rates: List[Rate]) -> AbstractBucket:
-        connection = sqlite3.connect(":memory:", check_same_thread=False)
-        return SQLiteBucket(rates, connection, "limits", algorithm=FixedWindow())
+        return SQLiteBucket(rates, connection(), "limits", algorithm=FixedWindow())
 
 
 class TestInAFile(InAStore):
