@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: Scupper measured beside its peers.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use crate::command::Command;
 use crate::failure::Failure;
+use crate::python;
 use crate::servers;
 use crate::workspace::Workspace;
 
@@ -36,6 +38,8 @@ enum Suite {
     Sqlite,
     /// Decisions in shared memory, beside the memory of one process: by key, and two processes
     SharedMemory,
+    /// The Python package, beside the one that it replaces: memory, processes, a file, Redis
+    Python,
 }
 
 impl Suite {
@@ -47,15 +51,21 @@ impl Suite {
             Self::Postgres => "postgres",
             Self::Sqlite => "sqlite",
             Self::SharedMemory => "shared-memory",
+            Self::Python => "python",
         }
     }
 
-    /// The benchmarks are two programs: one counts what is allocated, which would be in the way of the other.
-    fn program(self) -> &'static str {
+    /// The benchmarks in Rust are two programs: one counts what is allocated, which would be in the way of the other.
+    fn program(self) -> Option<&'static str> {
         match self {
-            Self::Memory | Self::Waiting => "scupper-bench",
-            Self::Redis | Self::Postgres | Self::Sqlite | Self::SharedMemory => "scupper-bench-shared",
+            Self::Memory | Self::Waiting => Some("scupper-bench"),
+            Self::Redis | Self::Postgres | Self::Sqlite | Self::SharedMemory => Some("scupper-bench-shared"),
+            Self::Python => None,
         }
+    }
+
+    fn has_servers(self) -> bool {
+        matches!(self, Self::Redis | Self::Postgres | Self::Python)
     }
 }
 
@@ -68,22 +78,31 @@ impl Bench {
 
     /// Builds the benchmarks for release and runs the suite, with the servers that it needs.
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<(), Failure> {
-        if matches!(self.suite, Suite::Redis | Suite::Postgres) {
+        if self.suite.has_servers() {
             servers::ensure(workspace)?;
         }
-        let mut command = Command::cargo(workspace)
-            .args("run --release --quiet --package scupper-bench --bin")
-            .arg(self.suite.program());
-        command = command.arg("--").arg(self.suite.name());
+        let arguments = self.arguments()?;
+        let Some(program) = self.suite.program() else {
+            return python::bench(workspace, self.quick, &arguments);
+        };
+        let command =
+            Command::cargo(workspace).args("run --release --quiet --package scupper-bench --bin").arg(program);
+        let command = command.arg("--").arg(self.suite.name());
+        arguments.iter().fold(command, Command::arg).run()
+    }
+
+    /// What a program of benchmarks is told.
+    fn arguments(&self) -> Result<Vec<OsString>, Failure> {
+        let mut arguments = Vec::new();
         if self.quick {
-            command = command.arg("--quick");
+            arguments.push(OsString::from("--quick"));
         }
         if let Some(path) = &self.json {
             // The caller's directory, which the benchmark is not run in.
             let path = std::path::absolute(path)
                 .map_err(|error| Failure::new(format!("{} is not a usable path: {error}.", path.display())))?;
-            command = command.arg("--json").arg(path);
+            arguments.extend([OsString::from("--json"), path.into()]);
         }
-        command.run()
+        Ok(arguments)
     }
 }

@@ -1,5 +1,6 @@
 //! The tests of the Python package: built as a wheel and installed as its users do, then held to its stubs and its tests.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -12,6 +13,8 @@ const PACKAGE: &str = "python";
 const BUILDER: &str = "maturin==1.16.0";
 const REQUIREMENTS: &str = "python/requirements-test.txt";
 const TESTS: &str = "python/tests";
+/// What is measured is found here, and the servers that it needs in the tests.
+const BENCH: &str = "python/bench";
 /// What an interpreter must be to be of use here.
 const QUESTION: &str = "import sys, sysconfig, venv; sys.exit(sys.version_info < (3, 10) or bool(sysconfig.get_config_var('Py_GIL_DISABLED')))";
 /// The interpreters to try, in this order; a variable of this name comes before them.
@@ -27,16 +30,35 @@ struct Venv {
     wheels: PathBuf,
 }
 
+/// How the package is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Profile {
+    Dev,
+    Release,
+}
+
 /// Makes a virtual environment, builds and installs the package there, and runs what holds it to its promises.
 pub(crate) fn check(workspace: &Workspace, tally: &mut Tally) -> Result<(), Failure> {
     let venv = Venv::make(workspace)?;
-    venv.install_package(workspace)?;
+    venv.install_package(workspace, Profile::Dev)?;
     let stubs = Command::new(workspace, &venv.python).args("-m mypy.stubtest --concise scupper").run();
     let tests = Command::new(workspace, &venv.python)
         .args("-m pytest --quiet --color=no -p no:cacheprovider")
         .arg(TESTS)
         .watch(|line| tally.read_pytest_line(line));
     Failure::gather([stubs, tests].into_iter().filter_map(Result::err).collect())
+}
+
+/// Measures the package beside its peer. What is to be quick is built as for tests, and its figures are rough.
+pub(crate) fn bench(workspace: &Workspace, is_quick: bool, arguments: &[OsString]) -> Result<(), Failure> {
+    let venv = Venv::make(workspace)?;
+    venv.install_package(workspace, if is_quick { Profile::Dev } else { Profile::Release })?;
+    let paths = [BENCH, TESTS].map(|folder| workspace.root().join(folder));
+    let paths =
+        env::join_paths(paths).map_err(|error| Failure::new(format!("{BENCH} has no usable path: {error}.")))?;
+    let command =
+        Command::new(workspace, &venv.python).env("PYTHONPATH", &paths.to_string_lossy()).args("-m scupper_bench");
+    arguments.iter().fold(command, Command::arg).run()
 }
 
 impl Venv {
@@ -60,11 +82,13 @@ impl Venv {
         Ok(venv)
     }
 
-    fn install_package(&self, workspace: &Workspace) -> Result<(), Failure> {
+    fn install_package(&self, workspace: &Workspace, profile: Profile) -> Result<(), Failure> {
         // One that was built before would be found beside the new one.
         let _ = fs::remove_dir_all(&self.wheels);
-        Command::new(workspace, &self.python)
-            .args("-m maturin build --quiet --manifest-path")
+        let build = Command::new(workspace, &self.python).args("-m maturin build --quiet");
+        let build = if profile == Profile::Release { build.arg("--release") } else { build };
+        build
+            .arg("--manifest-path")
             .arg(Path::new(PACKAGE).join("Cargo.toml"))
             .args("--interpreter")
             .arg(&self.python)

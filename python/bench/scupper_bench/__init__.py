@@ -1,0 +1,1 @@
+"""The rows of Python: both packages in one run, on the same requests."""
