@@ -47,25 +47,18 @@ impl MemoryBucket {
         self.decider.decide(name, weight).map_err(|error| raised(&error))
     }
 
-    /// Decides now, or has the request wait its turn.
-    #[inline(always)]
-    pub(crate) fn ask(
-        slf: &Py<Self>,
-        py: Python<'_>,
-        name: Borrowed<'_, '_, PyAny>,
-        usual: &Usual,
-    ) -> PyResult<Course> {
-        let wait = |limit| Course::Waits(Self::wait_for(slf, py, name.to_owned().unbind(), usual.weight, limit));
-        Ok(match (slf.get().decide(name, usual.weight)?, usual.patience) {
-            (Answer::Admitted, _) => Course::Decided(true),
-            (Answer::NeverFits, _) | (Answer::Denied, Patience::Goes) => Course::Decided(false),
-            (Answer::Denied, Patience::Waits) => wait(None),
-            (Answer::Denied, Patience::WaitsFor(limit)) => wait(Some(limit)),
-        })
+    /// Has a request that was denied wait its turn.
+    #[cold]
+    pub(crate) fn begin(slf: &Py<Self>, py: Python<'_>, name: Borrowed<'_, '_, PyAny>, usual: &Usual) -> Course {
+        let name = name.to_owned().unbind();
+        match usual.patience {
+            Patience::Goes => Course::Decided(false),
+            Patience::Waits => Course::Waits(Self::wait_for(slf, py, name, usual.weight, None)),
+            Patience::WaitsFor(limit) => Course::Waits(Self::wait_for(slf, py, name, usual.weight, Some(limit))),
+        }
     }
 
     /// Waits its turn, for so long at the most; gives whether it was admitted.
-    #[cold]
     fn wait_for(slf: &Py<Self>, py: Python<'_>, name: Py<PyAny>, weight: u64, limit: Option<Duration>) -> Errand {
         let bucket = slf.clone_ref(py);
         Errand::new(slf.get().decider.turn(weight, limit), move |py, granted| {

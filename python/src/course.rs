@@ -5,9 +5,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 
-use crate::argument::Usual;
+use crate::argument::{Patience, Usual};
 use crate::bucket::MemoryBucket;
 use crate::errand::Errand;
+use crate::kept::Answer;
 use crate::store_bucket::StoreBucket;
 
 pub(crate) enum Course {
@@ -38,12 +39,28 @@ impl Native {
         }
     }
 
-    /// Decides now, behind those who wait, or has the request wait.
-    #[inline(always)]
-    pub(crate) fn ask(&self, py: Python<'_>, name: Borrowed<'_, '_, PyAny>, usual: &Usual) -> PyResult<Course> {
+    /// Decides now, behind those who wait, if it is in the memory of this process. Nothing if it is not, or if the request has to
+    /// wait.
+    #[inline]
+    pub(crate) fn decide(&self, name: Borrowed<'_, '_, PyAny>, usual: &Usual) -> PyResult<Option<bool>> {
+        let answer = match self {
+            Self::Memory(bucket) => bucket.get().decide(name, usual.weight)?,
+            Self::Store(bucket) if bucket.get().is_in_memory => bucket.get().decide(name, usual.weight)?,
+            Self::Store(_) => return Ok(None),
+        };
+        Ok(match answer {
+            Answer::Admitted => Some(true),
+            Answer::NeverFits => Some(false),
+            Answer::Denied => matches!(usual.patience, Patience::Goes).then_some(false),
+        })
+    }
+
+    /// Begins what may have to wait, for its turn or for the store.
+    #[inline(never)]
+    pub(crate) fn begin(&self, py: Python<'_>, name: Borrowed<'_, '_, PyAny>, usual: &Usual) -> PyResult<Course> {
         match self {
-            Self::Memory(bucket) => MemoryBucket::ask(bucket, py, name, usual),
-            Self::Store(bucket) => StoreBucket::ask(bucket, py, name, usual),
+            Self::Memory(bucket) => Ok(MemoryBucket::begin(bucket, py, name, usual)),
+            Self::Store(bucket) => StoreBucket::begin(bucket, py, name, usual),
         }
     }
 

@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::argument::{Given, Usual};
 use crate::course::{Course, Native, truth};
+use crate::errand::Errand;
 use crate::waiter::Waiter;
 
 /// The base of `Limiter`. Bound to a bucket that is plain, it decides here; everything else is left to the methods in Python.
@@ -27,19 +28,25 @@ impl LimiterBase {
         bucket.is_plain().then_some(bucket)
     }
 
-    /// What becomes of a request; nothing where the methods in Python are to decide.
-    #[inline(always)]
-    fn ask(
+    /// Whether a request is admitted, or what is made of one that has to wait; nothing where the methods in Python are to decide.
+    #[inline]
+    fn ask<'py>(
         &self,
-        py: Python<'_>,
-        name: Given<'_, '_>,
-        weight: Given<'_, '_>,
-        blocking: Given<'_, '_>,
-        timeout: Given<'_, '_>,
-    ) -> PyResult<Option<Course>> {
+        py: Python<'py>,
+        name: Given<'_, 'py>,
+        (weight, blocking, timeout): (Given<'_, 'py>, Given<'_, 'py>, Given<'_, 'py>),
+        wait: impl FnOnce(Errand) -> PyResult<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(bucket) = self.plain() else { return Ok(None) };
         let Some(usual) = Usual::read(weight, blocking, timeout) else { return Ok(None) };
-        bucket.ask(py, name.get().unwrap_or_else(|| default_name(py)), &usual).map(Some)
+        let name = name.get().unwrap_or_else(|| default_name(py));
+        if let Some(is_admitted) = bucket.decide(name, &usual)? {
+            return Ok(Some(truth(py, is_admitted)));
+        }
+        match bucket.begin(py, name, &usual)? {
+            Course::Decided(is_admitted) => Ok(Some(truth(py, is_admitted))),
+            Course::Waits(errand) => wait(errand).map(Some),
+        }
     }
 }
 
@@ -97,11 +104,9 @@ impl LimiterBase {
         timeout: Given<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        match slf.get().ask(py, name, weight, blocking, timeout)? {
-            Some(Course::Decided(is_admitted)) => Ok(truth(py, is_admitted)),
-            Some(Course::Waits(errand)) => Ok(errand.here(py)?.into_bound(py)),
-            None => general(slf, name, weight, blocking, timeout),
-        }
+        let decided =
+            slf.get().ask(py, name, (weight, blocking, timeout), |errand| Ok(errand.here(py)?.into_bound(py)))?;
+        decided.map_or_else(|| general(slf, name, weight, blocking, timeout), Ok)
     }
 
     /// As `try_acquire` in a coroutine: True or False if that is known at once, an awaitable of it if not, and None where the methods
@@ -118,11 +123,8 @@ impl LimiterBase {
         timeout: Given<'_, 'py>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
-        match slf.get().ask(py, name, weight, blocking, timeout)? {
-            Some(Course::Decided(is_admitted)) => Ok(Some(truth(py, is_admitted))),
-            Some(Course::Waits(errand)) => Ok(Some(Bound::new(py, Waiter::new(errand))?.into_any())),
-            None => Ok(None),
-        }
+        let later = |errand| Ok(Bound::new(py, Waiter::new(errand))?.into_any());
+        slf.get().ask(py, name, (weight, blocking, timeout), later)
     }
 }
 

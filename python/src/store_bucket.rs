@@ -6,10 +6,11 @@ use std::task::{Context, Poll, Waker};
 use pyo3::prelude::*;
 use scupper::Rate;
 
-use crate::argument::{Patience, Usual};
+use crate::argument::Usual;
 use crate::course::Course;
 use crate::errors::raised;
 use crate::judged::Taken;
+use crate::kept::Answer;
 use crate::millis::{Tick, rounded_down};
 use crate::on_store::{OnStore, Ruled};
 use crate::options::{Options, Outage};
@@ -30,7 +31,7 @@ pub(crate) struct StoreBucket {
     is_plain: AtomicBool,
     /// Whether a decision takes about as long as to let others have the interpreter.
     pub(crate) is_quick: bool,
-    is_in_memory: bool,
+    pub(crate) is_in_memory: bool,
 }
 
 impl StoreBucket {
@@ -43,9 +44,19 @@ impl StoreBucket {
         self.on.reopen().map_err(|error| raised(&error))
     }
 
-    /// Decides now, or has the request wait for its turn or for the store.
-    #[inline(never)]
-    pub(crate) fn ask(
+    /// Decides now, behind those who wait: only in the memory of this process.
+    pub(crate) fn decide(&self, name: Borrowed<'_, '_, PyAny>, weight: u64) -> PyResult<Answer> {
+        let key = self.on.place.key(&name)?;
+        let ruled = self.on.decide_in_memory(&key, weight.min(Rate::MAX_LIMIT)).map_err(|error| raised(&error))?;
+        Ok(match ruled {
+            Ruled::Admitted(_) => Answer::Admitted,
+            Ruled::Denied { wait_ms, .. } if wait_ms < 0 => Answer::NeverFits,
+            Ruled::Denied { .. } => Answer::Denied,
+        })
+    }
+
+    /// Goes as far as it can now.
+    pub(crate) fn begin(
         slf: &Py<Self>,
         py: Python<'_>,
         name: Borrowed<'_, '_, PyAny>,
@@ -54,13 +65,6 @@ impl StoreBucket {
         let bucket = slf.get();
         let key = bucket.on.place.key(&name)?;
         let weight = usual.weight.min(Rate::MAX_LIMIT);
-        if bucket.is_in_memory {
-            match bucket.on.decide_in_memory(&key, weight).map_err(|error| raised(&error))? {
-                Ruled::Admitted(_) => return Ok(Course::Decided(true)),
-                Ruled::Denied { wait_ms, .. } if wait_ms >= 0 && !matches!(usual.patience, Patience::Goes) => {}
-                Ruled::Denied { .. } => return Ok(Course::Decided(false)),
-            }
-        }
         let mut asked = bucket.on.ask(&key, weight, None, usual.patience);
         let mut step = || asked.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         match if bucket.is_quick { step() } else { py.detach(step) } {
