@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, List, Optional, Tuple, Union
 
 from .._fork import begins_anew
+from .._now import Now
 from .._scupper import StoreBucket as NativeBucket
 from ..abstracts.algorithm import GCRA, Algorithm, FixedWindow, SlidingWindowLog, TokenBucket
+from ..abstracts.bucket import AbstractBucket
 from ..abstracts.rate import Rate, RateItem
 from ._as_made import AsMade
 from ._watched import WatchedBucket, numbers, units
@@ -27,8 +29,8 @@ class StoreBucket(WatchedBucket):
     """A bucket in the store at ``url``, which all have in common that use the same store and ``key``.
 
     ``memory:``, ``sqlite:file``, ``shm:name``, ``redis://host`` and ``postgres://host/database`` are stores. Time is the
-    store's, and a name is a label that is not kept. With ``key=None`` each name has its own bucket, whose key is
-    ``prefix`` and the name.
+    store's, unless items bring times that no clock of ours has read. A name is a label that is not kept. With
+    ``key=None`` each name has its own bucket, whose key is ``prefix`` and the name.
 
     When the store cannot tell, ``outage`` decides: ``"error"`` raises :class:`~scupper.StoreError`, ``"fail-open"`` lets
     pass, ``"fail-closed"`` denies, and with a rate or a list of rates this process decides by itself meanwhile.
@@ -92,14 +94,15 @@ class StoreBucket(WatchedBucket):
 
     def now(self) -> Any:
         """The time by the store's clock, in milliseconds, as far as it is known without asking."""
-        return self._clock.now() if "_clock" in self.__dict__ else self._inside().now()
+        clock = self._clock
+        return Now(self._inside().now()) if clock is AbstractBucket._clock else clock.now()
 
     def put(self, item: RateItem) -> bool:
-        denial = self._inside().put(item.name, self._time_of(item), units(item.weight))
+        denial = self._inside().put(item.name, _time_of(item), units(item.weight))
         return self._decided(item, denial)
 
     async def _put_async(self, item: RateItem) -> bool:
-        return self._decided(item, await self._inside().put_async(item.name, self._time_of(item), units(item.weight)))
+        return self._decided(item, await self._inside().put_async(item.name, _time_of(item), units(item.weight)))
 
     def _decided(self, item: RateItem, denial: Optional[tuple[int, int]]) -> bool:
         place, wait = (None, 0) if denial is None else denial
@@ -147,11 +150,6 @@ class StoreBucket(WatchedBucket):
             raise TypeError("the algorithm of a bucket in a store is chosen when it is made, by the argument algorithm")
         super().__setattr__(name, value)
 
-    def _time_of(self, item: RateItem) -> Optional[int]:
-        """The item's own time, where the user brings a clock; else the store's counts."""
-        own = "_clock" in self.__dict__ or "now" in self.__dict__ or not _AS_MADE.is_kept(type(self), "now")
-        return item.timestamp if own or not _AS_MADE.is_kept(type(self), "_clock") else None
-
     def _put_in(self, in_loop: bool) -> Callable[[RateItem], Union[bool, Awaitable[bool]]]:
         is_ours = "put" not in self.__dict__ and _AS_MADE.is_kept(type(self), "put")
         return self._put_async if in_loop and is_ours else self.put
@@ -183,7 +181,12 @@ class StoreBucket(WatchedBucket):
 
 _NEVER = -1
 _AS_MADE = AsMade(StoreBucket)
-_ASKED = "put now waiting leak flush count close limiter_lock put_decision rates _record _decision".split()
+_ASKED = "_clock put now waiting leak flush count close limiter_lock put_decision rates _record _decision".split()
+
+
+def _time_of(item: RateItem) -> Optional[int]:
+    """A time of the user's own; None where it is that of a clock, as then the store's counts."""
+    return None if isinstance(item.timestamp, Now) else item.timestamp
 
 
 def _name_of(algorithm: Union[str, Algorithm]) -> str:

@@ -14,8 +14,9 @@ Bucket = SCUPPER.buckets.StoreBucket
 HOUR = SCUPPER.Duration.HOUR
 
 
-def item(name: str = "x", timestamp: int = 0, weight: int = 1) -> Any:
-    return SCUPPER.RateItem(name, timestamp, weight)
+def item(name: str = "x", timestamp: Any = None, weight: int = 1) -> Any:
+    """With the time of a clock, if no other is given."""
+    return SCUPPER.RateItem(name, SCUPPER.WallClock().now() if timestamp is None else timestamp, weight)
 
 
 class TestBucket:
@@ -52,17 +53,28 @@ class TestBucket:
         assert not limiter.try_acquire("x", blocking=False)
         assert HOUR.value - 60_000 < bucket.waiting(item(timestamp=bucket.now())) <= HOUR.value + 1_000
 
-    def test_the_stores_clock_counts_and_not_the_time_of_an_item(self, url: str, key: str) -> None:
-        bucket = Bucket(url, SCUPPER.Rate(1, HOUR), key=key, call_timeout=BOUND, denial_cache=0)
-        assert bucket.put(item(timestamp=0))
-        assert not bucket.put(item(timestamp=10**15))
+    @pytest.mark.parametrize("clock", [SCUPPER.MonotonicClock(), SCUPPER.WallClock()])
+    def test_the_stores_clock_counts_where_an_item_has_a_clocks_time(self, clock: Any, url: str, key: str) -> None:
+        bucket = Bucket(url, SCUPPER.Rate(1, HOUR), key=key, call_timeout=BOUND)
+        assert bucket.put(item(timestamp=clock.now()))
+        assert bucket.count() == 1
+        denied = item(timestamp=clock.now())
+        assert not bucket.put(denied)
+        assert HOUR.value - 60_000 < bucket.waiting(denied) <= HOUR.value + 1
+
+    def test_a_time_that_a_user_made_up_counts(self, url: str, key: str) -> None:
+        bucket = Bucket(url, SCUPPER.Rate(1, 1_000), key=key, call_timeout=BOUND)
+        answers = [bucket.put(item(timestamp=time)) for time in (5, 1_005, 1_006, 2_006, 2_007)]
+        assert answers == [True, False, True, False, True]
+        denied = item(timestamp=2_500)
+        assert not bucket.put(denied) and bucket.waiting(denied) == 508
 
     def test_the_clock_of_a_user_counts(self, url: str, key: str) -> None:
         bucket = Bucket(url, SCUPPER.Rate(1, HOUR), key=key, call_timeout=BOUND)
         clock = bucket._clock = HandClock(1)
         limiter = SCUPPER.Limiter(bucket)
         answers = []
-        for clock.time in (1, 1_000, HOUR.value - 1_000, HOUR.value + 1_000, HOUR.value + 2_000):
+        for clock.time in (1, 2, HOUR.value + 1, HOUR.value + 2, HOUR.value + 3):
             answers.append(limiter.try_acquire("x", blocking=False))
         assert answers == [True, False, False, True, False]
 
@@ -122,7 +134,7 @@ class Factory(SCUPPER.BucketFactory):
         self.made: dict[str, Any] = {}
 
     def wrap_item(self, name: str, weight: int = 1) -> Any:
-        return SCUPPER.RateItem(name, 0, weight)
+        return SCUPPER.RateItem(name, SCUPPER.MonotonicClock().now(), weight)
 
     def get(self, item: Any) -> Any:
         if item.name not in self.made:

@@ -114,7 +114,7 @@ class TestOutages:
             lambda: limiter.try_acquire("x", blocking=False),
             lambda: asyncio.run(limiter.try_acquire_async("x")),
             lambda: limiter.bucket_factory.bucket.count(),
-            lambda: limiter.bucket_factory.bucket.put(SCUPPER.RateItem("x", 0)),
+            lambda: limiter.bucket_factory.bucket.put(SCUPPER.RateItem("x", SCUPPER.WallClock().now())),
         ]
         for call in calls:
             with pytest.raises(SCUPPER.StoreError) as error:
