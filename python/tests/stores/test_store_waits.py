@@ -202,3 +202,20 @@ def test_no_more_wait_than_may(make: Any) -> None:
     limiter.close()
     with pytest.raises(RuntimeError):
         waiting.result()
+
+
+def test_limiters_of_one_process_on_one_key_stand_in_one_line(shared: Any) -> None:
+    limiters = [shared((1, WEEK)) for _ in range(3)]
+    assert limiters[0].try_acquire("x")
+    served: list[int] = []
+
+    def wait(number: int) -> None:
+        assert limiters[number].try_acquire("x", timeout=BOUND)
+        served.append(number)
+
+    for limiter in limiters:
+        bucket_of(limiter).rates = [SCUPPER.Rate(1, 1_500)]
+    waiting = [Running(lambda number=number: wait(number)).until_asleep() for number in range(3)]
+    for each in waiting:
+        each.result()
+    assert served == [0, 1, 2]
