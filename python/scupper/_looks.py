@@ -14,29 +14,38 @@ if TYPE_CHECKING:
 
 
 def usage_by_looking(errand: Errand) -> Generator[Any, Any, Optional[Usage]]:
-    """What ``count`` and ``peek`` of the bucket tell at the time of the item; None if that is not enough."""
-    bucket, now = errand.bucket, errand.item.timestamp
-    units: int = yield from errand.call(bucket.count)
-    algorithm = bucket._algorithm
-    if isinstance(algorithm, LogAlgorithm) and units > 0:
-        newest = yield from _peek(errand, 0)
-        if newest is not None:
-            return (yield from _usage_by_peeking(errand, algorithm, units, newest, now))
-    if units > 0 and len(bucket.rates) > 1:
+    """What the bucket tells by its own methods, at the time of the item; None if that is not enough."""
+    rates, algorithm = errand.bucket.rates, errand.bucket._algorithm
+    uses: Optional[List[int]] = yield from errand.call(errand.bucket._uses)
+    units: int = (yield from errand.call(errand.bucket.count)) if uses is None else max(uses)
+    newest = (yield from _peek(errand, 0)) if units > 0 and isinstance(algorithm, LogAlgorithm) else None
+    if uses is None and newest is not None:
+        uses = yield from _uses_by_peeking(errand, algorithm, units)
+    elif uses is None and (units == 0 or len(rates) == 1):
+        uses = [units] * len(rates)
+    if uses is None:
         return None
-    reset_after = None if units > 0 else 0.0
-    return Usage._of([RateUsage(rate, units, _left(algorithm, rate, units), reset_after) for rate in bucket.rates])
+    return Usage._of([_of_rate(errand, rate, used, newest) for rate, used in zip(rates, uses)])
 
 
-def _usage_by_peeking(
-    errand: Errand, algorithm: LogAlgorithm, units: int, newest: Any, now: int
-) -> Generator[Any, Any, Usage]:
-    rates: List[RateUsage] = []
+def _of_rate(errand: Errand, rate: Rate, used: int, newest: Any) -> RateUsage:
+    algorithm: Any = errand.bucket._algorithm
+    reset_after: Optional[float] = 0.0
+    if used > 0:
+        reset_after = None
+        if newest is not None:
+            rest = algorithm.retry_after(rate, errand.item.timestamp, newest.timestamp)
+            # No unit counts for longer, whatever a clock elsewhere shows.
+            reset_after = min(max(rest, 0), rate.interval + 1) / 1000
+    return RateUsage(rate, used, max(0, algorithm.max_weight(rate) - used), reset_after)
+
+
+def _uses_by_peeking(errand: Errand, algorithm: Any, units: int) -> Generator[Any, Any, List[int]]:
+    uses: List[int] = []
     for rate in errand.bucket.rates:
-        used = yield from _units_since(errand, algorithm.window_start(rate, now), units)
-        reset_after = algorithm.retry_after(rate, now, newest.timestamp) / 1000 if used > 0 else 0.0
-        rates.append(RateUsage(rate, used, _left(algorithm, rate, used), reset_after))
-    return Usage._of(rates)
+        start = algorithm.window_start(rate, errand.item.timestamp)
+        uses.append((yield from _units_since(errand, start, units)))
+    return uses
 
 
 def _units_since(errand: Errand, start: int, units: int) -> Generator[Any, Any, int]:
@@ -57,8 +66,3 @@ def _peek(errand: Errand, index: int) -> Generator[Any, Any, Any]:
         return (yield from errand.call(errand.bucket.peek, index))
     except NotImplementedError:
         return None
-
-
-def _left(algorithm: Any, rate: Rate, used: int) -> int:
-    left: int = max(0, algorithm.max_weight(rate) - used)
-    return left

@@ -44,8 +44,8 @@ class NotGivenBack:
 
 
 def not_of_own(what: str, bucket: str) -> TypeError:
-    """What is raised where a bucket of the user's own, of the class with this name, cannot do ``what``."""
+    """What is raised where a bucket that is not native, of the class with this name, cannot do ``what``."""
     return TypeError(
-        f"{bucket} cannot {what}: it is a bucket of your own, or was changed. Limiters over rates, over an InMemoryBucket or a "
-        "StateBucket as it was made, and those of Limiter.open and Limiter.per_key can"
+        f"{bucket} cannot {what}: it decides by its own methods, as a bucket of yours does and one that was changed. Limiters over "
+        "rates, over an InMemoryBucket or a StateBucket as it was made, and those of Limiter.open and Limiter.per_key can"
     )

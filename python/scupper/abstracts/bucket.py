@@ -156,6 +156,10 @@ class AbstractBucket(ABC):
     ) -> None:
         self.close()
 
+    def _uses(self) -> Any:
+        """Units in use of each rate, or an awaitable of them, if the bucket can tell at once; None if not."""
+        return None
+
     def _stands_for(self) -> AbstractBucket:
         """The bucket in whose line callers of this one wait."""
         return self

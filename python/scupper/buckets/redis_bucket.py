@@ -139,8 +139,15 @@ class RedisBucket(AbstractBucket):
         return self._link.carry_out(self._count())
 
     def _count(self) -> Steps[int]:
-        used: List[int] = yield from called(self.bucket_key, self._calling().look(self._present()))
+        used = yield from self._look()
         return used[-1]
+
+    def _look(self) -> Steps[List[int]]:
+        used: List[int] = yield from called(self.bucket_key, self._calling().look(self._present()))
+        return used
+
+    def _uses(self) -> Union[List[int], Awaitable[List[int]]]:
+        return self._link.carry_out(self._look())
 
     def peek(self, index: int) -> Union[RateItem, None, Awaitable[Optional[RateItem]]]:
         """The unit ``index`` places before the newest (0), without its name, or an awaitable of it.

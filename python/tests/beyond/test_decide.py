@@ -328,7 +328,7 @@ def test_a_bucket_that_shows_no_items_tells_what_its_count_does() -> None:
     several = Limiter(Opaque([Rate(3, Duration.HOUR), Rate(9, Duration.DAY)]))
     verdict = several.decide("a")
     assert (verdict.allowed, verdict.remaining, verdict.reset_after, verdict.limit) == (True, None, None, 3)
-    with pytest.raises(TypeError, match="Opaque cannot tell how much is in use: it is a bucket of your own"):
+    with pytest.raises(TypeError, match="Opaque cannot tell how much is in use: it decides by its own methods"):
         several.peek()
 
 

@@ -177,9 +177,9 @@ def test_a_closed_limiter_does_none_of_it(make: Any, form: str) -> None:
 @pytest.mark.parametrize("make", [PlainBucket, lambda rates: BucketAsyncWrapper(PlainBucket(rates))])
 def test_a_bucket_of_ones_own_is_reset_by_its_flush_and_cannot_do_the_rest(make: Any) -> None:
     limiter = Limiter(make(RATES))
-    with pytest.raises(TypeError, match="cannot take more than there is room for: it is a bucket of your own"):
+    with pytest.raises(TypeError, match="cannot take more than there is room for: it decides by its own methods"):
         call(limiter, "penalize", "_async", "a", 1)
-    with pytest.raises(TypeError, match="cannot be held: it is a bucket of your own"):
+    with pytest.raises(TypeError, match="cannot be held: it decides by its own methods"):
         call(limiter, "hold", "_async", "a", 1)
     assert call(limiter, "reset", "_async", "a") is False
     assert call(limiter, "decide", "_async", "a", 3)

@@ -202,7 +202,7 @@ def test_a_pickled_limiter_takes_back_what_it_had_taken() -> None:
 def test_what_a_bucket_of_ones_own_took_cannot_be_given_back(make: Any) -> None:
     limiter = Limiter(make(RATES))
     verdict = asyncio.run(limiter.decide_async("a"))
-    right = "cannot give back what it counted: it is a bucket of your own.*Limiters over rates.*Limiter.open and Limiter.per_key can"
+    right = "cannot give back what it counted: it decides by its own methods.*Limiters over rates.*Limiter.open and Limiter.per_key can"
     with pytest.raises(TypeError, match=right):
         limiter.refund(verdict)
     with pytest.raises(TypeError, match=right):

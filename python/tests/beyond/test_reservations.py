@@ -285,7 +285,7 @@ def test_threads_that_reserve_and_settle_at_once_leave_what_they_kept(make: Any)
 @pytest.mark.parametrize("make", [PlainBucket, lambda rates: BucketAsyncWrapper(PlainBucket(rates))])
 def test_a_bucket_of_ones_own_cannot_reserve(make: Any) -> None:
     limiter = Limiter(make(RATES))
-    with pytest.raises(TypeError, match="cannot reserve: it is a bucket of your own.*Limiters over rates"):
+    with pytest.raises(TypeError, match="cannot reserve: it decides by its own methods.*Limiters over rates"):
         asyncio.run(limiter.reserve_async("a"))
     assert asyncio.run(limiter.decide_async("a")), "the line is free again"
 
