@@ -121,10 +121,21 @@ class RedisBucket(AbstractBucket):
         return super().waiting(item)
 
     def leak(self, current_timestamp: Optional[int] = None) -> Union[int, Awaitable[int]]:
-        """Nothing, and 0: what counts no more is dropped by those who put, and a key that nobody uses expires."""
+        """How many units that counted so far do not at ``current_timestamp``; or an awaitable of it.
+
+        That is 0 at a reading of a clock. There is no need of it: who puts drops what counts no more, and a key that
+        nobody uses expires.
+        """
         if current_timestamp is None:
             raise AssertionError("leak needs the current timestamp, in milliseconds")
-        return self._link.carry_out(_nothing())
+        return self._link.carry_out(self._leak(current_timestamp))
+
+    def _leak(self, now: int) -> Steps[int]:
+        if isinstance(now, Now):
+            return 0
+        before = yield from self._count()
+        self._own_time = now if self._own_time is None else max(now, self._own_time)
+        return before - (yield from self._count_at(self._own_time))
 
     def flush(self) -> Any:
         """Forgets all that was counted; gives 1 if anything still did, else 0, or an awaitable of it."""
@@ -139,15 +150,18 @@ class RedisBucket(AbstractBucket):
         return self._link.carry_out(self._count())
 
     def _count(self) -> Steps[int]:
-        used = yield from self._look()
+        return (yield from self._count_at(self._present()))
+
+    def _count_at(self, time: Optional[int]) -> Steps[int]:
+        used = yield from self._look(time)
         return used[-1]
 
-    def _look(self) -> Steps[List[int]]:
-        used: List[int] = yield from called(self.bucket_key, self._calling().look(self._present()))
+    def _look(self, time: Optional[int]) -> Steps[List[int]]:
+        used: List[int] = yield from called(self.bucket_key, self._calling().look(time))
         return used
 
     def _uses(self) -> Union[List[int], Awaitable[List[int]]]:
-        return self._link.carry_out(self._look())
+        return self._link.carry_out(self._look(self._present()))
 
     def peek(self, index: int) -> Union[RateItem, None, Awaitable[Optional[RateItem]]]:
         """The unit ``index`` places before the newest (0), without its name, or an awaitable of it.
@@ -197,11 +211,6 @@ class RedisBucket(AbstractBucket):
             f"a {type(self).__name__} cannot be pickled, as its client cannot: make one in each process. A limiter of "
             "Limiter.open(url) can"
         )
-
-
-def _nothing() -> Steps[int]:
-    return 0
-    yield
 
 
 def _text(key: Any) -> str:

@@ -55,7 +55,8 @@ def test_it_counts_and_shows_times_and_forgets(server: Redis, way: Way, key: str
     assert way(bucket.count()) == 30
     assert [way(bucket.peek(index)).timestamp for index in range(30)] == times[::-1]
     assert [way(bucket.peek(index)) for index in (30, -1, 10**9)] == [None] * 3
-    assert way(bucket.leak(START)) == 0
+    assert [way(bucket.leak(time)) for time in (START, bucket.now(), times[9] + 10_001)] == [0, 0, 10]
+    assert way(bucket.count()) == 20
     assert (way(bucket.flush()), way(bucket.count()), way(bucket.peek(0)), way(bucket.flush())) == (1, 0, None, 0)
 
 
