@@ -13,6 +13,7 @@
 //! | a place in line, and work that goes on by itself | `turn`, `errand` |
 //! | waiting for it on a thread or in an event loop | `bell`, `loop_bell`, `waiter` |
 //! | stores by URL, and who decides for the buckets in them | `stores`, `options`, `place`, `on_store`, `housekeeping` |
+//! | what to ask Postgres over a user's own connections | `postgres_call` |
 //! | what Python sees | `bucket`, `store_bucket`, `course`, `limiter` |
 //! | what a client of the user's sends to Redis | `redis_call` |
 //!
@@ -75,6 +76,8 @@ mod course;
 
 mod limiter;
 
+mod postgres_call;
+
 mod redis_call;
 
 /// The private extension of the package `scupper`.
@@ -86,6 +89,8 @@ mod _scupper {
     use crate::limiter::LimiterBase;
     #[pymodule_export]
     use crate::loop_bell::LoopBell;
+    #[pymodule_export]
+    use crate::postgres_call::PostgresCall;
     #[pymodule_export]
     use crate::redis_call::{PendingCall, RedisCalls};
     #[pymodule_export]

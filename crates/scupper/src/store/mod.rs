@@ -67,6 +67,9 @@ pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use open::{connect, connect_blocking, open};
 pub use outcome::{Admission, Cause, Cursor, Denial, Outcome, Page, Reply, Snapshot, Usage, Verdict};
 #[cfg(feature = "postgres")]
+#[doc(hidden)]
+pub use postgres::{Applied as PostgresApplied, PostgresScript};
+#[cfg(feature = "postgres")]
 pub use postgres::{Durability, PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis")]
 pub use redis::{RedisCall, RedisContents, RedisStore, RedisStoreBuilder};

@@ -70,7 +70,7 @@ impl<'a> Arguments<'a> {
 }
 
 /// How many numbers there are, and the first ones of a plain bucket's head: kind, and limit, interval and burst of each rate.
-fn numbers(quota: &Quota) -> Vec<i64> {
+pub(super) fn numbers(quota: &Quota) -> Vec<i64> {
     let rates = quota.rates().len();
     let kind = Kind { algorithm: quota.algorithm(), has_own_time: false, rates, others: 0 };
     let numbers = quota.rates().iter().flat_map(numbers_of);

@@ -15,7 +15,7 @@ use crate::store::postgres::held::held_back;
 use crate::store::postgres::in_turn::in_turn;
 use crate::store::postgres::notices::Notices;
 use crate::store::postgres::rights::Lacking;
-use crate::store::postgres::schema::{Schema, VERSION};
+use crate::store::postgres::schema::Schema;
 use crate::store::postgres::session::Session;
 use crate::store::postgres::settings::{Durability, Settings};
 use crate::store::postgres::statement::{Query, Texts};
@@ -217,15 +217,7 @@ impl Entry {
             let what = format!("Postgres at {} is a standby that takes no changes; name its primary", self.place);
             return Err(Error::new(ErrorKind::Unavailable, what));
         }
-        if found.version == Some(VERSION) {
-            return Ok(());
-        }
-        let found = found.version.map_or_else(|| "none that is a number".to_owned(), |version| version.to_string());
-        let what = format!(
-            "the schema {:?} is of version {found}, and this library knows {VERSION}; update the library, or name another schema",
-            self.schema.name()
-        );
-        Err(Error::new(ErrorKind::InvalidConfig, what))
+        self.schema.check(found.version)
     }
 
     /// Makes what is missing, once among all who come for it.
@@ -249,13 +241,8 @@ impl Entry {
             return self.not_ready(error);
         }
         let role = self.config.get_user();
-        let what = format!(
-            "the schema {0:?} is not there or not complete, and this role may not make it; have an owner of the database run \
-             `scupper schema postgres --schema {0:?} | psql -v ON_ERROR_STOP=1 -d {1:?}`, and then: {2}",
-            self.schema.name(),
-            self.config.get_dbname().or(role).unwrap_or("the database"),
-            self.schema.grants(role.unwrap_or("the role of the store"))
-        );
+        let database = self.config.get_dbname().or(role).unwrap_or("the database");
+        let what = self.schema.not_made(role.unwrap_or("the role of the store"), database);
         Error::new(ErrorKind::InvalidConfig, what).with_source(error)
     }
 

@@ -117,9 +117,9 @@ enum Means {
 }
 
 /// What becomes of a job, and of its bucket.
-struct Decision {
-    outcomes: Vec<Outcome>,
-    change: Change,
+pub(super) struct Decision {
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) change: Change,
 }
 
 /// Has the connection ready for others, if it can be.
@@ -141,7 +141,7 @@ async fn decided<'s>(session: &'s Session, job: &Job) -> Result<(Transaction<'s>
 }
 
 /// Decides on this bucket at this time, and says what it is to be; nothing if it takes more of its log than is known.
-fn decide(job: &Job, rows: Rows) -> Option<Decision> {
+pub(super) fn decide(job: &Job, rows: Rows) -> Option<Decision> {
     let clock = Timestamp::from_micros(rows.clock.cast_unsigned());
     let read = rows.stored().and_then(|stored| {
         let state = stored.as_ref().map(Stored::state).transpose()?;

@@ -54,11 +54,17 @@ mod log;
 
 mod stored;
 
+mod row_text;
+
 mod transaction;
+
+mod change_text;
 
 mod look;
 
 mod general;
+
+mod script;
 
 mod sweep;
 
@@ -76,5 +82,7 @@ mod builder;
 mod differential;
 
 pub use builder::PostgresStoreBuilder;
+#[doc(hidden)]
+pub use script::{Applied, PostgresScript};
 pub use settings::Durability;
 pub use store::PostgresStore;

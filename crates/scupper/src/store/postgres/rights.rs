@@ -36,20 +36,28 @@ const FUNCTIONS: [&str; 10] =
 
 impl Lacking {
     pub(super) async fn look(client: &Client, schema: &Schema) -> Result<Self, PostgresError> {
-        let functions = FUNCTIONS.map(|name| format!("'{name}'")).join(", ");
-        let rows = client.simple_query(&schema.within(&LOOK.replace("{functions}", &functions))).await?;
         let mut lacking = Self::default();
-        for message in rows {
+        for message in client.simple_query(&Self::query(schema)).await? {
             if let SimpleQueryMessage::Row(row) = message {
-                let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
-                lacking.role = text(0);
-                match row.get(1) {
-                    Some(rights) => lacking.rights.push((rights.to_owned(), text(2))),
-                    None => lacking.lacks_function = true,
-                }
+                lacking.add(row.get(0), row.get(1), row.get(2));
             }
         }
         Ok(lacking)
+    }
+
+    /// What tells it, three texts a row.
+    pub(super) fn query(schema: &Schema) -> String {
+        let functions = FUNCTIONS.map(|name| format!("'{name}'")).join(", ");
+        schema.within(&LOOK.replace("{functions}", &functions))
+    }
+
+    /// Takes in a row: the role, and rights that it lacks on something, or else a function that is not there.
+    pub(super) fn add(&mut self, role: Option<&str>, rights: Option<&str>, place: Option<&str>) {
+        role.unwrap_or_default().clone_into(&mut self.role);
+        match rights {
+            Some(rights) => self.rights.push((rights.to_owned(), place.unwrap_or_default().to_owned())),
+            None => self.lacks_function = true,
+        }
     }
 
     /// Whether the schema is to be made once more, over what there is of it.

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 
 /// The form of the tables and functions. Another is an error, never a guess.
-pub(super) const VERSION: i32 = 1;
+const VERSION: i32 = 1;
 
 /// Its name as the SQL has it.
 const PLACEHOLDER: &str = "{s}";
@@ -63,8 +63,35 @@ impl Schema {
         self.within(TEXT)
     }
 
+    /// Whether it is of the version that this library knows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] if it is of another.
+    pub(super) fn check(&self, found: Option<i32>) -> Result<()> {
+        if found == Some(VERSION) {
+            return Ok(());
+        }
+        let found = found.map_or_else(|| "none that is a number".to_owned(), |version| version.to_string());
+        let what = format!(
+            "the schema {:?} is of version {found}, and this library knows {VERSION}; update the library, or name another schema",
+            self.name
+        );
+        Err(Error::new(ErrorKind::InvalidConfig, what))
+    }
+
+    /// What is to be done where this role may not make it in this database.
+    pub(super) fn not_made(&self, role: &str, database: &str) -> String {
+        format!(
+            "the schema {0:?} is not there or not complete, and this role may not make it; have an owner of the database run \
+             `scupper schema postgres --schema {0:?} | psql -v ON_ERROR_STOP=1 -d {1:?}`, and then: {2}",
+            self.name,
+            database,
+            self.grants(role)
+        )
+    }
+
     /// What a role must be allowed that does not own it.
-    pub(super) fn grants(&self, role: &str) -> String {
+    fn grants(&self, role: &str) -> String {
         self.within(&GRANTS.replace("{role}", &quoted(role)))
     }
 }

@@ -36,7 +36,7 @@ impl Query {
         Self::List,
     ];
 
-    const fn sql(self) -> &'static str {
+    pub(super) const fn sql(self) -> &'static str {
         match self {
             Self::Decide => "SELECT {s}.decide($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             Self::Lock => "SELECT pg_catalog.pg_advisory_xact_lock({s}.lock_of($1))",

@@ -23,19 +23,25 @@ pub(super) struct Rows {
     is_end: bool,
 }
 
+/// What the row of a bucket has.
 #[derive(Debug)]
-struct Numbered {
-    head: Vec<i64>,
-    recent: Vec<i64>,
-    base: i64,
-    spilled: i64,
-    first: i64,
-    last: i64,
-    in_last: i32,
-    slots: i32,
+pub(super) struct Numbered {
+    pub(super) head: Vec<i64>,
+    pub(super) recent: Vec<i64>,
+    pub(super) base: i64,
+    pub(super) spilled: i64,
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) in_last: i32,
+    pub(super) slots: i32,
 }
 
 impl Rows {
+    /// A whole bucket, if there is one: number, start and events of each chunk.
+    pub(super) const fn whole(clock: i64, bucket: Option<Numbered>, chunks: Vec<(i64, i64, Vec<i64>)>) -> Self {
+        Self { clock, bucket, chunks, is_end: false }
+    }
+
     /// The chunks are all of the bucket's, or its last ones.
     pub(super) fn read(bucket: &Row, chunks: &[Row], is_end: bool) -> Result<Self, PostgresError> {
         let numbered = match bucket.try_get::<_, Option<Vec<i64>>>(1)? {

@@ -40,6 +40,17 @@ pub(super) enum Change {
     Save { head: Vec<u64>, laid: Laid, idle_from: u64 },
 }
 
+/// Chunks as a statement takes them, column by column; the events of all of them behind each other.
+#[derive(Debug, Default)]
+pub(super) struct ChunkColumns {
+    pub(super) slots: Vec<i32>,
+    pub(super) numbers: Vec<i64>,
+    pub(super) starts: Vec<i64>,
+    pub(super) lengths: Vec<i32>,
+    pub(super) events: Vec<i64>,
+    pub(super) ends: Vec<i32>,
+}
+
 impl Statements {
     async fn prepare(session: &Session) -> Result<Self, PostgresError> {
         // All asked for at once: most connections are used for this but now and then, so that the first time matters.
@@ -150,23 +161,30 @@ impl<'s> Transaction<'s> {
     }
 
     async fn save_chunks(&self, laid: &Laid) -> Result<(), PostgresError> {
-        let chunks = laid.written();
-        let (mut slots, mut lengths, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut events, mut end) = (Vec::new(), 0);
-        for chunk in chunks {
+        let ChunkColumns { slots, numbers, starts, lengths, events, ends } = ChunkColumns::of(laid);
+        let parameters: [&(dyn ToSql + Sync); 7] = [&self.id, &slots, &numbers, &starts, &lengths, &events, &ends];
+        self.session.client().execute(&self.statements.save_chunks, &parameters).await.map(drop)
+    }
+}
+
+impl ChunkColumns {
+    /// Those that are to be written.
+    pub(super) fn of(laid: &Laid) -> Self {
+        let mut columns = Self::default();
+        let mut end = 0;
+        for chunk in laid.written() {
             let slot = chunk.number & i64::from(laid.log.slots - 1);
-            slots.push(i32::try_from(slot).unwrap_or(i32::MAX));
+            columns.slots.push(i32::try_from(slot).unwrap_or(i32::MAX));
+            columns.numbers.push(chunk.number);
+            columns.starts.push(bigint(chunk.starts));
             let numbers = flat(&chunk.events);
             let length = i32::try_from(numbers.len()).unwrap_or(i32::MAX);
             end += length;
-            lengths.push(length);
-            ends.push(end);
-            events.extend(numbers);
+            columns.lengths.push(length);
+            columns.ends.push(end);
+            columns.events.extend(numbers);
         }
-        let numbers: Vec<i64> = chunks.iter().map(|chunk| chunk.number).collect();
-        let starts: Vec<i64> = chunks.iter().map(|chunk| bigint(chunk.starts)).collect();
-        let parameters: [&(dyn ToSql + Sync); 7] = [&self.id, &slots, &numbers, &starts, &lengths, &events, &ends];
-        self.session.client().execute(&self.statements.save_chunks, &parameters).await.map(drop)
+        columns
     }
 }
 
