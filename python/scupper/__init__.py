@@ -28,6 +28,8 @@ from .buckets import (
     InMemoryStateStore,
     MultiprocessBucket,
     MultiprocessStateStore,
+    PgQueries,
+    PostgresBucket,
     RedisBucket,
     RedisStateStore,
     SQLiteBucket,
@@ -35,7 +37,7 @@ from .buckets import (
     SQLiteQueries,
     StateBucket,
 )
-from .clocks import AbstractClock, MonotonicAsyncClock, MonotonicClock, WallClock
+from .clocks import AbstractClock, MonotonicAsyncClock, MonotonicClock, PostgresClock, WallClock
 from .limiter import Limiter, SingleBucketFactory
 from .utils import dedicated_sqlite_clock_connection, id_generator, validate_rate_list
 
@@ -58,6 +60,9 @@ __all__ = [
     "MonotonicClock",
     "MultiprocessBucket",
     "MultiprocessStateStore",
+    "PgQueries",
+    "PostgresBucket",
+    "PostgresClock",
     "Rate",
     "RateItem",
     "RateUsage",

@@ -87,7 +87,7 @@ class Leaker:
     def _leak_one(self, bucket: AbstractBucket) -> Generator[Any, Any, None]:
         """Leaks ``bucket``, yielding what must be awaited."""
         try:
-            now = yield from settled(bucket.now())
+            now = yield from settled(bucket._time_of_request())
             yield from settled(bucket.leak(now))
         except Exception:
             logger.warning("Bucket %r failed to leak; it is tried again", bucket, exc_info=True)

@@ -20,7 +20,7 @@ class SingleBucketFactory(BucketFactory):
             self.schedule_leak(bucket)
 
     def wrap_item(self, name: str, weight: int = 1) -> Any:
-        now = self.bucket.now()
+        now = self.bucket._time_of_request()
         if not isinstance(now, int) and hasattr(now, "__await__"):
             return self._wrap_later(name, now, weight)
         return RateItem(name, now, weight)

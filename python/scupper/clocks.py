@@ -6,9 +6,13 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from time import monotonic_ns, time_ns
-from typing import Union
+from typing import TYPE_CHECKING, Any, Union
 
 from ._now import Now
+from ._server_time import ServerTime
+
+if TYPE_CHECKING:
+    from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -48,3 +52,25 @@ class WallClock(AbstractClock):
 
     def now(self) -> int:
         return self._get_wall_ms()
+
+
+class PostgresClock(AbstractClock):
+    """Milliseconds since 1970 on the server of ``pool``; an awaitable of them if the pool is one to await.
+
+    Exceptions of psycopg pass through.
+    """
+
+    def __init__(self, pool: Union[ConnectionPool[Any], AsyncConnectionPool[Any]]) -> None:
+        self.pool: Any = pool
+
+    def now(self) -> Union[int, Awaitable[int]]:
+        from .buckets._postgres_session import is_async_pool, run, run_async
+
+        return run_async(self.pool, _time_told()) if is_async_pool(self.pool) else run(self.pool, _time_told())
+
+
+def _time_told() -> Any:
+    from .buckets._postgres_session import Ask
+
+    rows = yield Ask("SELECT pg_catalog.floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::text")
+    return ServerTime(rows[0][0])

@@ -160,6 +160,10 @@ class AbstractBucket(ABC):
         """Units in use of each rate, or an awaitable of them, if the bucket can tell at once; None if not."""
         return None
 
+    def _time_of_request(self) -> Any:
+        """The time of an item that is put at once: :meth:`now`, unless the bucket reads its clock better when it is put."""
+        return self.now()
+
     def _stands_for(self) -> AbstractBucket:
         """The bucket in whose line callers of this one wait."""
         return self

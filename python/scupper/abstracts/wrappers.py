@@ -44,6 +44,9 @@ class BucketAsyncWrapper(AbstractBucket):
     def close(self) -> None:
         self.bucket.close()
 
+    def _time_of_request(self) -> Any:
+        return self.bucket._time_of_request() if type(self).now is BucketAsyncWrapper.now else self.now()
+
     @property
     def failing_rate(self) -> Optional[Rate]:  # type: ignore[override]
         """The failing rate of the bucket inside."""

@@ -2,6 +2,8 @@
 
 from .in_memory_bucket import InMemoryBucket
 from .mp_bucket import MultiprocessBucket
+from .postgres import PostgresBucket
+from .postgres import Queries as PgQueries
 from .redis_bucket import RedisBucket
 from .redis_state import RedisStateStore
 from .sqlite_bucket import Queries as SQLiteQueries
@@ -14,6 +16,8 @@ __all__ = [
     "InMemoryStateStore",
     "MultiprocessBucket",
     "MultiprocessStateStore",
+    "PgQueries",
+    "PostgresBucket",
     "RedisBucket",
     "RedisStateStore",
     "SQLiteBucket",
