@@ -191,6 +191,7 @@ const LAYERS: &[&str] = &[
     "store::postgres::differential::swept_in_parts",
     "store::postgres::differential::together",
     "store::postgres::differential::ways",
+    "store::postgres::differential::by_script",
     "store::postgres::differential::size",
     "store::postgres::differential",
     "store::postgres",

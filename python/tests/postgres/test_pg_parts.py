@@ -91,6 +91,12 @@ def test_weights_that_take_nothing(pool: Any, table: str) -> None:
     assert made.count() == 0
 
 
+def test_a_weight_may_be_larger_than_a_smallint(pool: Any, table: str) -> None:
+    made = bucket(pool, table, (100_000, DAY))
+    assert made.put(SCUPPER.RateItem("x", 1, 70_000)) and not made.put(SCUPPER.RateItem("x", 1, 30_001))
+    assert made.count() == 70_000
+
+
 def test_a_put_that_tells_more(pool: Any, table: str) -> None:
     made = bucket(pool, table, (1, 1000))
     first, second = (made.put_decision(item) for item in items(10, 20))

@@ -124,6 +124,18 @@ def test_a_table_of_the_reference_is_refused_with_the_ways_to_move(server: Postg
     assert bucket(pool, name, (3, 60_000)).count() == 2
 
 
+def test_counts_of_the_reference_are_carried_over(server: Postgres, pool: Any, table: str) -> None:
+    theirs = ORACLE.PostgresBucket(pool, table, [ORACLE.Rate(5, 3_600_000)])
+    assert all(theirs.put(ORACLE.RateItem("x", theirs.now())) for _ in range(4))
+    made = bucket(pool, table, (5, 3_600_000), ignore_old_table=True)
+    count = "SELECT count(*) FROM ratelimit___{} WHERE item_timestamp >= localtimestamp - interval '1 hour'"
+    with pool.connection() as connection:
+        used = connection.execute(count.format(table)).fetchone()[0]
+    assert made.put(SCUPPER.RateItem("moved", made.now(), used))
+    limits = SCUPPER.Limiter(made)
+    assert [limits.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+
+
 def test_a_table_of_that_name_and_another_form_is_nobodys_matter(server: Postgres, pool: Any, table: str) -> None:
     told(server.url, f"CREATE TABLE ratelimit___{table} (name text, note text)")
     assert limiter(pool, table, (1, DAY)).try_acquire("x", blocking=False)

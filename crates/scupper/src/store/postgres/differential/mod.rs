@@ -36,4 +36,6 @@ mod together;
 
 mod ways;
 
+mod by_script;
+
 mod size;

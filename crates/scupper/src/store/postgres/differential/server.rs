@@ -11,6 +11,7 @@ use crate::store::postgres::differential::asked::{Answer, Run};
 use crate::store::postgres::differential::rows::{Rows, SELECT};
 use crate::store::postgres::id::Id;
 use crate::store::postgres::schema::Schema;
+use crate::store::postgres::script::PostgresScript;
 
 /// A clock that stands where it is put.
 const CLOCK: &str = "CREATE OR REPLACE FUNCTION {s}.clock() RETURNS bigint LANGUAGE sql VOLATILE \
@@ -43,6 +44,11 @@ impl Server {
         session.ask("SET synchronous_commit = off");
         session.ask(&schema.sql());
         Self { session, schema }
+    }
+
+    /// What to ask about a bucket here by texts.
+    pub(super) fn script(&self, key: &str) -> PostgresScript {
+        PostgresScript::new(self.schema.name(), key).unwrap()
     }
 
     /// This, with its schema put in.
