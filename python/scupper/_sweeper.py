@@ -35,12 +35,22 @@ class Sweeper:
 
     def add(self, leaker: Leaker) -> None:
         """Has ``leaker`` sweep now, and from then on when it says."""
+        new = None
         with self._changed:
             self._due[id(leaker)] = (weakref.ref(leaker), monotonic())
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=leaker.name, daemon=True)
-                self._thread.start()
+                new = self._thread = threading.Thread(target=self._run, name=leaker.name, daemon=True)
             self._changed.notify()
+        if new is not None:
+            self._start(new)
+
+    def _start(self, thread: threading.Thread) -> None:
+        """Not under the lock: a thread that begins may let a leaker go, which removes itself, before it says that it runs."""
+        try:
+            thread.start()
+        except RuntimeError:
+            self._thread = None
+            raise
 
     def remove(self, leaker: Leaker) -> None:
         """Has ``leaker`` sweep no more. A sweep that goes on is not waited for."""
@@ -64,9 +74,9 @@ class Sweeper:
     def _next(self) -> Optional[Leaker]:
         """Sleeps until a leaker is due. None, and the thread ends, if there is none left."""
         with self._changed:
-            # A copy: whatever runs here may let a leaker go, which removes itself.
-            while entries := list(self._due.items()):
-                identity, (reference, at) = min(entries, key=lambda entry: entry[1][1])
+            # A copy, and one that is made without a step of Python's: whatever runs here may let a leaker go, which removes itself.
+            while due := self._due.copy():
+                identity, (reference, at) = min(due.items(), key=lambda entry: entry[1][1])
                 leaker = reference()
                 if leaker is None:
                     self._due.pop(identity, None)

@@ -8,10 +8,13 @@ import logging
 import os
 import threading
 import weakref
+from pathlib import Path
 
 import pytest
 from buckets import AsyncGate, Gate, until
 from scupper import InMemoryBucket, Limiter, Rate, SingleBucketFactory, StateBucket
+
+from support.programs import run
 
 
 class Leaking(Gate):
@@ -140,3 +143,25 @@ def test_another_interval_counts_at_once() -> None:
     limiter.bucket_factory.leak_interval = 10
     until(lambda: len(bucket.leaks) >= 3)
     limiter.close()
+
+
+PROGRAM = """
+import faulthandler, gc, threading
+from scupper import *
+
+class Own(InMemoryBucket):
+    def leak(self, current_timestamp=None):
+        return 0
+
+faulthandler.dump_traceback_later(30, exit=True)
+gc.set_threshold(3)
+for _ in range(8000):
+    factory = SingleBucketFactory(Own([Rate(1, 1000)]))
+    factory.leak_interval = 1
+    factory.me = factory  # so that it goes wherever the collector finds it
+print("done")
+"""
+
+
+def test_leakers_that_go_at_any_step_neither_stop_nor_hang_the_thread(tmp_path: Path) -> None:
+    assert run(tmp_path, PROGRAM) == ["done"]
