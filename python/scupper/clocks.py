@@ -9,7 +9,6 @@ from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, Union
 
 from ._now import Now
-from ._server_time import ServerTime
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -73,4 +72,4 @@ def _time_told() -> Any:
     from .buckets._postgres_session import Ask
 
     rows = yield Ask("SELECT pg_catalog.floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::text")
-    return ServerTime(rows[0][0])
+    return Now(rows[0][0])

@@ -40,7 +40,7 @@ def load(package: ModuleType, name: str) -> ModuleType:
     return importlib.import_module(f"{package.__name__}.{name}" if name else package.__name__)
 
 
-PRESENT_MODULES = [name for name in module_names() if name not in later.MODULES]
+MODULES = module_names()
 
 
 def defines(module: ModuleType, name: str) -> bool:
@@ -57,8 +57,8 @@ def face(module: ModuleType) -> set[str]:
 
 
 def names_to_compare() -> list[tuple[str, str]]:
-    pairs = [(module, name) for module in PRESENT_MODULES for name in sorted(face(load(ORACLE, module)))]
-    return [(module, name) for module, name in pairs if name not in later.NAMES and name != "__version__"]
+    pairs = [(module, name) for module in MODULES for name in sorted(face(load(ORACLE, module)))]
+    return [(module, name) for module, name in pairs if name != "__version__"]
 
 
 def kind(thing: Any) -> str:
@@ -108,28 +108,13 @@ def defined(owner: type, name: str) -> bool:
     return any(name in vars(each) for each in owner.__mro__ if each is not object)
 
 
-@pytest.mark.parametrize("name", sorted(later.MODULES))
-def test_a_module_of_a_later_stage_is_not_there_yet(name: str) -> None:
-    assert name in module_names(), "the reference has no such module: take it off the table"
-    with pytest.raises(ModuleNotFoundError):
-        load(SCUPPER, name)
-
-
-@pytest.mark.parametrize("name", sorted(later.NAMES))
-def test_a_name_of_a_later_stage_is_not_there_yet(name: str) -> None:
-    everywhere = [load(ORACLE, module) for module in PRESENT_MODULES]
-    assert any(hasattr(module, name) for module in everywhere), "the reference has no such name: take it off the table"
-    here = [module for module in PRESENT_MODULES if hasattr(load(SCUPPER, module), name)]
-    assert here == [], "the name has come: take it off the table"
-
-
-@pytest.mark.parametrize("module", PRESENT_MODULES)
+@pytest.mark.parametrize("module", MODULES)
 def test_a_module_lists_what_the_reference_lists(module: str) -> None:
     theirs = getattr(load(ORACLE, module), "__all__", None)
     if theirs is None:
         pytest.fail("it lists nothing") if module in ("", "abstracts", "buckets") else None
         return
-    assert set(load(SCUPPER, module).__all__) - later.BEYOND == set(theirs) - later.NAMES
+    assert set(load(SCUPPER, module).__all__) - later.BEYOND == set(theirs)
 
 
 def test_a_star_import_brings_what_the_package_lists() -> None:
@@ -251,7 +236,7 @@ def test_a_function_takes_the_same_arguments(module: str, name: str) -> None:
     assert shape(ours) == shape(theirs)
 
 
-@pytest.mark.parametrize("module", PRESENT_MODULES)
+@pytest.mark.parametrize("module", MODULES)
 def test_a_module_makes_no_name_that_the_reference_lacks(module: str) -> None:
     assert face(load(SCUPPER, module)) - set(dir(load(ORACLE, module))) <= later.BEYOND
 
@@ -296,7 +281,7 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert files(SCUPPER).joinpath("py.typed").is_file()
 
 
-@pytest.mark.parametrize("module", PRESENT_MODULES)
+@pytest.mark.parametrize("module", MODULES)
 def test_a_logger_is_named_after_the_package(module: str) -> None:
     theirs = getattr(load(ORACLE, module), "logger", None)
     ours = getattr(load(SCUPPER, module), "logger", None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
+from time import time_ns
 from typing import TYPE_CHECKING, Any, List, Optional, TypeVar, Union
 
-from .._server_time import ServerTime
+from .._now import Now
 from ..abstracts.algorithm import GCRA, Algorithm, Decision, FixedWindow, SlidingWindowLog, TokenBucket
 from ..abstracts.bucket import AbstractBucket
 from ..abstracts.rate import Rate, RateItem
@@ -46,8 +47,8 @@ class PostgresBucket(AbstractBucket):
     is the one of the key ``table`` in ``schema``, which every program shares that names them, in whatever language. The
     schema is made if it is not there and the role may make it.
 
-    An item whose timestamp is what :meth:`now` gave is counted at the server's time of the decision. Any other timestamp
-    is one of the caller's own, in milliseconds; then all who use the bucket must bring theirs.
+    An item whose timestamp is what :meth:`now` gave, or a clock of this package, is counted at the server's time of the
+    decision. Any other timestamp is one of the caller's own, in milliseconds; then all who use the bucket must bring theirs.
 
     Exceptions of psycopg pass through: such a request was not admitted, but if its answer was lost it may have been
     counted. Raises ``ValueError`` if the rates cannot be enforced, if the role may not make or use the schema, or if the
@@ -129,7 +130,7 @@ class PostgresBucket(AbstractBucket):
             self.pool.close()
 
     def _put(self, item: RateItem) -> Steps[bool]:
-        at = None if isinstance(item.timestamp, ServerTime) else item.timestamp
+        at = None if isinstance(item.timestamp, Now) else item.timestamp
         if at is None or self._latest is None:
             self._latest = at
         else:
@@ -140,7 +141,7 @@ class PostgresBucket(AbstractBucket):
     def _tried(self, item: RateItem) -> Steps[int]:
         """How long ``item`` would have to wait, taking nothing."""
         steps = self._current()
-        at = self._time() if isinstance(item.timestamp, ServerTime) else item.timestamp
+        at = self._time() if isinstance(item.timestamp, Now) else item.timestamp
         judged, _ = yield from steps.looked(lambda bucket: steps.call.acquire_in(item.weight, at, bucket))
         decision = self._decided(judged)
         if decision.allowed:
@@ -169,14 +170,14 @@ class PostgresBucket(AbstractBucket):
         if self._latest is None and self._keeps_servers_time():
             return None
         now: Any = None if self._keeps_servers_time() else self.now()
-        return now if isinstance(now, (int, float)) and not isinstance(now, ServerTime) else self._latest  # type: ignore[return-value]
+        return now if isinstance(now, (int, float)) and not isinstance(now, Now) else self._latest  # type: ignore[return-value]
 
     def _keeps_servers_time(self) -> bool:
         is_asked = type(self).now is PostgresBucket.now and "now" not in self.__dict__
         return is_asked and _is_of_server(self._clock)
 
     def _time_of_request(self) -> Any:
-        return ServerTime.about() if self._keeps_servers_time() else self.now()
+        return Now(time_ns() // 1_000_000) if self._keeps_servers_time() else self.now()
 
     def _done(self, steps: Steps[T]) -> Union[T, Awaitable[T]]:
         return run_async(self.pool, steps) if self.is_async else run(self.pool, steps)

@@ -17,7 +17,7 @@ from support.servers import Postgres
 def test_the_clock_of_this_machine_admits_nobody(pool: Any, table: str, step: int) -> None:
     limits = limiter(pool, table, (1, 60_000))
     assert limits.try_acquire("x", blocking=False)
-    import scupper._server_time as times
+    import scupper.buckets.postgres as times
 
     there = times.time_ns
     with mock.patch.object(times, "time_ns", lambda: there() + step * 10**9):
@@ -31,6 +31,23 @@ def test_an_item_of_the_buckets_own_time_is_counted_when_it_is_put(pool: Any, ta
     assert isinstance(item.timestamp, int)
     assert made.put(item) and not made.put(item)
     assert 0 < made.waiting(item) <= 60_001
+
+
+@pytest.mark.parametrize("clock", [SCUPPER.MonotonicClock(), SCUPPER.WallClock()], ids=lambda clock: type(clock).__name__)
+def test_what_a_clock_of_this_machine_shows_means_now(pool: Any, table: str, clock: Any) -> None:
+    made = bucket(pool, table, (2, 60_000))
+    assert made.put(SCUPPER.RateItem("x", clock.now()))
+    assert abs(made.peek(0).timestamp - made.now()) < 10_000
+    made._clock = clock
+    limits = SCUPPER.Limiter(made)
+    assert [limits.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+    assert made.count() == 2
+
+
+def test_arithmetic_on_the_servers_time_makes_a_time_of_ones_own(pool: Any, table: str) -> None:
+    made = bucket(pool, table, (1, 60_000))
+    assert made.put(SCUPPER.RateItem("x", made.now() - 60_000))
+    assert made.put(SCUPPER.RateItem("x", made.now() + 100))
 
 
 def test_a_clock_that_is_assigned_decides(pool: Any, table: str) -> None:

@@ -1,10 +1,4 @@
-"""What the reference has and this package does not have, or not yet. Whoever brings a name takes it off here."""
-
-# Modules that later stages bring.
-MODULES: set[str] = set()
-
-# Names that are missing wherever the reference has them.
-NAMES: set[str] = set()
+"""What the reference has and this package does not have, and the other way round."""
 
 # Members that the classes of this package do not have, and will not: see DIFFERENCES.md.
 MEMBERS = {
