@@ -150,6 +150,16 @@ def test_a_factory_has_a_bucket_for_each_name_at_the_servers_time(pool: Any, tab
     assert factory.bucket("a")._latest is None, "the time that the bucket told is the server's, and no caller's own"
 
 
+def test_decisions_tell_what_is_left(pool: Any, table: str) -> None:
+    limits = limiter(pool, table, (2, 60_000), (5, DAY))
+    verdicts = [limits.decide("x") for _ in range(3)]
+    assert [(verdict.allowed, verdict.remaining) for verdict in verdicts] == [(True, 1), (True, 0), (False, 0)]
+    assert 50 < verdicts[2].retry_after <= 60.001 and verdicts[2].rate.interval == 60_000
+    assert [rate.used for rate in limits.peek("x").rates] == [2, 2]
+    limits.reset("x")
+    assert limits.peek("x").used == 0
+
+
 def test_a_decorated_function_is_limited(pool: Any, table: str) -> None:
     limits = limiter(pool, table, (2, 200))
 
