@@ -1,9 +1,11 @@
 """Servers, pools and other transactions in the way: nobody is admitted or denied for it, and nothing is asked twice."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from postgres.shared import DAY, LOCK, bucket, id_of, items, limiter, rates, told, until_one_waits
 from support.packages import SCUPPER
+from support.programs import Program
 from support.servers import Postgres
 from support.threads import BOUND, Running
 
@@ -177,6 +180,32 @@ def test_an_interrupted_put_leaves_the_connection_good(server: Postgres, table: 
             assert await limits.try_acquire_async("x", blocking=False) is False
 
     asyncio.run(asyncio.wait_for(main(), BOUND))
+
+
+def test_ctrl_c_ends_a_wait_for_a_bucket_and_nothing_is_taken(
+    server: Postgres, pool: Any, table: str, tmp_path: Path
+) -> None:
+    made = bucket(pool, table, (1, DAY))
+    text = f"""
+        from psycopg_pool import ConnectionPool
+        from scupper import *
+
+        with ConnectionPool({server.url!r}, min_size=1, max_size=1) as pool:
+            bucket = PostgresBucket(pool, {table!r}, [Rate(1, Duration.DAY)])
+            limiter = Limiter(SingleBucketFactory(bucket, schedule_leak=False))
+            try:
+                limiter.try_acquire("x", blocking=False)
+            except KeyboardInterrupt:
+                print("interrupted")
+            print(limiter.try_acquire("x", blocking=False))
+    """
+    with somebody_has(server, table):
+        program = Program(tmp_path, text)
+        until_one_waits(server.url)
+        program.signal(signal.SIGINT)
+        assert program.line() == "interrupted"
+        assert made.count() == 0
+    assert program.end() == "True\n"
 
 
 def test_a_damaged_row_is_an_error_and_is_left_as_it_is(server: Postgres, pool: Any, table: str) -> None:
