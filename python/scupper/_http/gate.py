@@ -153,7 +153,7 @@ class _Paths:
         return path.startswith(self._folders) and ".." not in path.split("/")
 
 
-def _check_callable(option: str, value: object) -> None:
+def _check_callable(option: str, value: Any) -> None:
     if not callable(value):
         raise TypeError(f"{option} must be a function, not {value!r}")
 
