@@ -101,7 +101,10 @@ class TestThreads:
             blocked = Running(lambda: limiter.try_acquire("x", blocking=False)).until_asleep()
         assert blocked.result() is True, "a busy lock is waited for"
         limiter.close()
-        assert bucket_over(connected(":memory:")).limiter_lock() is None
+
+    def test_without_one_there_is_none(self, connection: sqlite3.Connection) -> None:
+        bucket = bucket_over(connection)
+        assert bucket.limiter_lock() is None and not bucket.use_limiter_lock
 
 
 class TestLife:
