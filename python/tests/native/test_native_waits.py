@@ -140,7 +140,8 @@ def test_a_turn_that_comes_as_its_task_is_cancelled_is_given_back():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert bucket.try_now("next", 1)
+        # Who brings the turn may have been on its way still, and gives back what nobody takes.
+        until(lambda: bucket.try_now("next", 1))
 
     asyncio.run(main())
 
