@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from scupper.conformance import BucketConformance, ConformanceError, check_bucket
 
-PAGES = Path(__file__).parents[3] / "docs" / "python"
+from support.pages import ROOT, examples
+
 
 
 def run(page: str, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, object], list[str]]:
     """What the page's examples define, and what they print."""
-    examples = re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), re.DOTALL)
-    assert len(examples) >= 4
+    shown = examples(f"docs/python/{page}")
+    assert len(shown) >= 4
     made: dict[str, object] = {"__name__": "example"}
-    for example in examples:
+    for example in shown:
         exec(compile(example, page, "exec"), made)
     return made, capsys.readouterr().out.splitlines()
 
@@ -40,7 +40,7 @@ def test_the_bucket_of_the_page_passes_every_check(capsys: pytest.CaptureFixture
 
 
 def test_the_page_names_every_check() -> None:
-    named = set(re.findall(r"`(test_\w+)`", (PAGES / "own-buckets.md").read_text()))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/python/own-buckets.md").read_text()))
     assert named == {name for name in dir(BucketConformance) if name.startswith("test_")}
 
 
@@ -56,5 +56,5 @@ def test_the_failure_that_the_page_shows_is_what_is_said(capsys: pytest.CaptureF
 
     with pytest.raises(ConformanceError) as failure:
         check_bucket(OneTooMany)
-    [shown] = re.findall(r"```text\n(.*?)```", (PAGES / "own-buckets.md").read_text(), re.DOTALL)
+    [shown] = examples("docs/python/own-buckets.md", "text")
     assert shown.rstrip() in str(failure.value)

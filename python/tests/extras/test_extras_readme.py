@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from scupper.extras.httpx_limiter import AsyncRateLimiterTransport, RateLimiterT
 from scupper.extras.requests_limiter import RateLimitedRequestsSession
 
 from support.http_servers import Server, refusal
+from support.pages import examples
 from support.programs import run
 
 TENTH = Duration.SECOND * 0.1
@@ -77,8 +77,7 @@ def test_requests() -> None:
     limiter.close()
 
 
-PAGE = Path(__file__).parents[3] / "docs" / "python" / "http-clients.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+BLOCKS = examples("docs/python/http-clients.md")
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))

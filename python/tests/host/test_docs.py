@@ -1,12 +1,11 @@
 """The programs in the page about processes run as they stand."""
 
-import re
 from pathlib import Path
 
+from support.pages import examples
 from support.programs import run
 
-PAGE = Path(__file__).parents[3] / "docs" / "python" / "processes.md"
-PROGRAMS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+PROGRAMS = examples("docs/python/processes.md")
 REFERENCES_TABLE = (
     "import sqlite3\n"
     "conn = sqlite3.connect(':memory:')\n"

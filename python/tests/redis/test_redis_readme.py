@@ -1,11 +1,9 @@
 """What the reference's README and example show of Redis, with shorter windows."""
 
 import asyncio
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,9 +25,9 @@ from scupper import (
 )
 
 from support import servers
+from support.pages import examples
 from support.threads import BOUND
 
-DOCS = Path(__file__).parents[3] / "docs" / "python" / "redis.md"
 TENTH = Duration.SECOND * 0.1
 
 
@@ -166,7 +164,7 @@ def test_the_same_factory_to_be_awaited(server: servers.Redis, key: str) -> None
 def test_the_examples_of_the_docs(server: servers.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (redis, redis.asyncio):
         monkeypatch.setattr(module, "Redis", partial(module.Redis, port=server.port))
-    plain, to_await, states = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    plain, to_await, states = examples("docs/python/redis.md")
     space: dict[str, Any] = {}
     exec(plain, space)
     exec("from scupper import *\n" + to_await + "import asyncio\nasyncio.run(main())", {})

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import scupper.asgi
+
+from support.pages import examples
 from web_calls import application_answering, ask_wsgi, environ, http_scope, run_asgi, seen
 
-PAGE = Path(__file__).parents[3] / "docs" / "python" / "middleware.md"
-EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+EXAMPLES = examples("docs/python/middleware.md")
 SITE = {kind: application_answering(kind, 200, b"framework") for kind in ("asgi", "wsgi")}
 
 
@@ -49,7 +48,7 @@ def run(example: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         vars(module).update(members)
         monkeypatch.setitem(sys.modules, name, module)
     made: dict[str, Any] = {"__name__": "example"}
-    exec(compile(example, str(PAGE), "exec"), made)
+    exec(compile(example, "example", "exec"), made)
     app = made.get("application", made.get("app"))
     return getattr(app, "wsgi_app", getattr(app, "app", app)) if isinstance(app, (FastAPI, Flask)) else app
 
