@@ -26,13 +26,21 @@ pub(super) enum Way {
 pub(super) struct Comparison {
     pub(super) server: Server,
     model: Model,
-    /// The latest time at which each bucket was asked, since it was last asked at one far before; and whether a caller's has
-    /// been behind it.
-    newest: HashMap<String, (u64, bool)>,
+    /// When each bucket was asked.
+    asked: HashMap<String, Asked>,
     /// The longest that was asked for.
     retention: u64,
     /// What was asked and expected up to now, where somebody will read it.
     pub(super) told: Option<String>,
+}
+
+struct Asked {
+    /// The latest time, since it was last asked at one far before.
+    newest: u64,
+    /// Whether a caller has brought a time.
+    has_own_time: bool,
+    /// Whether a time was behind, since then or at it.
+    is_behind: bool,
 }
 
 /// Why there is nothing more to compare.
@@ -45,14 +53,14 @@ pub(super) enum End {
 
 impl Comparison {
     pub(super) fn new() -> Self {
-        Self { server: Server::new(), model: Model::default(), newest: HashMap::new(), retention: 0, told: None }
+        Self { server: Server::new(), model: Model::default(), asked: HashMap::new(), retention: 0, told: None }
     }
 
     /// Leaves nothing of what was before.
     pub(super) fn begin(&mut self) {
         self.server.begin();
         self.model = Model::default();
-        self.newest.clear();
+        self.asked.clear();
         self.retention = 0;
         self.told = self.told.take().map(|_| String::new());
     }
@@ -131,16 +139,18 @@ impl Comparison {
     }
 
     /// Whether the bucket's time may lie ahead of this operation's: a hold that has passed by then may be forgotten, and seem not
-    /// to have passed here. Where callers keep the time, theirs may stay behind.
+    /// to have passed here. Where callers keep the time, theirs may stay behind, and the server's is behind theirs or not.
     fn is_behind(&mut self, operation: &Operation<'_>, now: Timestamp) -> bool {
         self.retention = operation.quota().map_or(0, Quota::retention).max(self.retention);
         let time = operation.at.unwrap_or(now).as_micros();
-        let (newest, is_behind) = self.newest.entry(operation.key.to_owned()).or_insert((time, false));
-        if time > *newest || *newest - time > self.retention {
-            *newest = time;
+        let asked = self.asked.entry(operation.key.to_owned());
+        let asked = asked.or_insert(Asked { newest: time, has_own_time: false, is_behind: false });
+        if time > asked.newest || asked.newest - time > self.retention {
+            asked.newest = time;
         }
-        *is_behind |= operation.at.is_some() && time < *newest;
-        *is_behind || time < *newest
+        asked.has_own_time |= operation.at.is_some();
+        asked.is_behind |= asked.has_own_time && time < asked.newest;
+        asked.is_behind || time < asked.newest
     }
 
     /// A bucket is there as long as it owes something, and about a second longer.
