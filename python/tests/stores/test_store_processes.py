@@ -109,7 +109,7 @@ print(in_child(work), [limiter.try_acquire("x", blocking=False) for _ in range(2
     def test_a_child_forked_while_others_wait_and_ask_is_free(self, url: str, key: str, tmp_path: Path) -> None:
         rest = """
 assert limiter.try_acquire("x", 2)
-busy = Limiter.open(URL, Rate(10**6, 3 * 10**6), key="KEY-busy", call_timeout=20)
+busy = Limiter.open(URL, Rate(10**4, 3 * 10**6), key="KEY-busy", call_timeout=20)
 done = False
 
 def hammer():
