@@ -50,11 +50,15 @@ def combined_lock(locks: Locks, blocking: bool, timeout: Union[int, float] = -1)
 def taken(locks: Locks, deadline: Union[float, None]) -> Union[list[LockLike], None]:
     """The locks, all held, to be given to :func:`give_back`; None, holding none, if they were not free by then."""
     held: list[LockLike] = []
-    for lock in each(locks):
-        if not _acquired(lock, deadline):
-            give_back(held)
-            return None
-        held.append(lock)
+    try:
+        for lock in each(locks):
+            if not _acquired(lock, deadline):
+                give_back(held)
+                return None
+            held.append(lock)
+    except BaseException:  # an interrupt too: what is held already must not stay locked
+        give_back(held)
+        raise
     return held
 
 

@@ -137,6 +137,28 @@ def test_a_put_that_asks_the_same_limiter_does_not_wait_for_itself() -> None:
     assert not asking.is_alive()
 
 
+def test_an_interrupt_while_one_lock_is_waited_for_leaves_the_others_free() -> None:
+    first = threading.Lock()
+
+    class Interrupted:
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+            assert first.locked()
+            raise KeyboardInterrupt
+
+        def release(self) -> None:
+            raise AssertionError("it was not taken")
+
+    bucket = Gate(room=1)
+    limiter = Limiter(bucket)
+    limiter.lock = (first, Interrupted())
+    for timeout in (-1, 5):
+        with pytest.raises(KeyboardInterrupt):
+            limiter.try_acquire("interrupted", timeout=timeout)
+        assert not first.locked()
+    limiter.lock = first
+    assert limiter.try_acquire("next", blocking=False) is True
+
+
 def test_a_lock_that_is_never_free_is_waited_for_until_the_time_limit() -> None:
     limiter = Limiter(Gate(room=1))
     held, done = threading.Event(), threading.Event()
