@@ -216,7 +216,8 @@ class Limiter(Opens, Beyond, LimiterBase):
         self._bound = None
         self._bind(None)
         if type(self).try_acquire is LimiterBase.try_acquire:
-            self.__dict__["try_acquire"] = MethodType(_try_acquire_in_python, self)
+            is_over = self._closed and type(self)._try_acquire is Limiter._try_acquire
+            self.__dict__["try_acquire"] = _try_acquire_too_late if is_over else MethodType(_try_acquire_in_python, self)
 
     def _wake_native(self, native: Union[MemoryBucket, StoreBucket]) -> None:
         others = (other for other in list(self._sharing().values()) if other is not self)
@@ -263,6 +264,17 @@ def _try_acquire_in_python(
     if of_class is not LimiterBase.try_acquire:  # it was replaced since
         return of_class(self, name, weight, blocking, timeout)
     return self._try_acquire(name=name, weight=weight, timeout=timeout, blocking=blocking)
+
+
+def _try_acquire_too_late(
+    name: str = "pyrate", weight: int = 1, blocking: bool = True, timeout: Union[int, float] = -1
+) -> bool:
+    """What stands for ``try_acquire`` in a limiter that is closed.
+
+    It does not know the limiter, which goes, with the connections of its store, as soon as nobody refers to it.
+    """
+    _deadline(blocking, timeout)
+    raise RuntimeError("limiter is closed")
 
 
 def _is_ours(cls: type) -> bool:

@@ -1,7 +1,9 @@
 """Waits for room in a store, and their ends."""
 
 import asyncio
+import gc
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -182,6 +184,21 @@ def test_close_wakes_all_who_wait_and_ends_all_later_calls(make: Any) -> None:
             each.result()
     with pytest.raises(RuntimeError, match="limiter is closed"):
         limiter.try_acquire("x")
+
+
+def test_a_limiter_that_is_closed_goes_with_its_connections_once_nobody_refers_to_it(make: Any) -> None:
+    limiter = make((1, WEEK))
+    assert limiter.try_acquire("x")
+    gone = weakref.ref(bucket_of(limiter))
+    gc.disable()
+    try:
+        limiter.close()
+        with pytest.raises(ValueError, match="timeout must be -1 or >= 0"):
+            limiter.try_acquire("x", timeout=-2)
+        del limiter
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_limiter_that_is_closed_leaves_another_on_the_same_store_at_work(shared: Any) -> None:
