@@ -79,15 +79,19 @@ class Beyond:
         Says how many units of it still counted: 0 if it was denied, if they have left their window, if they were given
         back before, or if the bucket was reset.
 
+        What was pickled is another verdict: give back one of the two alone, as fixed windows cannot tell that it was
+        given back before. With a store that is away, it may be tried again.
+
         Raises ``TypeError`` for one by a bucket of your own.
         """
         taken, permit = _to_give_back(verdict)
         if taken is None or permit is None:
             return 0
         native = self._keeper(taken)
-        if native is None:
-            return self._general().refund(verdict.name, taken, permit)
-        given_back: int = native.refund(permit)
+        with taken.given_back(permit):
+            if native is None:
+                return self._general().refund(verdict.name, taken, permit)
+            given_back: int = native.refund(permit)
         return given_back
 
     async def refund_async(self, verdict: Verdict) -> int:
@@ -96,9 +100,10 @@ class Beyond:
         if taken is None or permit is None:
             return 0
         native = self._keeper(taken)
-        if native is None:
-            return await self._general().refund_async(verdict.name, taken, permit)
-        given_back: int = await _later(native, "refund", permit)
+        with taken.given_back(permit):
+            if native is None:
+                return await self._general().refund_async(verdict.name, taken, permit)
+            given_back: int = await _later(native, "refund", permit)
         return given_back
 
     def reserve(self, name: str = "pyrate", weight: int = 1, timeout: Union[int, float] = -1) -> Reservation:

@@ -44,7 +44,8 @@ class Reservation:
     def settle(self, units: int) -> None:
         """Keeps ``units`` and gives the rest back; those who wait may have it.
 
-        Raises ``ValueError`` for more units than were reserved, and ``RuntimeError`` if it is settled already.
+        Raises ``ValueError`` for more units than were reserved, and ``RuntimeError`` if it is settled already. With a
+        store that is away, it stays open.
         """
         self._end(self._checked(units))
 
@@ -104,16 +105,30 @@ class Reservation:
 
     def _end(self, units: int) -> None:
         permit = self._taken.take()
-        if permit is not None:
-            try:
-                self._limiter._settle(self._name, self._taken, permit, units)
-            except TypeError:  # it has to be awaited
-                self._taken.put_back(permit)
-                raise
         self._kept = units
+        if permit is None:
+            return
+        try:
+            with self._taken.given_back(permit):
+                self._limiter._settle(self._name, self._taken, permit, units)
+        except TypeError:  # it has to be awaited
+            self._taken.put_back(permit)
+            raise
+        finally:
+            self._open_again()
 
     async def _end_later(self, units: int) -> None:
-        self._kept = units
         permit = self._taken.take()
-        if permit is not None:
-            await self._limiter._settle_async(self._name, self._taken, permit, units)
+        self._kept = units
+        if permit is None:
+            return
+        try:
+            with self._taken.given_back(permit):
+                await self._limiter._settle_async(self._name, self._taken, permit, units)
+        finally:
+            self._open_again()
+
+    def _open_again(self) -> None:
+        """If nothing came of the attempt to end it."""
+        if self._taken.is_left():
+            self._kept = None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from ._scupper import StoreError
 
 
 class Taken:
@@ -29,6 +33,23 @@ class Taken:
     def put_back(self, permit: Any) -> None:
         """For somebody else to take: nothing came of it."""
         self._permits.append(permit)
+
+    @contextmanager
+    def given_back(self, permit: Any) -> Iterator[None]:
+        """Has the body give ``permit`` back, which may be taken again if the store did not hear of it."""
+        try:
+            yield
+        except StoreError as error:
+            if error.kind == "Unavailable":
+                self.put_back(permit)
+            raise
+
+    def is_left(self) -> bool:
+        """Whether there is a permit to take."""
+        return bool(self._permits)
+
+    def __deepcopy__(self, memo: Any) -> Taken:
+        return self  # a copy can be given back no more often than what it is a copy of
 
     def __reduce__(self) -> Any:
         return Taken, (None, next(iter(self._permits), None), self.is_on_own_time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import pickle
 from random import Random
 from typing import Any
@@ -90,6 +91,16 @@ def test_a_verdict_that_was_pickled_is_given_back_to_its_bucket(make: Any) -> No
     assert (limiter.refund(verdict), limiter.refund(verdict)) == (2, 0)
     assert limiter.peek("a").used == 0
     assert limiter.refund(pickle.loads(pickle.dumps(verdict))) == 0
+
+
+@pytest.mark.parametrize("algorithm", ["sliding-window-log", "fixed-window", "gcra"])
+def test_copies_of_a_verdict_are_given_back_once(algorithm: str) -> None:
+    limiter = Limiter.open("memory:", RATES, algorithm=algorithm)
+    verdict = limiter.decide("a")
+    assert limiter.decide("b")
+    copies = (copy.deepcopy(verdict), verdict, copy.copy(verdict))
+    assert [limiter.refund(each) for each in copies] == [1, 0, 0]
+    assert limiter.peek("a").used == 1
 
 
 @every_limiter

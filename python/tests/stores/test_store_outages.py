@@ -96,6 +96,14 @@ class TestWrongCalls:
         assert error.value.kind == "AlgorithmMismatch"
 
 
+def is_away(limiter: Any) -> bool:
+    try:
+        limiter.peek("x")
+    except SCUPPER.StoreError as error:
+        return bool(error.kind == "Unavailable")
+    return False
+
+
 def is_answered(limiter: Any) -> bool:
     try:
         limiter.bucket_factory.bucket.count()
@@ -124,6 +132,33 @@ class TestOutages:
         redis.restart()
         eventually(lambda: is_answered(limiter), "the store is found again")
         assert [limiter.try_acquire("x", blocking=False) for _ in range(3)] == [True, True, False]
+
+    @pytest.mark.parametrize("in_loop", [False, True], ids=["here", "in a loop"])
+    def test_what_was_taken_can_be_given_back_once_the_store_is_there_again(self, redis: Redis, in_loop: bool) -> None:
+        limiter = SCUPPER.Limiter.open(redis.url, SCUPPER.Rate(5, WEEK))
+        verdict, reservation = limiter.decide("x", 2), limiter.reserve("x", 3)
+
+        def refund() -> int:
+            return asyncio.run(limiter.refund_async(verdict)) if in_loop else limiter.refund(verdict)
+
+        def settle() -> None:
+            asyncio.run(reservation.settle_async(1)) if in_loop else reservation.settle(1)
+
+        redis.kill()
+        eventually(lambda: is_away(limiter), "no connection is tried any more")
+        for give_back in (refund, refund, settle, settle):
+            with pytest.raises(SCUPPER.StoreError) as error:
+                give_back()
+            assert error.value.kind == "Unavailable"
+        assert "open" in repr(reservation)
+        redis.restart()
+        eventually(lambda: is_answered(limiter), "the store is found again")
+        # It has forgotten what it was told before.
+        assert (refund(), refund()) == (0, 0)
+        settle()
+        assert "kept 1" in repr(reservation)
+        with pytest.raises(RuntimeError, match="settled already"):
+            settle()
 
     def test_a_limiter_may_be_made_while_its_store_is_away(self, redis: Redis) -> None:
         redis.kill()
