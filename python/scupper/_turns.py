@@ -32,9 +32,18 @@ def await_turn(waiter: Waiter[T]) -> Generator[Any, None, T]:
 def _bell_of(event_loop: asyncio.AbstractEventLoop) -> LoopBell:
     bell = _bells.get(event_loop)
     if bell is None:
+        _forget_closed()
         bell = _bells[event_loop] = LoopBell()
         event_loop.add_reader(bell.fileno(), _hear, bell)
     return bell
+
+
+def _forget_closed() -> None:
+    """Lets go the loops that were closed with tasks in line: these would be kept by the bell that calls them."""
+    for event_loop, bell in list(_bells.items()):
+        if event_loop.is_closed():
+            _bells.pop(event_loop, None)
+            bell.close()
 
 
 def _hear(bell: LoopBell) -> None:

@@ -19,7 +19,8 @@ pub(crate) struct LoopBell {
 
 /// Those whose turn has come since the loop looked last.
 pub(crate) struct Calls {
-    called: Mutex<Vec<Arc<Call>>>,
+    /// None once nobody listens any more.
+    called: Mutex<Option<Vec<Arc<Call>>>>,
     rope: PipeWriter,
 }
 
@@ -41,7 +42,7 @@ impl LoopBell {
     #[new]
     fn new() -> io::Result<Self> {
         let (ear, rope) = io::pipe()?;
-        Ok(Self { ear, calls: Arc::new(Calls { called: Mutex::default(), rope }) })
+        Ok(Self { ear, calls: Arc::new(Calls { called: Mutex::new(Some(Vec::new())), rope }) })
     }
 
     /// What is readable once a turn has come.
@@ -53,20 +54,40 @@ impl LoopBell {
     fn take(&self, py: Python<'_>) -> io::Result<Vec<Py<PyAny>>> {
         let called = {
             let mut called = self.calls.called();
+            let Some(called) = called.as_mut() else { return Ok(Vec::new()) };
             // It was rung once for all of them.
             if !called.is_empty() {
                 let mut ear: &PipeReader = &self.ear;
                 ear.read_exact(&mut [0])?;
             }
-            mem::take(&mut *called)
+            mem::take(called)
         };
         Ok(called.iter().map(|call| call.future.clone_ref(py)).collect())
+    }
+
+    /// Lets go of those who were called and did not hear it, and hears no more: a future keeps its loop, and that its bell.
+    fn close(&self) {
+        let unheard = self.calls.called().take();
+        drop(unheard);
     }
 }
 
 impl Calls {
-    fn called(&self) -> MutexGuard<'_, Vec<Arc<Call>>> {
+    fn called(&self) -> MutexGuard<'_, Option<Vec<Arc<Call>>>> {
         self.called.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rings, and gives the call back where nobody listens any more.
+    fn ring_for(&self, call: Arc<Call>) -> Option<Arc<Call>> {
+        let _section = Section::enter();
+        let mut called = self.called();
+        let Some(called) = called.as_mut() else { return Some(call) };
+        called.push(call);
+        if called.len() == 1 {
+            // It fails only where nobody listens any more.
+            let _ = (&self.rope).write_all(&[0]);
+        }
+        None
     }
 }
 
@@ -74,12 +95,7 @@ impl Wake for Call {
     /// On any thread. The future goes along, as it may only be dropped by a thread that has the interpreter.
     fn wake(self: Arc<Self>) {
         let calls = Arc::clone(&self.calls);
-        let _section = Section::enter();
-        let mut called = calls.called();
-        called.push(self);
-        if called.len() == 1 {
-            // It fails only where nobody listens any more.
-            let _ = (&calls.rope).write_all(&[0]);
-        }
+        // With nothing locked: the last to drop a future may run Python code.
+        drop(calls.ring_for(self));
     }
 }

@@ -178,6 +178,33 @@ def test_a_loop_that_is_closed_with_waits_pending_takes_nothing():
     assert [name for name, _, _ in bucket.items()][-1] == "next"
 
 
+def test_loops_that_are_closed_with_waits_pending_are_not_kept():
+    limiter = Limiter(bucket_of((1, 10)))
+
+    def close_a_loop_that_waits():
+        loop = asyncio.new_event_loop()
+
+        async def start():
+            task = asyncio.ensure_future(limiter.acquire("pending", 1))
+            await asyncio.sleep(0)
+            return task
+
+        for _ in range(2):
+            loop.run_until_complete(start())._log_destroy_pending = False
+        loop.close()
+        return weakref.ref(loop)
+
+    loops = [close_a_loop_that_waits() for _ in range(5)]
+    assert limiter.try_acquire("behind them") is True
+
+    async def wait_in_another():
+        assert all(await asyncio.gather(*(limiter.acquire() for _ in range(3))))
+
+    asyncio.run(wait_in_another())
+    gc.collect()
+    assert [loop() for loop in loops] == [None] * 5
+
+
 def test_closing_wakes_who_waits_and_lets_nobody_in():
     bucket = full_bucket()
     limiter = Limiter(bucket)
