@@ -127,10 +127,12 @@ class Acquisition:
         except Late:
             return False
         finally:
-            ticket.gone = True  # first of all, lest a second interrupt leaves it standing
-            if self._line is not None:
-                self._line.leave(ticket)
-            limiter._delist(ticket)
+            ticket.gone = True  # first of all, lest an interrupt here leaves it standing
+            try:
+                limiter._delist(ticket)
+            finally:
+                if self._line is not None:
+                    self._line.leave(ticket)
 
     def _decided(self, line: Line, bucket: AbstractBucket, item: RateItem, has_turn: bool) -> Steps:
         ticket, fresh = self._ticket, True
@@ -208,7 +210,7 @@ class Acquisition:
             yield from leaker._leak_one(bucket)
 
     def _inside(self, line: Line, method: Callable[..., Any], *arguments: Any) -> Any:
-        before = line.enter(threading.get_ident())
+        before = line.enter((threading.get_ident(), self._ticket))
         try:
             return self._locked(method, *arguments)
         finally:

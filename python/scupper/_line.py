@@ -7,7 +7,7 @@ import weakref
 from asyncio import AbstractEventLoop
 from collections import OrderedDict
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 from ._fork import begins_anew
 from ._ticket import Ticket
@@ -15,6 +15,9 @@ from ._ticket import Ticket
 if TYPE_CHECKING:
     from .abstracts.bucket import AbstractBucket
     from .limiter import Limiter
+
+# A thread that is inside of a call of the bucket, and for whom.
+Caller = Tuple[int, Ticket]
 
 # How late the first may be, if it is a task, before others go past it: its event loop is blocked, or stopped for good.
 _OVERDUE_SECONDS = 1.0
@@ -39,7 +42,7 @@ class Line:
 
     def __init__(self) -> None:
         self.limiters: weakref.WeakValueDictionary[int, Limiter] = weakref.WeakValueDictionary()
-        self._caller: Optional[int] = None
+        self._caller: Optional[Caller] = None
         self._after_fork()
         begins_anew(self)
 
@@ -49,8 +52,8 @@ class Line:
         self._tickets: OrderedDict[Ticket, None] = OrderedDict()
         self._impatient: set[Ticket] = set()
         self._appointed: Optional[Ticket] = None
-        self._threads: set[int] = set()
-        if self._caller != threading.get_ident():
+        self._threads: dict[int, Ticket] = {}
+        if self._caller is not None and self._caller[0] != threading.get_ident():
             self._caller = None
 
     def __reduce__(self) -> Any:
@@ -66,12 +69,12 @@ class Line:
         """
         thread = threading.get_ident()
         with self._lock:
-            if thread == self._caller or (ticket.loop is None and thread in self._threads):
+            if self._is_calling(thread) or (ticket.loop is None and self._is_in_line(thread)):
                 ticket.outside = True
                 return True
             if ticket.loop is None:
                 ticket.thread = thread
-                self._threads.add(thread)
+                self._threads[thread] = ticket
             if loop_here is not None and ticket.loop is None and (ticket.patient or not self._is_full()):
                 self._add_before(ticket, loop_here)
             else:
@@ -88,7 +91,7 @@ class Line:
             self._tickets.pop(ticket, None)
             self._impatient.discard(ticket)
             if ticket.thread is not None:
-                self._threads.discard(ticket.thread)
+                self._threads.pop(ticket.thread, None)
                 ticket.thread = None
             self._appoint(ticket)
 
@@ -162,10 +165,20 @@ class Line:
             first = next(iter(self._tickets), None)
             return first is not None and first.loop is loop and first.due is None
 
-    def enter(self, thread: Optional[int]) -> Optional[int]:
-        """Notes which thread is inside of a call of the bucket, and gives what was noted before."""
-        before, self._caller = self._caller, thread
+    def enter(self, caller: Optional[Caller]) -> Optional[Caller]:
+        """Notes who is inside of a call of the bucket, and gives what was noted before."""
+        before, self._caller = self._caller, caller
         return before
+
+    # An interrupt may keep somebody from saying that he left, but for the mark of his ticket.
+
+    def _is_calling(self, thread: int) -> bool:
+        caller = self._caller
+        return caller is not None and caller[0] == thread and not caller[1].gone
+
+    def _is_in_line(self, thread: int) -> bool:
+        ticket = self._threads.get(thread)
+        return ticket is not None and not ticket.gone
 
     def _is_full(self) -> bool:
         """Whether the first waits for room."""

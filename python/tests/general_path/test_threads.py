@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 from time import monotonic
+from typing import Any
 
 import pytest
 from buckets import Gate, in_line, thread, until
 from scupper import Limiter
+from scupper._line import line_of
 
 
 def test_waiting_threads_are_served_in_the_order_in_which_they_came() -> None:
@@ -135,6 +137,30 @@ def test_a_put_that_asks_the_same_limiter_does_not_wait_for_itself() -> None:
     asking = thread(limiter.try_acquire, "outer")
     asking.join(10)
     assert not asking.is_alive()
+
+
+@pytest.mark.parametrize(("said_by", "calls_before"), [("leave", 0), ("enter", 1)])
+def test_an_interrupt_of_one_who_goes_does_not_let_its_thread_past_others(said_by: str, calls_before: int) -> None:
+    bucket = Gate(room=1, wait_ms=60_000)
+    limiter, line = Limiter(bucket), line_of(bucket)
+    kept, left = getattr(line, said_by), [None] * calls_before
+
+    def interrupted(*arguments: Any) -> Any:
+        if left:
+            left.pop()
+            return kept(*arguments)
+        setattr(line, said_by, kept)
+        raise KeyboardInterrupt
+
+    setattr(line, said_by, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        limiter.try_acquire("interrupted")
+    head = thread(limiter.try_acquire, "head")
+    until(lambda: bucket.puts == ["interrupted", "head"])
+    assert limiter.try_acquire("late", timeout=0.05) is False
+    assert bucket.puts == ["interrupted", "head"]
+    limiter.close()
+    head.join(10)
 
 
 def test_an_interrupt_while_one_lock_is_waited_for_leaves_the_others_free() -> None:
