@@ -39,7 +39,7 @@ def _bell_of(event_loop: asyncio.AbstractEventLoop) -> LoopBell:
 
 
 def _forget_closed() -> None:
-    """Lets go the loops that were closed with tasks in line: these would be kept by the bell that calls them."""
+    """Lets go the loops that were closed with tasks in line: the bell that is to call them would keep them."""
     for event_loop, bell in list(_bells.items()):
         if event_loop.is_closed():
             _bells.pop(event_loop, None)

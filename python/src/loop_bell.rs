@@ -3,7 +3,7 @@
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::mem;
 use std::os::fd::AsRawFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Wake;
 
 use pyo3::prelude::*;
@@ -15,6 +15,8 @@ use crate::fork::Section;
 pub(crate) struct LoopBell {
     ear: PipeReader,
     calls: Arc<Calls>,
+    /// All whose turn may still come, and some that are gone. Locked by threads that have the interpreter.
+    awaited: Mutex<Vec<Weak<Call>>>,
 }
 
 /// Those whose turn has come since the loop looked last.
@@ -27,13 +29,23 @@ pub(crate) struct Calls {
 /// What a waiter leaves for whoever has its turn come.
 pub(crate) struct Call {
     calls: Arc<Calls>,
-    /// What its task awaits.
-    future: Py<PyAny>,
+    /// What its task awaits; None once nobody listens any more. Locked by threads that have the interpreter.
+    future: Mutex<Option<Py<PyAny>>>,
 }
 
 impl LoopBell {
     pub(crate) fn call(&self, future: Py<PyAny>) -> Arc<Call> {
-        Arc::new(Call { calls: Arc::clone(&self.calls), future })
+        let call = Arc::new(Call { calls: Arc::clone(&self.calls), future: Mutex::new(Some(future)) });
+        let mut awaited = self.awaited();
+        if awaited.len() == awaited.capacity() {
+            awaited.retain(|call| call.strong_count() > 0);
+        }
+        awaited.push(Arc::downgrade(&call));
+        call
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, Vec<Weak<Call>>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -42,7 +54,8 @@ impl LoopBell {
     #[new]
     fn new() -> io::Result<Self> {
         let (ear, rope) = io::pipe()?;
-        Ok(Self { ear, calls: Arc::new(Calls { called: Mutex::new(Some(Vec::new())), rope }) })
+        let calls = Arc::new(Calls { called: Mutex::new(Some(Vec::new())), rope });
+        Ok(Self { ear, calls, awaited: Mutex::default() })
     }
 
     /// What is readable once a turn has come.
@@ -62,13 +75,23 @@ impl LoopBell {
             }
             mem::take(called)
         };
-        Ok(called.iter().map(|call| call.future.clone_ref(py)).collect())
+        Ok(called.iter().filter_map(|call| call.future().as_ref().map(|future| future.clone_ref(py))).collect())
     }
 
-    /// Lets go of those who were called and did not hear it, and hears no more: a future keeps its loop, and that its bell.
+    /// Lets go of all futures and hears no more: a future keeps its loop, and that its bell.
     fn close(&self) {
         let unheard = self.calls.called().take();
-        drop(unheard);
+        let awaited = mem::take(&mut *self.awaited());
+        let awaited: Vec<_> = awaited.iter().filter_map(Weak::upgrade).collect();
+        let futures: Vec<_> = awaited.iter().filter_map(|call| call.future().take()).collect();
+        // With nothing locked: the last to drop a future may run Python code.
+        drop((unheard, futures));
+    }
+}
+
+impl Call {
+    fn future(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {
+        self.future.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -179,18 +179,18 @@ def test_a_loop_that_is_closed_with_waits_pending_takes_nothing():
 
 
 def test_loops_that_are_closed_with_waits_pending_are_not_kept():
-    limiter = Limiter(bucket_of((1, 10)))
+    limiter, full = Limiter(bucket_of((1, 10))), Limiter(full_bucket())
 
     def close_a_loop_that_waits():
         loop = asyncio.new_event_loop()
 
-        async def start():
-            task = asyncio.ensure_future(limiter.acquire("pending", 1))
+        async def start(asked):
+            task = asyncio.ensure_future(asked.acquire("pending"))
             await asyncio.sleep(0)
             return task
 
-        for _ in range(2):
-            loop.run_until_complete(start())._log_destroy_pending = False
+        for asked in (limiter, limiter, full):
+            loop.run_until_complete(start(asked))._log_destroy_pending = False
         loop.close()
         return weakref.ref(loop)
 
