@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
+from ._places import rate_at
 from ._taken import NotGivenBack, Taken
 from ._usage import RateUsage, Usage, tightest_of
 from ._verdict import Verdict
@@ -20,7 +21,7 @@ def verdict_of(
 ) -> Verdict:
     """The verdict that ``decide_fully`` told."""
     allowed, remaining, retry_after, never, reset_after, place, permit = told
-    rate = None if place is None else rates[place]
+    rate = None if place is None else rate_at(rates, place)
     return Verdict(
         allowed,
         name,

@@ -134,9 +134,8 @@ class AbstractBucket(ABC):
         return decision.allowed
 
     def _recorded_wait(self, item: RateItem) -> Optional[int]:
-        if self._last_wait is None or self._last_wait[0] != item.weight:
-            return None
-        return max(0, self._last_wait[1] - item.timestamp)
+        last = self._last_wait  # read once: others may put meanwhile
+        return None if last is None or last[0] != item.weight else max(0, last[1] - item.timestamp)
 
     def limiter_lock(self) -> Optional[object]:
         """A lock that a limiter over this bucket holds around its calls, beside its own; None for no such lock."""

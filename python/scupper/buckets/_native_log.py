@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
+from .._places import rate_at
 from .._scupper import MemoryBucket
 from ..abstracts._base_algorithm import Algorithm
 from ..abstracts._decision import ADMITTED, Decision
@@ -31,7 +32,7 @@ class NativeLog:
         if denial is None:
             return ADMITTED
         index, retry_at = denial
-        return Decision(rates[index], None if retry_at < 0 else retry_at - item.timestamp)
+        return Decision(rate_at(rates, index), None if retry_at < 0 else retry_at - item.timestamp)
 
     def peek(self, index: int) -> Optional[RateItem]:
         found = self.bucket.peek(index)

@@ -6,6 +6,7 @@ import threading
 from typing import Any, List, Optional
 
 from .._fork import begins_anew
+from .._places import rate_at
 from .._scupper import MemoryBucket
 from ..abstracts.algorithm import GCRA, Decision, State, StateAlgorithm, TokenBucket
 from ..abstracts.rate import Rate
@@ -25,6 +26,7 @@ class InMemoryStateStore(StateStore):
         self._state: Optional[State] = None
         self._native: Optional[MemoryBucket] = None
         self._rates: list[tuple[int, int, int]] = []
+        self._replaced: Optional[List[Rate]] = None
         self._after_fork()
         begins_anew(self)
 
@@ -59,7 +61,9 @@ class InMemoryStateStore(StateStore):
         """The native bucket that keeps the state while ``algorithm`` and ``rates`` are what it can do."""
         wanted = numbers(rates)
         native = self._native
-        if native is not None and self._rates == wanted and type(algorithm) in _NATIVE:
+        # Who put while the rates of his bucket were replaced brings those that he had found.
+        is_held_to = self._rates == wanted or rates is self._replaced
+        if native is not None and is_held_to and type(algorithm) in _NATIVE:
             return native
         if type(self) is not InMemoryStateStore:
             return None
@@ -76,13 +80,14 @@ class InMemoryStateStore(StateStore):
         """The rates of a bucket over this store change."""
         if self._native is not None and self._rates == numbers(before):
             self._native.set_rates(numbers(rates))
-            self._rates = numbers(rates)
+            self._rates, self._replaced = numbers(rates), before
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_replaced")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._replaced = None
         self._after_fork()
         begins_anew(self)
 
@@ -91,4 +96,4 @@ def _decision(rates: List[Rate], now: int, denial: Optional[tuple[int, int]]) ->
     if denial is None:
         return Decision()
     index, retry_at = denial
-    return Decision(rates[index], None if retry_at < 0 else retry_at - now)
+    return Decision(rate_at(rates, index), None if retry_at < 0 else retry_at - now)

@@ -7,6 +7,7 @@ from typing import Any, List, Optional
 
 from .._fork import begins_anew
 from .._now import Now
+from .._places import rate_at
 from .._scupper import StoreBucket
 from ..abstracts._base_algorithm import Algorithm
 from ..abstracts._decision import ADMITTED, Decision
@@ -114,7 +115,7 @@ def decision_of(rates: List[Rate], denial: Optional[tuple[int, int]]) -> Decisio
     if denial is None:
         return ADMITTED
     place, wait = denial
-    return Decision(rates[place], None if wait < 0 else wait)
+    return Decision(rate_at(rates, place), None if wait < 0 else wait)
 
 
 def shared_memory_url(path: str, rates: Optional[List[Rate]] = None) -> str:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import Any, List, Optional, Tuple, Union
 
 from .._line import line_of
+from .._places import rate_at
 from .._scupper import MemoryBucket, StoreBucket
 from ..abstracts.algorithm import Decision
 from ..abstracts.bucket import AbstractBucket
@@ -54,7 +55,7 @@ class WatchedBucket(AbstractBucket):
         if native is None:
             return self._failing_rate
         denial = native.last_denial()
-        return None if denial is None else self._rates[denial[1]]
+        return None if denial is None else rate_at(self._rates, denial[1])
 
     @failing_rate.setter
     def failing_rate(self, rate: Optional[Rate]) -> None:

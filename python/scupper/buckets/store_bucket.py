@@ -7,6 +7,7 @@ from typing import Any, List, Optional, Tuple, Union
 
 from .._fork import begins_anew
 from .._now import Now
+from .._places import rate_at
 from .._scupper import StoreBucket as NativeBucket
 from ..abstracts.algorithm import GCRA, Algorithm, FixedWindow, SlidingWindowLog, TokenBucket
 from ..abstracts.bucket import AbstractBucket
@@ -107,7 +108,7 @@ class StoreBucket(WatchedBucket):
     def _decided(self, item: RateItem, denial: Optional[tuple[int, int]]) -> bool:
         place, wait = (None, 0) if denial is None else denial
         self.__dict__.update(
-            _failing_rate=None if place is None else self._rates[place],
+            _failing_rate=None if place is None else rate_at(self._rates, place),
             _kept_wait=None if place is None else (item.weight, item.timestamp + wait if wait >= 0 else _NEVER),
             _kept_with=self._inside().last_denial(),
         )

@@ -24,6 +24,7 @@ from scupper import (
     StateBucket,
     TokenBucket,
 )
+from scupper._answers import verdict_of
 
 
 class Hand(AbstractClock):
@@ -67,6 +68,34 @@ def test_an_assignment_ends_that(name: str) -> None:
     assert not native(limiter)
     assert limiter.try_acquire("x", blocking=False) is True
     assert limiter.try_acquire("x", blocking=False) is False
+
+
+@pytest.mark.parametrize(
+    "make", [InMemoryBucket, StateBucket, lambda rates: Limiter.open("memory:", rates).bucket_factory.bucket]
+)
+def test_rates_may_be_replaced_by_fewer_after_a_denial(make: Any) -> None:
+    bucket = make([Rate(5, 1), Rate(6, 3_600_000)])
+    limiter = Limiter(bucket)
+    until(lambda: not limiter.try_acquire("x", weight=2, blocking=False))
+    assert bucket.failing_rate is bucket.rates[1]
+    bucket.rates = [Rate(1, 3_600_000)]
+    assert bucket.failing_rate in (None, bucket.rates[0])
+    assert limiter.decide("x").rate is bucket.rates[0]
+
+
+def test_what_native_code_tells_of_more_rates_than_there_are_now_is_no_error() -> None:
+    denied = (False, 0, 1.0, False, 1.0, 1, None)
+    rate = Rate(1, 1000)
+    assert verdict_of("x", 1, [rate], None, denied).rate is rate
+
+
+def test_who_puts_while_rates_are_replaced_leaves_the_state_where_it_is() -> None:
+    bucket = StateBucket([Rate(5, 1000)])
+    found = bucket.rates
+    bucket.rates = [Rate(5, 1000), Rate(6, 60_000)]
+    assert bucket.store.check(bucket.algorithm, found, bucket.now(), 1)
+    assert bucket._native_bucket() is not None
+    assert bucket.put(RateItem("next", bucket.now()))
 
 
 def test_what_was_counted_stays_when_a_clock_is_assigned() -> None:
