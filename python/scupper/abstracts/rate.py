@@ -113,7 +113,7 @@ class Rate:
                 if user is not None:
                     told.append(user)
                     user._rate_changed()
-        except ValueError:
+        except Exception:
             setattr(self, name, before)
             for user in told[:-1]:
                 user._rate_changed()

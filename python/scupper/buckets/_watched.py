@@ -14,14 +14,22 @@ from ..abstracts.rate import Rate, RateItem
 from ._as_made import WATCHED
 
 _COUNTLESS = 2**62
+_TOO_LARGE = 2**64
 
 # Assigned by our own code as well; native code is told of them.
 _TOLD = frozenset(("rates", "failing_rate"))
 
 
 def numbers(rates: List[Rate]) -> list[tuple[int, int, int]]:
-    """The rates as native code takes them. Part of a unit never passes, so that part of a limit changes nothing."""
-    return [(int(rate.limit), rate.interval, int(rate.burst)) for rate in rates]
+    """The rates as native code takes them. Part of a unit never passes, so that part of a limit changes nothing.
+
+    Raises ``ValueError`` for numbers that it has no room for.
+    """
+    taken = [(int(rate.limit), rate.interval, int(rate.burst)) for rate in rates]
+    for rate, of_rate in zip(rates, taken):
+        if max(of_rate) >= _TOO_LARGE:
+            raise ValueError(f"the rate {rate!r} is too large; its limit, interval and burst must be less than {_TOO_LARGE}")
+    return taken
 
 
 def units(weight: int) -> int:

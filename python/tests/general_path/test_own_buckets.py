@@ -83,6 +83,18 @@ def test_rates_may_be_replaced_by_fewer_after_a_denial(make: Any) -> None:
     assert limiter.decide("x").rate is bucket.rates[0]
 
 
+@pytest.mark.parametrize("make", [InMemoryBucket, StateBucket])
+def test_a_rate_that_is_too_large_is_refused_and_stays_as_it_was(make: Any) -> None:
+    with pytest.raises(ValueError, match="is too large; its limit, interval and burst must be less than"):
+        make([Rate(1, 2**70)])
+    rate = Rate(5, 1000)
+    bucket = make([rate])
+    with pytest.raises(ValueError, match="is too large"):
+        rate.interval = 2**70
+    assert rate.interval == 1000
+    assert bucket.put(RateItem("x", bucket.now()))
+
+
 def test_what_native_code_tells_of_more_rates_than_there_are_now_is_no_error() -> None:
     denied = (False, 0, 1.0, False, 1.0, 1, None)
     rate = Rate(1, 1000)
