@@ -192,8 +192,8 @@ def _usage(errand: Errand) -> Generator[Any, Any, Optional[Usage]]:
 def _reset(errand: Errand) -> _Work:
     bucket, native = errand.bucket, native_of(errand.bucket)
     if native is None:
-        was_there = (yield from errand.call(bucket.count)) > 0
-        yield from errand.call(bucket.flush)
+        was_there = (yield from errand.call(bucket._count_in(errand.is_in_loop))) > 0
+        yield from errand.call(bucket._flush_in(errand.is_in_loop))
     else:
         was_there = yield from errand.ask(native, "reset", errand.item.name)
     errand.make_room()

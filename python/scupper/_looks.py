@@ -17,7 +17,8 @@ def usage_by_looking(errand: Errand) -> Generator[Any, Any, Optional[Usage]]:
     """What the bucket tells by its own methods, at the time of the item; None if that is not enough."""
     rates, algorithm = errand.bucket.rates, errand.bucket._algorithm
     uses: Optional[List[int]] = yield from errand.call(errand.bucket._uses)
-    units: int = (yield from errand.call(errand.bucket.count)) if uses is None else max(uses)
+    count = errand.bucket._count_in(errand.is_in_loop)
+    units: int = (yield from errand.call(count)) if uses is None else max(uses)
     newest = (yield from _peek(errand, 0)) if units > 0 and isinstance(algorithm, LogAlgorithm) else None
     if uses is None and newest is not None:
         uses = yield from _uses_by_peeking(errand, algorithm, units)

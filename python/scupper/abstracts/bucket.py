@@ -175,6 +175,14 @@ class AbstractBucket(ABC):
         """What puts an item, where there is a loop not to be blocked or where there is none."""
         return self.put
 
+    def _count_in(self, in_loop: bool) -> Callable[[], Union[int, Awaitable[int]]]:
+        """What counts, likewise."""
+        return self.count
+
+    def _flush_in(self, in_loop: bool) -> Callable[[], Optional[Awaitable[None]]]:
+        """What forgets everything, likewise."""
+        return self.flush
+
     def _bounds_itself(self) -> bool:
         """Whether the bucket drops by itself what has left every window."""
         return False

@@ -24,13 +24,13 @@ class BucketAsyncWrapper(AbstractBucket):
         return cast(bool, await _awaited(self.bucket._put_in(in_loop=True)(item)))
 
     async def count(self) -> int:
-        return cast(int, await _awaited(self.bucket.count()))
+        return cast(int, await _awaited(self.bucket._count_in(in_loop=True)()))
 
     async def leak(self, current_timestamp: Optional[int] = None) -> int:
         return cast(int, await _awaited(self.bucket.leak(current_timestamp)))
 
     async def flush(self) -> None:
-        await _awaited(self.bucket.flush())
+        await _awaited(self.bucket._flush_in(in_loop=True)())
 
     async def peek(self, index: int) -> Optional[RateItem]:
         return cast(Optional[RateItem], await _awaited(self.bucket.peek(index)))

@@ -44,8 +44,22 @@ class SharedBucket(WatchedBucket):
         return self._record(item, await self._log.put_async(self._rates, item))
 
     def _put_in(self, in_loop: bool) -> Callable[[RateItem], Union[bool, Awaitable[bool]]]:
-        is_ours = "put" not in self.__dict__ and self._is_as_made("put")
-        return self._put_later if in_loop and is_ours and self._store_log() is not None else self.put
+        return self._put_later if in_loop and self._is_of_store("put") else self.put
+
+    def _count_in(self, in_loop: bool) -> Callable[[], Union[int, Awaitable[int]]]:
+        return self._log.bucket.count_async if in_loop and self._is_of_store("count") else self.count
+
+    def _flush_in(self, in_loop: bool) -> Callable[[], Optional[Awaitable[None]]]:
+        return self._flush_later if in_loop and self._is_of_store("flush") else self.flush
+
+    async def _flush_later(self) -> None:
+        await self._log.flush_async()
+        self.failing_rate = self._last_wait = None
+
+    def _is_of_store(self, method: str) -> bool:
+        """Whether the method is ours, and asks a store."""
+        is_ours = method not in self.__dict__ and self._is_as_made(method)
+        return is_ours and self._store_log() is not None
 
     def _handle(self) -> Union[None, MemoryBucket, StoreBucket]:
         log = self._store_log()

@@ -80,6 +80,10 @@ class StoreLog:
         self.bucket.flush()
         self._times.forget()
 
+    async def flush_async(self) -> None:
+        await self.bucket.flush_async()
+        self._times.forget()
+
     def set_rates(self, rates: List[Rate]) -> None:
         self.bucket.set_rates(numbers(rates))
         self._numbers = numbers(rates)

@@ -135,6 +135,10 @@ class StoreBucket(WatchedBucket):
         self._inside().flush()
         self.failing_rate = self._last_wait = self._kept_with = None
 
+    async def _flush_async(self) -> None:
+        await self._inside().flush_async()
+        self.failing_rate = self._last_wait = self._kept_with = None
+
     def count(self) -> int:
         """Units in use. With ``key=None``, how many names have any."""
         return self._inside().count()
@@ -152,8 +156,16 @@ class StoreBucket(WatchedBucket):
         super().__setattr__(name, value)
 
     def _put_in(self, in_loop: bool) -> Callable[[RateItem], Union[bool, Awaitable[bool]]]:
-        is_ours = "put" not in self.__dict__ and _AS_MADE.is_kept(type(self), "put")
-        return self._put_async if in_loop and is_ours else self.put
+        return self._put_async if in_loop and self._is_ours("put") else self.put
+
+    def _count_in(self, in_loop: bool) -> Callable[[], Union[int, Awaitable[int]]]:
+        return self._inside().count_async if in_loop and self._is_ours("count") else self.count
+
+    def _flush_in(self, in_loop: bool) -> Callable[[], Optional[Awaitable[None]]]:
+        return self._flush_async if in_loop and self._is_ours("flush") else self.flush
+
+    def _is_ours(self, method: str) -> bool:
+        return method not in self.__dict__ and _AS_MADE.is_kept(type(self), method)
 
     def _inside(self) -> NativeBucket:
         if self._native is None:

@@ -96,6 +96,11 @@ class TestWrongCalls:
         assert error.value.kind == "AlgorithmMismatch"
 
 
+class OwnBucket(SCUPPER.buckets.StoreBucket):
+    def waiting(self, item: Any) -> Any:
+        return super().waiting(item)
+
+
 def is_away(limiter: Any) -> bool:
     try:
         limiter.peek("x")
@@ -217,6 +222,30 @@ class TestOutages:
             assert thread.result() is True
 
         asyncio.run(main())
+
+    @pytest.mark.parametrize("ask", ["peek", "reset", "count of a wrapper", "flush of a wrapper"])
+    def test_a_loop_goes_on_while_a_bucket_of_ones_own_looks_at_the_store(self, redis: Redis, ask: str) -> None:
+        bucket = OwnBucket(redis.url, SCUPPER.Rate(3, WEEK), call_timeout=BOUND)
+        limiter, wrapper = SCUPPER.Limiter(bucket), SCUPPER.BucketAsyncWrapper(bucket)
+        assert limiter.try_acquire("x")
+        asked = {
+            "peek": lambda: limiter.peek_async("x"),
+            "reset": lambda: limiter.reset_async("x"),
+            "count of a wrapper": wrapper.count,
+            "flush of a wrapper": wrapper.flush,
+        }[ask]
+
+        async def main() -> None:
+            redis.stall()
+            task = asyncio.ensure_future(asked())
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            assert not task.done()
+            redis.go_on()
+            await within_bound(task)
+
+        asyncio.run(main())
+        assert bucket.count() == (1 if ask in ("peek", "count of a wrapper") else 0)
 
     def test_the_end_of_a_store_that_is_away_is_no_trouble(self, redis: Redis) -> None:
         limiter = SCUPPER.Limiter.open(redis.url, RATE)
