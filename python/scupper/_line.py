@@ -6,6 +6,7 @@ import threading
 import weakref
 from asyncio import AbstractEventLoop
 from collections import OrderedDict
+from sys import is_finalizing
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Optional, Tuple
 
@@ -86,6 +87,8 @@ class Line:
 
     def leave(self, ticket: Ticket) -> None:
         """Takes ``ticket`` out, if it is in the line, and lets the next go on."""
+        if is_finalizing():
+            return  # nobody goes on, and a thread that was stopped may have the lock
         with self._lock:
             ticket.gone = True
             self._tickets.pop(ticket, None)

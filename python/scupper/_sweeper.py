@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from sys import is_finalizing
 from time import monotonic
 from typing import TYPE_CHECKING, Optional
 
@@ -54,7 +55,8 @@ class Sweeper:
 
     def remove(self, leaker: Leaker) -> None:
         """Has ``leaker`` sweep no more. A sweep that goes on is not waited for."""
-        if id(leaker) in self._due:
+        # At the interpreter's end, a thread that was stopped may have the lock.
+        if id(leaker) in self._due and not is_finalizing():
             with self._changed:
                 self._due.pop(id(leaker), None)
                 self._changed.notify()

@@ -165,3 +165,51 @@ print("done")
 
 def test_leakers_that_go_at_any_step_neither_stop_nor_hang_the_thread(tmp_path: Path) -> None:
     assert run(tmp_path, PROGRAM) == ["done"]
+
+
+AT_THE_END = """
+import asyncio, faulthandler, gc, threading, time
+from scupper import *
+from scupper._line import line_of
+from scupper._sweeper import SWEEPER
+
+class Own(InMemoryBucket):
+    def leak(self, current_timestamp=None):
+        return 0
+
+    def put(self, item):
+        return super().put(item)
+
+faulthandler.dump_traceback_later(20, exit=True)
+gc.disable()
+
+def begin_and_drop():
+    bucket = Own([Rate(1, 3_600_000)])
+    limiter = Limiter(bucket)
+    limiter.me = limiter  # so that the last collection finds it
+    assert limiter.try_acquire("x")
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(limiter.try_acquire_async("x"))
+    task._log_destroy_pending = False
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    assert len(line_of(bucket)._tickets) == 1
+    return {lock}
+
+lock = begin_and_drop()
+held = threading.Event()
+
+def hold():
+    with lock:
+        held.set()
+        time.sleep(60)
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+print("done")
+"""
+
+
+@pytest.mark.parametrize("lock", ["SWEEPER._changed", "line_of(bucket)._lock"])
+def test_the_interpreter_ends_whatever_lock_a_daemon_thread_has_then(tmp_path: Path, lock: str) -> None:
+    assert run(tmp_path, AT_THE_END.replace("{lock}", lock)) == ["done"]
