@@ -8,6 +8,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, List, Optional, TypeVar, Union
 
 from .._now import Now
+from .._places import rate_at
 from ..abstracts.algorithm import GCRA, Algorithm, Decision, FixedWindow, SlidingWindowLog, TokenBucket
 from ..abstracts.bucket import AbstractBucket
 from ..abstracts.rate import Rate, RateItem
@@ -163,7 +164,7 @@ class PostgresBucket(AbstractBucket):
         if allowed:
             return Decision()
         # A hold, which another program may have set, is no rate's.
-        return Decision(self._rates[0 if rate is None else rate], wait)
+        return Decision(rate_at(self._rates, rate or 0), wait)
 
     def _time(self) -> Optional[int]:
         """The caller's own time, if it keeps time: that of its clock, or the latest that it brought. None: the server's."""

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 from .._await import drop
 from .._now import Now
+from .._places import rate_at
 from .._scupper import RedisCalls
 from ..abstracts.algorithm import ADMITTED, Algorithm, Decision, FixedWindow, SlidingWindowLog
 from ..abstracts.bucket import AbstractBucket
@@ -113,7 +114,7 @@ class RedisBucket(AbstractBucket):
         if denial is None:
             return self._record(item, ADMITTED)
         place, wait = denial
-        return self._record(item, Decision(rates[place], None if wait < 0 else wait))
+        return self._record(item, Decision(rate_at(rates, place), None if wait < 0 else wait))
 
     def waiting(self, item: RateItem) -> Union[int, Awaitable[int]]:
         if self.failing_rate is not None and item.weight > 0 and self._misfit(item) is not None:
