@@ -71,4 +71,7 @@ def not_reserved(bucket: AbstractBucket, weight: int, limit: Optional[float]) ->
     tightest = min(bucket.rates, key=most)
     if limit is None or weight > most(tightest):
         return ValueError(f"{weight} units never fit {tightest}: reserve {most(tightest)} at the most")
-    return TimeoutError(f"there is no room for {weight} units within {limit} seconds")
+    return TimeoutError(
+        f"there is no room for {weight} units within {limit} seconds, as things stand: what a settle, refund or reset "
+        "may give back until then is not foreseen"
+    )

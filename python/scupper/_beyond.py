@@ -79,10 +79,11 @@ class Beyond:
         Says how many units of it still counted: 0 if it was denied, if they have left their window, if they were given
         back before, or if the bucket was reset.
 
-        What was pickled is another verdict: give back one of the two alone, as fixed windows cannot tell that it was
-        given back before. With a store that is away, it may be tried again.
+        A verdict of another limiter is given back where it was taken. What was pickled is another verdict: give back one
+        of the two alone, as fixed windows cannot tell that it was given back before. With a store that is away, it may be
+        tried again.
 
-        Raises ``TypeError`` for one by a bucket of your own.
+        Raises ``TypeError`` for one by a bucket that cannot give back: one of your own, or by a client of yours.
         """
         taken, permit = _to_give_back(verdict)
         if taken is None or permit is None:
@@ -109,8 +110,12 @@ class Beyond:
     def reserve(self, name: str = "pyrate", weight: int = 1, timeout: Union[int, float] = -1) -> Reservation:
         """Waits for room, for ``timeout`` seconds at the most, and holds ``weight`` units until it is known what was used.
 
-        Raises ``TimeoutError`` if there is no room in time, ``ValueError`` if there never is, and ``TypeError`` for a
-        bucket of your own.
+        Raises ``TimeoutError`` if there is no room in time: at once if that is known, as things stand. What a later
+        settle, refund or reset gives back is not foreseen. So where most reserve for the worst case and give much back,
+        wait without ``timeout``, or bound :meth:`reserve_async` by ``asyncio.wait_for``.
+
+        Raises ``ValueError`` if there never is room, and ``TypeError`` for a bucket that cannot give back: one of your
+        own, or by a client of yours.
         """
         weight, limit, native = whole_number("weight", weight, least=1), patience_of(timeout), self._native()
         if native is None:
@@ -121,7 +126,7 @@ class Beyond:
     async def reserve_async(
         self, name: str = "pyrate", weight: int = 1, timeout: Union[int, float] = -1
     ) -> Reservation:
-        """:meth:`reserve` in an event loop."""
+        """:meth:`reserve` in an event loop. A task that is cancelled leaves its place and keeps nothing."""
         weight, limit, native = whole_number("weight", weight, least=1), patience_of(timeout), self._native()
         if native is None:
             return await self._general().reserve_async(name, weight, limit)

@@ -30,8 +30,11 @@ class Opens:
     ) -> T:
         """A limiter over one bucket in the store at ``url``: names are labels, and all who use ``key`` there share it.
 
-        The arguments are those of :class:`~scupper.buckets.StoreBucket`, which says what they mean. A server is not
-        reached before the first request; a file is opened at once.
+        Who gives no ``key`` shares the one that is called ``"default"``. ``outage`` says what becomes of requests for
+        units while the store cannot tell: ``"error"``, ``"fail-open"``, ``"fail-closed"``, or a rate or a list of rates
+        by which this process decides meanwhile. The other arguments are those of
+        :class:`~scupper.buckets.StoreBucket`, which says what they mean. A server is not reached before the first
+        request; a file is opened at once, whatever ``outage`` says.
         """
         if key is None:
             raise ValueError("the key is None; Limiter.per_key(rates, store=url) gives each name its own bucket")
@@ -54,8 +57,9 @@ class Opens:
     ) -> T:
         """A limiter that counts each name by itself, in this process's memory or in the store at the URL ``store``.
 
-        A name that owes nothing any more takes no room. In a store that others use too, ``prefix`` keeps the names
-        apart from theirs. The other arguments are those of :class:`~scupper.buckets.StoreBucket`.
+        A name of which nothing counts any more takes no room. Calls that give no name have one bucket in common, that
+        of the name ``"pyrate"``. In a store that others use too, ``prefix`` keeps the names apart from theirs. The other
+        arguments are those of :class:`~scupper.buckets.StoreBucket`; :meth:`open` says what ``outage`` may be.
         """
         options = _options(algorithm, outage, call_timeout, max_waiting, denial_cache)
         url = "memory:" if store is None else store

@@ -11,33 +11,42 @@ from .abstracts.rate import Rate
 
 @dataclass(frozen=True)
 class RateUsage:
-    """One rate of a bucket. Times are seconds."""
+    """One rate of a bucket. Times are seconds.
+
+    Attributes:
+        rate: The rate itself: one of those that the bucket was made with.
+        used: Units in use: more than the limit after a penalty.
+        remaining: Units that fit now as far as this rate goes.
+        reset_after: How long until nothing is in use, if nobody comes. None where a bucket that is not native cannot
+            tell.
+    """
 
     rate: Rate
     used: int
-    """Units in use: more than the limit after a penalty."""
     remaining: int
-    """Units that fit now as far as this rate goes."""
     reset_after: Optional[float]
-    """How long until nothing is in use, if nobody comes. None where a bucket of your own cannot tell."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """A bucket as it is now. Times are seconds."""
+    """A bucket as it is now. Times are seconds.
+
+    Attributes:
+        limit: Of the rate with least room, the first of equals.
+        remaining: Units that fit now, under all rates; none while the bucket is held.
+        used: Units in use under the rate with least room.
+        reset_after: How long until nothing is in use under any rate, if nobody comes. None where a bucket that is not
+            native cannot tell.
+        rates: Each rate, by growing interval.
+        held_for: For how long nobody is admitted, whatever room there is.
+    """
 
     limit: int
-    """Of the rate with least room, the first of equals."""
     remaining: int
-    """Units that fit now, under all rates; none while the bucket is held."""
     used: int
-    """Units in use under that rate."""
     reset_after: Optional[float]
-    """How long until nothing is in use under any rate, if nobody comes. None where a bucket of your own cannot tell."""
     rates: Tuple[RateUsage, ...]
-    """Each rate, by growing interval."""
     held_for: float = 0.0
-    """For how long nobody is admitted, whatever room there is."""
 
     @classmethod
     def _of(cls, rates: Sequence[RateUsage], held_for: float = 0.0) -> Usage:

@@ -225,5 +225,5 @@ def _require_psycopg() -> None:
     try:
         import psycopg  # noqa: F401
     except ModuleNotFoundError as error:
-        what = "a bucket in Postgres needs psycopg and its pool: pip install 'scupper[postgres]'"
+        what = "a bucket in Postgres needs psycopg and its pool, which the extra postgres of scupper brings"
         raise ModuleNotFoundError(what, name=error.name) from error

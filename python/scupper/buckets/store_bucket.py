@@ -24,6 +24,8 @@ _ALGORITHMS: dict[str, tuple[str, Algorithm]] = {
 _NAMES = {type(algorithm): name for name, (_, algorithm) in _ALGORITHMS.items()}
 
 Outage = Union[str, Rate, List[Rate]]
+"""What becomes of requests while the store cannot tell: ``"error"``, ``"fail-open"``, ``"fail-closed"``, or the
+rates by which this process decides by itself meanwhile."""
 
 
 class StoreBucket(WatchedBucket):

@@ -8,6 +8,6 @@ def missing(client: str, error: ModuleNotFoundError) -> ModuleNotFoundError:
     if error.name != client:
         return error  # the client is there, and lacks something itself
     return ModuleNotFoundError(
-        f'scupper.extras.{client}_limiter needs {client}, which is not installed: pip install "scupper[{client}]"',
+        f"scupper.extras.{client}_limiter needs {client}, which is not installed: the extra {client} of scupper brings it",
         name=client,
     )

@@ -25,7 +25,7 @@ def test_without_the_client_the_import_says_what_to_install(client: str, tmp_pat
     )
     assert shown == [
         f"ModuleNotFoundError {client} scupper.extras.{client}_limiter needs {client}, which is not installed: "
-        f'pip install "scupper[{client}]" None'
+        f"the extra {client} of scupper brings it None"
     ]
 
 
