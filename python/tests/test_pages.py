@@ -1,15 +1,11 @@
 """The examples of the pages that say what there is run as they stand, against servers of the tests."""
 
-import ast
-import asyncio
-import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import scupper
-from psycopg_pool import AsyncConnectionPool
 
 from support.pages import ROOT, examples
 from support.servers import Postgres, Redis
@@ -28,12 +24,8 @@ def postgres() -> Iterator[str]:
 
 
 def play(example: str, names: dict[str, Any]) -> None:
-    """Runs it, in an event loop where it awaits anything."""
-    code = compile(example, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    if code.co_flags & inspect.CO_COROUTINE:
-        asyncio.run(eval(code, names))
-    else:
-        exec(code, names)
+    """Runs it, among the names that those before it made."""
+    exec(compile(example, "example", "exec"), names)
 
 
 def test_the_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,28 +51,55 @@ def test_the_page_for_users_of_the_reference_leads_to_every_other() -> None:
         assert f"(python/{other.name})" in page
 
 
-def test_the_example_of_the_page_about_stores_runs(redis: str, postgres: str) -> None:
+def test_every_page_leads_back_and_its_links_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "docs/python.md", ROOT / "docs/host-stores.md", *(ROOT / "docs/python").glob("*.md")]
+    for page in pages:
+        text = page.read_text()
+        assert page.parent.name != "python" or "(../python.md)" in text, page
+        for path, place in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", text):
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page} leads to {path}"
+            assert not place or place in places(target), f"{page} leads to {path}#{place}"
+
+
+def places(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_no_page_tells_to_install_what_no_registry_has() -> None:
+    for page in [ROOT / "README.md", ROOT / "docs/python.md", *(ROOT / "docs/python").glob("*.md")]:
+        assert "scupper[" not in page.read_text(), page
+
+
+def test_the_examples_of_the_page_about_stores_run(
+    redis: str, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    [example] = examples("docs/python/stores.md")
-    play(example.replace("redis://localhost", redis).replace("postgres://app@db/app", postgres), names)
+    for example in examples("docs/python/stores.md"):
+        play(example.replace("redis://localhost", redis).replace("postgres://app@db/app", postgres), names)
     assert names["limiter"].peek().used == 1
     assert names["by_user"].peek("user-42").used == 1
-    names["limiter"].close()
-    names["by_user"].close()
+    assert names["patient"].peek().used == 1
+    for made in ("limiter", "by_user", "patient"):
+        names[made].close()
 
 
 def test_the_examples_of_the_page_about_postgres_run(postgres: str) -> None:
-    names: dict[str, Any] = {"AsyncConnectionPool": AsyncConnectionPool, "RateItem": scupper.RateItem}
-    names["rates"] = [scupper.Rate(3, 3_600_000)]
+    names: dict[str, Any] = {}
     over_a_pool, over_an_async_one, moving = (
         example.replace("postgresql://app@10.0.0.1/app", postgres) for example in examples("docs/python/postgres.md")
     )
     play(over_a_pool, names)
-    play(over_an_async_one, dict(names))
+    play(over_an_async_one, {})
     with names["pool"].connection() as connection:
         connection.execute("CREATE TABLE ratelimit___calls (name varchar, weight smallint, item_timestamp timestamp)")
         connection.execute("INSERT INTO ratelimit___calls VALUES ('item', 1, localtimestamp)")
     names["bucket"].flush()
-    play(moving, names)
-    assert names["bucket"].count() == names["used"] == 1
+    moved: dict[str, Any] = {}
+    play(moving, moved)
+    assert moved["bucket"].count() == moved["used"] == 1
+    moved["pool"].close()
     names["limiter"].close()

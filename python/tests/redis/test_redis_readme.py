@@ -21,7 +21,6 @@ from scupper import (
     Rate,
     RateItem,
     RedisBucket,
-    StoreError,
 )
 
 from support import servers
@@ -161,16 +160,64 @@ def test_the_same_factory_to_be_awaited(server: servers.Redis, key: str) -> None
     asyncio.run(asyncio.wait_for(main(), BOUND))
 
 
-def test_the_examples_of_the_docs(server: servers.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_docs(
+    server: servers.Redis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for module in (redis, redis.asyncio):
         monkeypatch.setattr(module, "Redis", partial(module.Redis, port=server.port))
-    plain, to_await, states = examples("docs/python/redis.md")
-    space: dict[str, Any] = {}
-    exec(plain, space)
-    exec("from scupper import *\n" + to_await + "import asyncio\nasyncio.run(main())", {})
-    exec(states, space)
-    limiter = Limiter(space["bucket"])
-    with pytest.raises(StoreError, match="sliding-window-log"):  # both examples take the same key
-        limiter.try_acquire("x")
-    space["limiter"].bucket_factory.bucket.redis.close()
-    space["bucket"].store.redis.close()
+    plain, to_await, per_user, states = (program(example) for example in examples("docs/python/redis.md"))
+    assert plain["limiter"].peek().used == 2, "the one to await counts in the same key"
+    assert states["limiter"].decide().reset_after is None
+    assert capsys.readouterr().out == "1\n"
+    for made in (plain["bucket"].redis, per_user["users"].bucket_factory.client, states["bucket"].store.redis):
+        made.close()
+
+
+def test_the_factory_of_the_docs_keeps_the_buckets_used_last_and_loses_no_count(server: servers.Redis, key: str) -> None:
+    factory = factory_of_the_docs()
+    with Redis(port=server.port) as redis_db:
+        users = Limiter(factory([Rate(2, Duration.HOUR)], redis_db, key, most=2))
+        for _ in range(2):
+            assert all(users.try_acquire(name, blocking=False) for name in ("a", "b", "c"))
+            assert [*users.bucket_factory.buckets] == ["b", "c"]
+        assert not any(users.try_acquire(name, blocking=False) for name in ("a", "b", "c"))
+        redis_db.script_flush()
+        assert users.peek("b").used == 2
+        assert users.reset("a") and users.try_acquire("a", blocking=False)
+        users.close()
+
+
+def test_the_factory_of_the_docs_serves_who_waits_in_line(server: servers.Redis, key: str) -> None:
+    factory = factory_of_the_docs()
+    with Redis(port=server.port) as redis_db, ThreadPoolExecutor(4) as threads:
+        users = Limiter(factory([Rate(2, TENTH)], redis_db, key))
+        waits = [threads.submit(users.try_acquire, "a") for _ in range(6)]
+        assert all(wait.result(BOUND) for wait in waits)
+        assert len(users.bucket_factory.buckets) == 1
+        users.close()
+
+
+def test_the_factory_of_the_docs_may_have_a_client_to_await(server: servers.Redis, key: str) -> None:
+    factory = factory_of_the_docs()
+
+    async def main() -> None:
+        async with AsyncRedis(port=server.port) as redis_db:
+            users = Limiter(factory([Rate(2, Duration.HOUR)], redis_db, key))
+            for name in ("a", "b"):
+                assert [await users.try_acquire_async(name, blocking=False) for _ in range(3)] == [True, True, False]
+            users.close()
+
+    asyncio.run(asyncio.wait_for(main(), BOUND))
+
+
+def program(text: str) -> dict[str, Any]:
+    """What a program leaves behind that runs by itself."""
+    made: dict[str, Any] = {"__name__": "example"}
+    exec(compile(text, "redis.md", "exec"), made)
+    return made
+
+
+def factory_of_the_docs() -> Any:
+    """The class that the page shows, without the limiter that it makes."""
+    [shown] = [example for example in examples("docs/python/redis.md") if "BucketFactory" in example]
+    return program(shown.partition("\nusers = ")[0])["BucketPerUser"]
