@@ -69,5 +69,5 @@ def not_of_own(what: str, bucket: str) -> TypeError:
     return TypeError(
         f"{bucket} cannot {what}: it decides by its own methods, as a bucket of yours does and one that was changed. Limiters over "
         "rates, over an InMemoryBucket or a StateBucket as it was made, over what MultiprocessBucket.init and "
-        "SQLiteBucket.init_from_file make, and those of Limiter.open (on the same key of a server, too) and Limiter.per_key can"
+        "SQLiteBucket.init_from_file make, and those of Limiter.open and Limiter.per_key can, also on the same key of a server"
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from scupper import MultiprocessBucket, Rate, SQLiteBucket
+from scupper.buckets import StoreBucket
 from scupper.conformance import BucketConformance, ConformanceError, check_bucket
 
 from support.pages import ROOT, examples
@@ -58,3 +63,23 @@ def test_the_failure_that_the_page_shows_is_what_is_said(capsys: pytest.CaptureF
         check_bucket(OneTooMany)
     [shown] = examples("docs/python/own-buckets.md", "text")
     assert shown.rstrip() in str(failure.value)
+
+
+def test_native_buckets_in_a_store_fail_no_other_checks_than_the_page_names(tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    def in_a_file(rates: list[Rate]) -> SQLiteBucket:
+        return SQLiteBucket.init_from_file(rates, f"table{next(numbers)}", str(tmp_path / "limits.db"))
+
+    peek = "test_peek_shows_unit_by_unit_from_the_newest"
+    # Whether these fail depends on whether what counts no more has left already.
+    others = {"test_leak_drops_all_that_counts_no_more", "test_count_tells_how_many_units_there_are"}
+    for make in (MultiprocessBucket.init, in_a_file, lambda rates: StoreBucket("memory:", rates)):
+        failed = failed_by(make)
+        assert peek in failed and failed - others == {peek}
+
+
+def failed_by(make: Callable[[list[Rate]], object]) -> set[str]:
+    with pytest.raises(ConformanceError) as failure:
+        check_bucket(make)  # type: ignore[arg-type]
+    return set(re.findall(r"^(test_\w+):", str(failure.value), re.MULTILINE))
