@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scupper import Limiter, Rate
 
 from support.pages import ROOT, examples
 from support.servers import Postgres, Redis
@@ -85,6 +86,32 @@ def test_the_examples_of_the_page_about_stores_run(
     assert names["patient"].peek().used == 1
     for made in ("limiter", "by_user", "patient"):
         names[made].close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:limits.db?timeout=500ms",
+        "shm:./limits?size=16MiB&mode=660&timeout=2s",
+        "redis://user:pass%40word@localhost:6379/1?prefix=mine:",
+        "valkey://localhost",
+        "rediss://localhost?prefix=mine:",
+        "redis+sentinel://one,two/master?sentinel_user=a&sentinel_password=b",
+        "redis+cluster://one,two?prefix=mine:",
+        "postgres://user:password@localhost:5432/app?schema=s&durability=relaxed&pool=2&connect_timeout=3&sslmode=require",
+        "postgresql://localhost/app?application_name=a&target_session_attrs=read-write&keepalives=1",
+    ],
+)
+def test_what_the_page_about_stores_says_may_follow_in_a_url_may(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Limiter.open(url, Rate(5, 1000)).close()
+    shown = (ROOT / "docs/python/stores.md").read_text()
+    for option in re.findall(r"[?&](\w+)=", url):
+        assert f"`{option}`" in shown
+    with pytest.raises(ValueError, match="option"):
+        Limiter.open(f"{url}{'&' if '?' in url else '?'}unheard_of=1", Rate(5, 1000))
 
 
 def test_the_examples_of_the_page_about_postgres_run(postgres: str) -> None:
