@@ -50,6 +50,9 @@ pub enum ErrorKind {
     /// A limiter or a store that was set up in a way that cannot work.
     InvalidConfig,
     /// The deadline cannot be met, or passed while waiting. Nothing was taken.
+    ///
+    /// If it passed because the store left the calls before this one without an answer, so that nothing is known of the room,
+    /// the [`source`](std::error::Error::source) is an [`Error`](crate::Error) of kind [`Unavailable`](Self::Unavailable).
     Timeout,
     /// The request is heavier than its rates ever allow. Nothing was taken, and waiting does not help.
     NeverFits,

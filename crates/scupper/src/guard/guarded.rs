@@ -13,6 +13,7 @@ use crate::ruling::Ruling;
 use crate::source::Source;
 use crate::store::{Action, Admission, Batch, Operation, Outcomes, Reply, Store, Submission, SubmissionFuture};
 use crate::sync::Arc;
+use crate::time::Timestamp;
 use crate::timer::Timer;
 
 /// How a store is guarded.
@@ -94,6 +95,11 @@ impl GuardedStore {
                 Err(call) => this.give_up(&key, &asks, call),
             }
         }))
+    }
+
+    /// What the policy says to a request for which the store's answer does not come in time, if it is not to be an error.
+    pub(crate) fn rule_in_its_place(&self, key: &str, ask: &Ask, now: Timestamp) -> Option<Ruling> {
+        self.outage.rule_one(key, ask, now)?.ok()
     }
 
     /// Gives back what was admitted; says how many units made a difference yet. What is to be done `afterwards`: see

@@ -52,6 +52,12 @@ impl Outage {
         Some(self.rule(key, &asks.iter().collect::<Vec<_>>(), now))
     }
 
+    /// The ruling of the policy on one that waited for the store as long as it could. How long that was says nothing of the store.
+    pub(super) fn rule_one(&self, key: &str, ask: &Ask, now: Timestamp) -> Option<Result<Ruling>> {
+        self.breaker()?;
+        self.rule(key, &[ask], now).pop()
+    }
+
     /// Puts the policy's rulings in place of those that say that the store could not tell.
     pub(super) fn replace(&self, key: &str, asks: &[Ask], rulings: &mut [Result<Ruling>], now: Timestamp) {
         let Some(breaker) = self.breaker() else { return };

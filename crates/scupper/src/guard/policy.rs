@@ -8,8 +8,11 @@ use crate::quota::Quota;
 /// that is missing. So are those of looking, giving back, penalizing, holding, resetting and listing.
 ///
 /// A request that waits, whose call was sent and not answered, and which the policy would not admit, is told
-/// [`Unknown`](crate::ErrorKind::Unknown) under every policy: what may have been carried out is not asked for again. So is one
-/// whose deadline passes during the call.
+/// [`Unknown`](crate::ErrorKind::Unknown) under every policy: what may have been carried out is not asked for again. A deadline
+/// that passes during the call ends the wait in the same way: the policy admits the request then, or it is told
+/// [`Unknown`](crate::ErrorKind::Unknown). What the store admits for it yet is given back. The policy decides as well on one that
+/// was not sent, behind a call that is not answered for so long that it waited for the store rather than for its turn; where the
+/// policy does not admit it, or is [`Error`](Self::Error), it is told [`Timeout`](crate::ErrorKind::Timeout).
 ///
 /// With all but [`Error`](Self::Error), the store is left alone for a second of the limiter's timer after an outage was noticed; then one request
 /// tries it, and if it is answered, all go to the store again.

@@ -30,6 +30,14 @@ pub(super) fn unknown(joined: Timestamp, now: Timestamp) -> Error {
     )
 }
 
+/// The deadline of one passed that was never asked for, as the store left the calls before it without an answer.
+pub(super) fn untold(joined: Timestamp, now: Timestamp) -> Error {
+    let waited = now.since(joined);
+    let silent = Error::new(ErrorKind::Unavailable, "the store left the call before this one without an answer");
+    let late = format!("the deadline passed after {waited:?}, while the store was silent; nothing was asked for");
+    Error::new(ErrorKind::Timeout, late).with_source(silent)
+}
+
 pub(super) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the limiter was closed")
 }

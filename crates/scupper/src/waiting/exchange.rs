@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use crate::error::{ErrorKind, Result};
+use crate::ruling::Ruling;
+use crate::source::Source;
+use crate::store::{Cause, Verdict};
 use crate::time::Timestamp;
 use crate::waiting::entry::Entry;
 
@@ -29,6 +33,26 @@ pub(super) enum Said {
     Queued(Duration),
 }
 
+impl Said {
+    pub(super) fn by(ruling: &Result<Ruling>) -> Self {
+        match ruling {
+            Ok(Ruling { verdict: Verdict::Denied(denial), .. }) => {
+                let pause = denial.retry_at.since(denial.now);
+                if denial.cause == Cause::Queued { Self::Queued(pause) } else { Self::Denied(pause) }
+            }
+            _ => Self::Final,
+        }
+    }
+}
+
+/// Whether the store said that, and nobody in its place.
+pub(super) fn is_the_stores_own(ruling: &Result<Ruling>) -> bool {
+    match ruling {
+        Ok(ruling) => ruling.source == Source::Store,
+        Err(error) => !matches!(error.kind(), ErrorKind::Unknown | ErrorKind::Unavailable),
+    }
+}
+
 /// What becomes of one that was asked for.
 #[derive(Debug)]
 pub(super) enum Fate<W> {
@@ -47,6 +71,8 @@ pub(super) enum Dismissal {
     TooLate(Timestamp),
     /// Its deadline passed while it was being asked for.
     Unknown,
+    /// Its deadline passed before it was asked for.
+    Unasked,
     /// It does not wait, and those before it do; it cannot be admitted before this time.
     Behind(Timestamp),
 }

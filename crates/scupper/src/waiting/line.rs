@@ -17,6 +17,16 @@ pub(super) struct Line {
     pub(super) alarm: Option<Alarm>,
     /// When the call that is under way is looked at again, if it is not answered before.
     pub(super) reminded_at: Option<Timestamp>,
+    /// When the first of the calls was made to which the store has said nothing yet.
+    pub(super) silent_since: Option<Timestamp>,
+}
+
+impl Line {
+    /// Whether one who joined then waited for the store rather than for its turn: in a line that moves, a call is under way at
+    /// many a deadline, and that is no outage.
+    pub(super) fn was_silent(&self, joined: Timestamp, now: Timestamp) -> bool {
+        self.silent_since.is_some_and(|since| now.since(since) >= since.since(joined))
+    }
 }
 
 /// A call to the store.

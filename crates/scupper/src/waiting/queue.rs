@@ -264,7 +264,7 @@ impl<W> Queue<W> {
         let mut dismissed = Vec::new();
         if !self.sent.is_empty() {
             while let Some(number) = self.late(now) {
-                let why = if self.sent.contains(&number) { Dismissal::Unknown } else { Dismissal::TooLate(now) };
+                let why = if self.sent.contains(&number) { Dismissal::Unknown } else { Dismissal::Unasked };
                 dismissed.extend(self.leave(number).map(|entry| (entry, why)));
             }
         } else if let Some(due) = self.due.filter(|due| *due > now) {
@@ -287,7 +287,7 @@ impl<W> Queue<W> {
             }
         } else if self.due.is_none() && self.took_time {
             while let Some(number) = self.late(now) {
-                dismissed.extend(self.leave(number).map(|entry| (entry, Dismissal::TooLate(now))));
+                dismissed.extend(self.leave(number).map(|entry| (entry, Dismissal::Unasked)));
             }
         }
         dismissed

@@ -1,9 +1,9 @@
 //! What those in line are told without asking the store.
 
 use crate::ruling::Ruling;
-use crate::sync::{Arc, MutexGuard};
+use crate::sync::{Arc, MutexGuard, lock};
 use crate::time::Timestamp;
-use crate::waiting::answers::{behind, too_late, unknown};
+use crate::waiting::answers::{behind, too_late, unknown, untold};
 use crate::waiting::claim::Claim;
 use crate::waiting::entry::Entry;
 use crate::waiting::exchange::Dismissal;
@@ -39,11 +39,27 @@ impl Server {
         for (entry, why) in dismissed {
             let ruling = match why {
                 Dismissal::TooLate(due) => Err(too_late(entry.deadline, now, due)),
-                Dismissal::Unknown => Err(unknown(entry.joined, now)),
+                Dismissal::Unknown => {
+                    let passed = self.ruled_in_its_place(&entry, now).filter(Ruling::is_admitted);
+                    passed.ok_or_else(|| unknown(entry.joined, now))
+                }
+                Dismissal::Unasked if lock(&self.line).was_silent(entry.joined, now) => {
+                    match self.ruled_in_its_place(&entry, now) {
+                        Some(ruling) if ruling.is_admitted() => Ok(ruling),
+                        Some(_) => Err(too_late(entry.deadline, now, now)),
+                        None => Err(untold(entry.joined, now)),
+                    }
+                }
+                Dismissal::Unasked => Err(too_late(entry.deadline, now, now)),
                 Dismissal::Behind(due) => Ok(behind(&entry.claim.quota, now, due)),
             };
             self.rule(&entry.who, ruling, &mut step);
         }
         step
+    }
+
+    /// What the policy says to one whose deadline ends the wait for the store's answer.
+    fn ruled_in_its_place(&self, entry: &Entry<Arc<Waiter>>, now: Timestamp) -> Option<Ruling> {
+        entry.who.store.rule_in_its_place(&self.key, &entry.ask(), now)
     }
 }

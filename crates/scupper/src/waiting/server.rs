@@ -5,7 +5,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fork::Process;
 use crate::guard::{Answered, Call, GuardedStore};
 use crate::ruling::Ruling;
-use crate::store::{Cause, Verdict};
 use crate::sync::{Arc, Mutex, MutexGuard, Weak, lock};
 use crate::time::Timestamp;
 use crate::timer::{Alarm, Timer, wake};
@@ -13,7 +12,7 @@ use crate::turnstile::Turnstile;
 use crate::waiting::denials::Denials;
 use crate::waiting::directory::Directory;
 use crate::waiting::entry::Entry;
-use crate::waiting::exchange::{Fate, Next, Said};
+use crate::waiting::exchange::{Fate, Next, Said, is_the_stores_own};
 use crate::waiting::line::{Line, UnderWay};
 use crate::waiting::waiter::Waiter;
 
@@ -168,6 +167,7 @@ impl Server {
                 let mut line = lock(&self.line);
                 line.under_way = Some(UnderWay { call, store, sent: now, asks: count });
                 line.reminded_at = None;
+                line.silent_since.get_or_insert(now);
                 Step::default()
             }
         }
@@ -183,8 +183,11 @@ impl Server {
     ) -> Step {
         let now = store.timer.now();
         let Answered { rulings, mut late } = answered;
-        let said: Vec<Said> = rulings.iter().map(said).collect();
+        let said: Vec<Said> = rulings.iter().map(Said::by).collect();
         let mut line = lock(&self.line);
+        if rulings.iter().any(is_the_stores_own) {
+            line.silent_since = None;
+        }
         let learns = is_remote && line.queue.is_up_to_date();
         let fates = line.queue.answered((sent, now), is_remote, &said);
         // Under the lock of the line: whoever gives something back comes through here before it has denials forgotten.
@@ -285,15 +288,5 @@ impl Wake for Bell {
             lock(&self.0.line).queue.ring();
             self.0.run();
         }
-    }
-}
-
-fn said(ruling: &Result<Ruling>) -> Said {
-    match ruling {
-        Ok(Ruling { verdict: Verdict::Denied(denial), .. }) => {
-            let pause = denial.retry_at.since(denial.now);
-            if denial.cause == Cause::Queued { Said::Queued(pause) } else { Said::Denied(pause) }
-        }
-        _ => Said::Final,
     }
 }
