@@ -1,4 +1,4 @@
-//! Stores by URL: one of each in a process, so that all limiters on it share its connections.
+//! Stores by URL: one of each in a process, so that all limiters on it share its connections, or its file.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,8 +26,7 @@ impl Opened {
         if url.eq_ignore_ascii_case("memory:") {
             return Ok(Self::in_memory());
         }
-        let scheme = url.split(':').next().unwrap_or_default();
-        let is_quick = scheme.eq_ignore_ascii_case("shm");
+        let is_quick = is_shared_memory(url);
         Ok(Self { store: shared(py, url)?, memory: None, is_quick })
     }
 
@@ -39,6 +38,10 @@ impl Opened {
 }
 
 fn shared(py: Python<'_>, url: &str) -> Result<Arc<dyn Store>> {
+    if is_shared_memory(url) {
+        // The core has one of each file, and the path may lead to another file by now.
+        return py.detach(|| open(url));
+    }
     if let Some(store) = opened().get_or_insert_default().get(url).and_then(Weak::upgrade) {
         return Ok(store);
     }
@@ -52,6 +55,10 @@ fn shared(py: Python<'_>, url: &str) -> Result<Arc<dyn Store>> {
     }
     opened.insert(url.to_owned(), Arc::downgrade(&store));
     Ok(store)
+}
+
+fn is_shared_memory(url: &str) -> bool {
+    url.split(':').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("shm"))
 }
 
 fn opened() -> MutexGuard<'static, Option<HashMap<String, Weak<dyn Store>>>> {

@@ -206,6 +206,19 @@ class TestOutages:
             redis.go_on()
         assert error.value.kind == "Unknown"
 
+    def test_a_file_that_was_removed_is_opened_anew(self, tmp_path: Path) -> None:
+        path = tmp_path / "limits.shm"
+        old = SCUPPER.Limiter.open(f"shm:{path}", RATE)
+        assert [old.try_acquire("x", blocking=False) for _ in range(3)] == [True, True, False]
+        path.unlink()
+        new = SCUPPER.Limiter.open(f"shm:{path}", RATE)
+        assert new.try_acquire("x", blocking=False)
+        same = SCUPPER.Limiter.open(f"shm:{path}", RATE)
+        assert [same.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+        old.close()
+        path.unlink()
+        assert SCUPPER.Limiter.open(f"shm:{path}", RATE).try_acquire("x", blocking=False)
+
     def test_a_loop_and_other_threads_go_on_while_the_store_is_asked(self, redis: Redis) -> None:
         limiter = SCUPPER.Limiter.open(redis.url, SCUPPER.Rate(3, WEEK), call_timeout=BOUND)
         assert limiter.try_acquire("x")
