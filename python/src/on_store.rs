@@ -1,12 +1,15 @@
 //! Who decides for the buckets in a store.
 
+use std::error::Error as _;
+use std::future::poll_fn;
 use std::mem::{forget, replace};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use scupper::{Decision, Error, ErrorKind, Limiter, Quota, Rate, Rates, Result, Timestamp};
+use scupper::{Decision, Error, ErrorKind, Limiter, Quota, Rate, Rates, Result, SystemTimer, Timer, Timestamp};
 
 use crate::argument::Patience;
 use crate::millis::rounded_up;
@@ -102,7 +105,9 @@ impl OnStore {
         let inside = self.inside();
         let (limiter, quota, key) = (inside.limiter.clone(), inside.quota.clone(), key.to_owned());
         drop(inside);
+        let denies_in_outages = self.options.denies_in_outages();
         Box::pin(async move {
+            let began = SystemTimer::new().now();
             let request = limiter.request(&key).weight(weight);
             let request = if let Some(at) = at { request.at(at) } else { request };
             let request = match patience {
@@ -112,10 +117,18 @@ impl OnStore {
             };
             match request.acquire_async().await {
                 Ok(permit) => Ok(Ruled::Admitted(permit.tick())),
-                Err(error) if Ruled::is_given_up(&error) => Ok(given_up(&limiter, &quota, &key, weight).await),
-                Err(error) => Err(error),
+                Err(error) => {
+                    not_admitted(error, denies_in_outages)?;
+                    let until = if let Patience::WaitsFor(limit) = patience { Some(began + limit) } else { None };
+                    Ok(given_up(&limiter, &quota, &key, weight, until).await)
+                }
             }
         })
+    }
+
+    /// Whether requests may be denied because the store cannot tell.
+    pub(crate) fn denies_in_outages(&self) -> bool {
+        self.options.denies_in_outages()
     }
 
     /// Takes down what came of a request; says whether it was admitted.
@@ -195,13 +208,6 @@ impl OnStore {
     }
 }
 
-impl Ruled {
-    /// Whether that says that who waits is not admitted in time, or ever.
-    pub(crate) fn is_given_up(error: &Error) -> bool {
-        matches!(error.kind(), ErrorKind::Timeout | ErrorKind::NeverFits)
-    }
-}
-
 impl From<&Decision<'_>> for Ruled {
     #[inline]
     fn from(decision: &Decision<'_>) -> Self {
@@ -215,20 +221,58 @@ impl From<&Decision<'_>> for Ruled {
     }
 }
 
-/// Why nobody was admitted who waited: what is in the way now, and how long at the most.
+/// Whether an error says that one who waited is not admitted in time, or ever.
+///
+/// # Errors
+/// The error, if it says something else; that the store could not tell, unless requests are denied then.
 #[cold]
-async fn given_up(limiter: &Limiter, quota: &Quota, key: &str, weight: u64) -> Ruled {
+pub(crate) fn not_admitted(error: Error, denies_in_outages: bool) -> Result<()> {
+    let was_silent = || {
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<Error>());
+        cause.is_some_and(|cause| cause.kind() == ErrorKind::Unavailable)
+    };
+    match error.kind() {
+        ErrorKind::Timeout if was_silent() && !denies_in_outages => {
+            Err(Error::new(ErrorKind::Unavailable, error.message().to_owned()))
+        }
+        ErrorKind::Timeout | ErrorKind::NeverFits => Ok(()),
+        ErrorKind::Unknown | ErrorKind::Unavailable if denies_in_outages => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Why nobody was admitted who waited: what is in the way now, and how long at the most. Without an answer until then, that is
+/// not known.
+#[cold]
+async fn given_up(limiter: &Limiter, quota: &Quota, key: &str, weight: u64, until: Option<Timestamp>) -> Ruled {
     if let Some(rate) = quota.rates().iter().find(|rate| rate.burst() < weight) {
         return Ruled::Denied { rate: Some(*rate), wait_ms: -1 };
     }
     // That it was not admitted is certain, whatever comes of this look.
-    let snapshot = limiter.peek_async(key).await.ok();
+    let snapshot = in_time(limiter.peek_async(key), until).await.and_then(Result::ok);
     let full = snapshot.as_ref().and_then(|seen| {
         let usage = seen.usage.iter().find(|usage| usage.remaining < weight)?;
         Some((usage.rate, whole_millis(usage.reset_at.since(seen.now))))
     });
     let (rate, wait_ms) = full.unzip();
     Ruled::Denied { rate, wait_ms: wait_ms.unwrap_or_default() }
+}
+
+/// What is there at once or by this time.
+async fn in_time<T>(work: impl Future<Output = T>, until: Option<Timestamp>) -> Option<T> {
+    let (timer, mut work, mut alarm) = (SystemTimer::new(), pin!(work), None);
+    poll_fn(|context| {
+        if let Poll::Ready(outcome) = work.as_mut().poll(context) {
+            return Poll::Ready(Some(outcome));
+        }
+        let Some(until) = until else { return Poll::Pending };
+        if timer.now() >= until {
+            return Poll::Ready(None);
+        }
+        alarm = timer.wake_at(until, context.waker().clone()).ok();
+        if alarm.is_some() { Poll::Pending } else { Poll::Ready(None) }
+    })
+    .await
 }
 
 fn whole_millis(wait: Duration) -> i64 {

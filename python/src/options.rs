@@ -45,6 +45,11 @@ impl Options {
         })
     }
 
+    /// Whether requests may be denied because the store cannot tell.
+    pub(crate) const fn denies_in_outages(&self) -> bool {
+        matches!(self.outage, OutagePolicy::FailClosed | OutagePolicy::Fallback(_))
+    }
+
     pub(crate) fn set(&self, builder: LimiterBuilder) -> LimiterBuilder {
         let builder = builder.on_outage(self.outage.clone()).call_timeout(self.call_timeout);
         builder.max_waiting(self.max_waiting).denial_cache(self.denial_cache)

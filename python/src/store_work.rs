@@ -14,7 +14,7 @@ use crate::errors::raised;
 use crate::housekeeping::{count, forget_all};
 use crate::judged::{Taken, looked, permit_of, rest_of, taken_by, told};
 use crate::millis::{Tick, limit_of};
-use crate::on_store::{Asked, Ruled};
+use crate::on_store::{Asked, Ruled, not_admitted};
 use crate::options::duration;
 use crate::store_bucket::StoreBucket;
 
@@ -109,13 +109,13 @@ impl StoreBucket {
 
     pub(crate) fn reserving(&self, name: &Bound<'_, PyAny>, weight: u64, timeout: Option<f64>) -> PyResult<Errand> {
         let (limit, weight) = (limit_of(timeout)?, weight.clamp(1, Rate::MAX_LIMIT));
+        let denies_in_outages = self.on.denies_in_outages();
         let work = move |limiter: Limiter, key: String| async move {
             let request = limiter.request(&key).weight(weight);
             let request = if let Some(limit) = limit { request.timeout(limit) } else { request };
             match request.acquire_async().await {
                 Ok(permit) => Ok(Some(taken_by(&permit))),
-                Err(error) if Ruled::is_given_up(&error) => Ok(None),
-                Err(error) => Err(error),
+                Err(error) => not_admitted(error, denies_in_outages).map(|()| None),
             }
         };
         self.errand_on(name, work, |py, taken: Option<Taken>| taken.into_py_any(py))

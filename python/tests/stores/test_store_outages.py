@@ -1,7 +1,8 @@
 """What cannot be, and what becomes of requests while a store is away."""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,16 @@ def is_answered(limiter: Any) -> bool:
     return True
 
 
+def ended(call: Callable[[], Any]) -> Any:
+    """What a wait came to: whether there was room, or the kind of the error."""
+    try:
+        return call()
+    except SCUPPER.StoreError as error:
+        return error.kind
+    except TimeoutError:
+        return False
+
+
 class TestOutages:
     def test_a_store_that_is_away_is_an_error_and_no_denial(self, redis: Redis) -> None:
         limiter = SCUPPER.Limiter.open(redis.url, RATE)
@@ -205,6 +216,50 @@ class TestOutages:
         finally:
             redis.go_on()
         assert error.value.kind == "Unknown"
+
+    @pytest.mark.parametrize(
+        ("outage", "expected"),
+        [
+            ("error", ["Unknown", "Unavailable", "Unavailable"]),
+            ("fail-open", [True, True, True]),
+            ("fail-closed", [False, False, False]),
+            (SCUPPER.Rate(1, WEEK), [True, False, False]),
+        ],
+    )
+    def test_a_wait_for_a_silent_store_ends_at_its_timeout_as_the_outage_says(
+        self, redis: Redis, outage: Any, expected: list[Any]
+    ) -> None:
+        limiter = SCUPPER.Limiter.open(redis.url, RATE, outage=outage, call_timeout=BOUND)
+        other = SCUPPER.Limiter.open(redis.url, RATE, key="other", outage=outage, call_timeout=BOUND)
+        assert limiter.decide("x").allowed
+        bucket = limiter.bucket_factory.bucket
+        assert bucket.count() == 1
+        redis.stall()
+        start = time.monotonic()
+        try:
+            # The call of the first one stays out, and the others stand behind it.
+            ends = [ended(lambda: limiter.try_acquire("x", timeout=0.1)) for _ in expected[:2]]
+            ends.append(ended(lambda: asyncio.run(limiter.try_acquire_async("x", timeout=0.1))))
+            reserved = [ended(lambda: bool(other.reserve("x", timeout=0.1))) for _ in expected]
+            took = time.monotonic() - start
+        finally:
+            redis.go_on()
+        assert ends == expected
+        assert reserved == expected
+        assert took < BOUND / 2, "no wait goes on for as long as a call may take"
+        eventually(lambda: bucket.count() == 1, "what was admitted later is given back")
+        assert other.bucket_factory.bucket.count() == 0
+
+    def test_of_threads_that_wait_for_a_silent_store_none_is_denied(self, redis: Redis) -> None:
+        limiter = SCUPPER.Limiter.open(redis.url, RATE, call_timeout=BOUND)
+        assert limiter.bucket_factory.bucket.count() == 0
+        redis.stall()
+        try:
+            waits = [Running(lambda: ended(lambda: limiter.try_acquire("x", timeout=0.2))) for _ in range(4)]
+            ends = [wait.result() for wait in waits]
+        finally:
+            redis.go_on()
+        assert set(ends) <= {"Unknown", "Unavailable"}
 
     def test_a_file_that_was_removed_is_opened_anew(self, tmp_path: Path) -> None:
         path = tmp_path / "limits.shm"
