@@ -35,7 +35,7 @@ def _of_rate(errand: Errand, rate: Rate, used: int, newest: Any) -> RateUsage:
     if used > 0:
         reset_after = None
         if newest is not None:
-            rest = algorithm.retry_after(rate, errand.item.timestamp, newest.timestamp)
+            rest = algorithm.retry_after(rate, errand.bucket._dated(errand.item).timestamp, newest.timestamp)
             # No unit counts for longer, whatever a clock elsewhere shows.
             reset_after = min(max(rest, 0), rate.interval + 1) / 1000
     return RateUsage(rate, used, max(0, algorithm.max_weight(rate) - used), reset_after)
@@ -44,7 +44,7 @@ def _of_rate(errand: Errand, rate: Rate, used: int, newest: Any) -> RateUsage:
 def _uses_by_peeking(errand: Errand, algorithm: Any, units: int) -> Generator[Any, Any, List[int]]:
     uses: List[int] = []
     for rate in errand.bucket.rates:
-        start = algorithm.window_start(rate, errand.item.timestamp)
+        start = algorithm.window_start(rate, errand.bucket._dated(errand.item).timestamp)
         uses.append((yield from _units_since(errand, start, units)))
     return uses
 

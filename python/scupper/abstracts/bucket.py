@@ -163,6 +163,10 @@ class AbstractBucket(ABC):
         """The time of an item that is put at once: :meth:`now`, unless the bucket reads its clock better when it is put."""
         return self.now()
 
+    def _dated(self, item: RateItem) -> RateItem:
+        """``item`` as the bucket takes it: at its own time, if it keeps time itself and that of the item was a reading."""
+        return item
+
     def _stands_for(self) -> AbstractBucket:
         """The bucket in whose line callers of this one wait."""
         return self

@@ -39,6 +39,10 @@ class StateStore(ABC):
     def close(self) -> None:
         """Gives back what the store holds. Nothing, unless a store says otherwise."""
 
+    def _keeps_time(self, algorithm: StateAlgorithm) -> bool:
+        """Whether it decides at a time of its own where it is asked at a reading of a clock."""
+        return False
+
     def _owed(self, algorithm: StateAlgorithm, rates: List[Rate], now: Any) -> Any:
         """The units owed at ``now``, or an awaitable of them, where the store knows better than :meth:`read` tells; or None."""
         return None

@@ -69,6 +69,9 @@ class BucketAsyncWrapper(AbstractBucket):
     def rates(self, rates: List[Rate]) -> None:
         self.bucket.rates = rates
 
+    def _dated(self, item: RateItem) -> RateItem:
+        return self.bucket._dated(item)
+
     def _stands_for(self) -> AbstractBucket:
         return self.bucket._stands_for()
 

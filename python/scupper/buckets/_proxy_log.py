@@ -36,11 +36,12 @@ class ProxyLog:
             return ADMITTED
         with self._lock:
             units = _Units(self._items)
-            now = max(read_again(item.timestamp, again), units.tick(0) or 0)
+            read = read_again(item.timestamp, again)
+            now = max(read, units.tick(0) or 0)
             decision = decided(self._algorithm, rates, units, weight, now)
             if decision.allowed:
                 self._items.extend([RateItem(item.name, int(now), weight)] * weight)
-        return counted_from(decision, now, item.timestamp)
+        return counted_from(decision, now, read)
 
     def peek(self, index: int) -> Optional[RateItem]:
         with self._lock:

@@ -8,11 +8,12 @@ from typing import Any, List, Optional, Union
 from .._scupper import MemoryBucket, StoreBucket
 from ..abstracts.rate import Rate, RateItem
 from ._counts import EXACT, log_algorithm
+from ._rereading import RereadingBucket
 from ._store_log import StoreLog
 from ._watched import WatchedBucket
 
 
-class SharedBucket(WatchedBucket):
+class SharedBucket(RereadingBucket, WatchedBucket):
     """A bucket whose log may lie in a store; then native code decides alone, until something is replaced."""
 
     _log: Any = None
@@ -31,7 +32,10 @@ class SharedBucket(WatchedBucket):
 
     def waiting(self, item: RateItem) -> Union[int, Awaitable[int]]:
         log = self._store_log()
-        if log is None or self.failing_rate is None:
+        if self.failing_rate is None:
+            return 0
+        item = self._dated(item)
+        if log is None:
             return super().waiting(item)
         if item.weight <= 0:
             raise AssertionError("Item's weight must > 0")
@@ -39,6 +43,10 @@ class SharedBucket(WatchedBucket):
             return -1
         last = self._last_wait
         return -1 if last is None else max(0, last[1] - item.timestamp)
+
+    def _time_now(self) -> Any:
+        log = self._store_log()
+        return self.now() if log is None else log.now()
 
     async def _put_later(self, item: RateItem) -> bool:
         return self._record(item, await self._log.put_async(self._rates, item))

@@ -99,6 +99,9 @@ class MultiprocessStateStore(StateStore):
             self._values.rates = numbers(rates)
         return self._native
 
+    def _keeps_time(self, algorithm: StateAlgorithm) -> bool:
+        return isinstance(self._values, _Shared) and type(algorithm) in _NATIVE
+
     def _follow(self, before: List[Rate], rates: List[Rate]) -> None:
         """The rates of a bucket over this store change."""
         if self._native is not None and isinstance(self._values, _Shared):

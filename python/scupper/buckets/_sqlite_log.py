@@ -64,14 +64,15 @@ class SQLiteLog:
         if weight == 0:
             return ADMITTED
         with self.lock, writing(self._open(), self._sql(LOCK)) as rows:
-            now = self._time(rows, rates, item.timestamp, again)
+            read = read_again(item.timestamp, again)
+            now = self._time(rows, rates, read)
             log = _Units(rows, self._table)
             decision = decided(self._algorithm, rates, log, weight, now)
             if decision.allowed:
                 total = self._room(rows, log, weight)
                 rows.run(self._sql(Queries.PUT_ITEM), total + weight, item.name, int(now), weight)
                 self._sweep(rows, self._algorithm.leak_bound(rates, now))
-        return counted_from(decision, now, item.timestamp)
+        return counted_from(decision, now, read)
 
     def peek(self, index: int) -> Optional[RateItem]:
         with self.lock:
@@ -131,11 +132,10 @@ class SQLiteLog:
     def _sql(self, query: str) -> str:
         return query.format(table=self._table)
 
-    def _time(self, rows: Rows, rates: List[Rate], timestamp: int, again: Again) -> int:
+    def _time(self, rows: Rows, rates: List[Rate], now: int) -> int:
         """When to decide: never before what was admitted last."""
         newest = rows.first(self._sql(Queries.COUNT_ALL))
         latest = 0 if newest is None else newest[1]
-        now = read_again(timestamp, again)
         if not isinstance(now, Now):
             return max(now, latest)
         if latest > now + max(rate.interval for rate in rates):

@@ -78,6 +78,7 @@ class PostgresBucket(AbstractBucket):
         self.rates = rates
         # The latest time that a caller of this object brought, since the last that was the server's.
         self._latest: Optional[int] = None
+        self._read: Optional[int] = None  # the time of the item that was put last
         self._steps = PostgresSteps(pool, schema, table, self._asked(), ignore_old_table)
         if not self.is_async:
             run(pool, self._steps.ready())
@@ -152,6 +153,16 @@ class PostgresBucket(AbstractBucket):
     def _unit(self, index: int, bucket: str) -> Optional[RateItem]:
         taken_at = self._current().call.taken_at(self._time(), bucket, index)
         return None if taken_at is None else RateItem(self.table, taken_at, 1)
+
+    def _record(self, item: RateItem, decision: Decision) -> bool:
+        self._read = item.timestamp
+        return super()._record(item, decision)
+
+    def _recorded_wait(self, item: RateItem) -> Optional[int]:
+        """What was told at a reading is told again at none but that: other clocks are not the server's."""
+        if item.timestamp != self._read and (isinstance(item.timestamp, Now) or isinstance(self._read, Now)):
+            return None
+        return super()._recorded_wait(item)
 
     def _current(self) -> PostgresSteps:
         return self._steps.under(self._asked())

@@ -15,9 +15,12 @@ from ..abstracts.rate import Rate, RateItem
 from ..clocks import AbstractClock, WallClock
 from ._redis_link import Link, Steps
 from ._redis_script import called, loaded
+from ._rereading import RereadingBucket
 from ._watched import numbers, units
 
 __all__ = ["LuaScript", "RedisBucket"]
+
+_WALL = WallClock()
 
 # Of these types exactly: one derived from them may decide otherwise, which the script knows nothing of.
 _ALGORITHMS: Dict[type, str] = {SlidingWindowLog: "sliding_window_log", FixedWindow: "fixed_window"}
@@ -29,7 +32,7 @@ class LuaScript:
     PUT_ITEM = RedisCalls.SCRIPT
 
 
-class RedisBucket(AbstractBucket):
+class RedisBucket(RereadingBucket):
     """One limit for all who use the Redis key ``bucket_key``, decided by one script on the server.
 
     ``redis`` is a client of ``redis-py`` for a server, for a cluster or behind Sentinel. With one of ``redis.asyncio``,
@@ -119,7 +122,10 @@ class RedisBucket(AbstractBucket):
     def waiting(self, item: RateItem) -> Union[int, Awaitable[int]]:
         if self.failing_rate is not None and item.weight > 0 and self._misfit(item) is not None:
             return -1
-        return super().waiting(item)
+        return super().waiting(item if self.failing_rate is None else self._dated(item))
+
+    def _time_now(self) -> int:
+        return _WALL.now()  # as near to the server's as is known without asking
 
     def leak(self, current_timestamp: Optional[int] = None) -> Union[int, Awaitable[int]]:
         """How many units that counted so far do not at ``current_timestamp``; or an awaitable of it.

@@ -100,6 +100,9 @@ class RedisStateStore(StateStore):
         texts = [value.decode() for value in values if value is not None]
         return algorithm.decode(texts) if len(texts) == len(rates) else algorithm.initial(rates)
 
+    def _keeps_time(self, algorithm: StateAlgorithm) -> bool:
+        return algorithm.redis_script() == RedisCalls.SCRIPT
+
     def _owed(self, algorithm: StateAlgorithm, rates: List[Rate], now: Any) -> Any:
         if not isinstance(now, Now) or algorithm.redis_script() != RedisCalls.SCRIPT:
             return None

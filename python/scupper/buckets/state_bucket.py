@@ -13,6 +13,7 @@ from ..abstracts.rate import Rate, RateItem
 from ..abstracts.store import StateStore
 from ..clocks import AbstractClock
 from ._as_made import AsMade
+from ._rereading import RereadingBucket
 from ._shared_state import MultiprocessStateStore
 from ._state_store import InMemoryStateStore
 from ._watched import WatchedBucket
@@ -20,7 +21,7 @@ from ._watched import WatchedBucket
 __all__ = ["InMemoryStateStore", "MultiprocessStateStore", "StateBucket"]
 
 
-class StateBucket(WatchedBucket):
+class StateBucket(RereadingBucket, WatchedBucket):
     """Decides by a :class:`~scupper.StateAlgorithm` (by default :class:`~scupper.GCRA`) whose state a store keeps.
 
     ``store`` is one in memory unless given; ``clock`` is the store's ``default_clock`` unless given. There are no items
@@ -66,6 +67,7 @@ class StateBucket(WatchedBucket):
             raise AssertionError("Item's weight must > 0")
         if any(item.weight > self.algorithm.max_weight(rate) for rate in self._rates):
             return -1
+        item = self._dated(item)
         recorded = self._recorded_wait(item)
         if recorded is not None:
             return recorded
@@ -83,6 +85,12 @@ class StateBucket(WatchedBucket):
         if decision.allowed:
             return 0
         return -1 if decision.retry_after_ms is None else decision.retry_after_ms
+
+    def _time_now(self) -> Any:
+        return self.store.default_clock.now()
+
+    def _keeps_time(self) -> bool:
+        return self.store._keeps_time(self.algorithm)
 
     def leak(self, current_timestamp: Optional[int] = None) -> int:
         return 0

@@ -13,6 +13,7 @@ from ..abstracts.algorithm import GCRA, Algorithm, FixedWindow, SlidingWindowLog
 from ..abstracts.bucket import AbstractBucket
 from ..abstracts.rate import Rate, RateItem
 from ._as_made import AsMade
+from ._rereading import RereadingBucket
 from ._watched import WatchedBucket, numbers, units
 
 _ALGORITHMS: dict[str, tuple[str, Algorithm]] = {
@@ -28,7 +29,7 @@ Outage = Union[str, Rate, List[Rate]]
 rates by which this process decides by itself meanwhile."""
 
 
-class StoreBucket(WatchedBucket):
+class StoreBucket(RereadingBucket, WatchedBucket):
     """A bucket in the store at ``url``, which all have in common that use the same store and ``key``.
 
     ``memory:``, ``sqlite:file``, ``shm:name``, ``redis://host`` and ``postgres://host/database`` are stores. Time is the
@@ -109,6 +110,7 @@ class StoreBucket(WatchedBucket):
 
     def _decided(self, item: RateItem, denial: Optional[tuple[int, int]]) -> bool:
         place, wait = (None, 0) if denial is None else denial
+        item = item if denial is None else self._denied_now(item)
         self.__dict__.update(
             _failing_rate=None if place is None else rate_at(self._rates, place),
             _kept_wait=None if place is None else (item.weight, item.timestamp + wait if wait >= 0 else _NEVER),
@@ -127,7 +129,10 @@ class StoreBucket(WatchedBucket):
     def _recorded_wait(self, item: RateItem) -> Optional[int]:
         """By the time of the item that was put, unless a limiter has asked since."""
         wait = self._kept_wait if self._kept_with == self._inside().last_denial() else self._last_wait
-        return None if wait is None or wait[1] == _NEVER else max(0, wait[1] - item.timestamp)
+        return None if wait is None or wait[1] == _NEVER else max(0, wait[1] - self._dated(item).timestamp)
+
+    def _time_now(self) -> int:
+        return self._inside().now()
 
     def leak(self, current_timestamp: Optional[int] = None) -> int:
         """Nothing: what counts no more leaves by itself."""
