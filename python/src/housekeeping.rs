@@ -1,6 +1,6 @@
 //! What is done with all buckets of a place.
 
-use scupper::{Limiter, MemoryStore, Result};
+use scupper::{Limiter, Result};
 
 use crate::place::Place;
 
@@ -8,15 +8,13 @@ use crate::place::Place;
 const PAGE: usize = 1_000;
 
 /// Units in use in one bucket, under the rate where they are most; of many, how many buckets there are that owe anything.
-pub(crate) async fn count(limiter: Limiter, memory: Option<MemoryStore>, place: Place) -> Result<u64> {
-    let prefix = match (place, memory) {
-        (Place::One(key), _) => {
+pub(crate) async fn count(limiter: Limiter, place: Place) -> Result<u64> {
+    let prefix = match place {
+        Place::One(key) => {
             let snapshot = limiter.peek_async(&key).await?;
             return Ok(snapshot.usage.iter().map(|usage| usage.used).max().unwrap_or_default());
         }
-        // Without going through them.
-        (Place::PerName(_), Some(memory)) => return Ok(u64::try_from(memory.len()).unwrap_or(u64::MAX)),
-        (Place::PerName(prefix), None) => prefix,
+        Place::PerName(prefix) => prefix,
     };
     let (mut count, mut after) = (0, None);
     loop {

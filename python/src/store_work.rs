@@ -146,7 +146,7 @@ impl StoreBucket {
     }
 
     pub(crate) fn counting(&self) -> Errand {
-        let work = count(self.on.limiter(), self.on.opened().memory, self.on.place.clone());
+        let work = count(self.on.limiter(), self.on.place.clone());
         self.errand(work, |py, units| units.into_py_any(py))
     }
 

@@ -179,13 +179,25 @@ class TestFactory:
 class TestManyNames:
     NAMES = 20_000
 
-    def test_idle_names_leave_memory(self) -> None:
+    def test_idle_names_count_no_more(self) -> None:
         limiter = SCUPPER.Limiter.per_key(SCUPPER.Rate(1, 100))
         bucket = limiter.bucket_factory.bucket
         assert all(limiter.try_acquire(f"user-{number}", blocking=False) for number in range(self.NAMES))
         eventually(lambda: bucket.count() == 0, "all of them have left")
         assert limiter.try_acquire("user-0", blocking=False)
         assert bucket.count() == 1
+
+    @pytest.mark.parametrize("forget", ["flush", "reset"])
+    def test_names_that_were_forgotten_count_at_once_no_more(self, forget: str, url: str, key: str) -> None:
+        rate = SCUPPER.Rate(5, WEEK)
+        limiter = SCUPPER.Limiter.per_key(rate, store=url, prefix=key, call_timeout=BOUND)
+        bucket = limiter.bucket_factory.bucket
+        assert limiter.try_acquire("a") and limiter.try_acquire("b") and bucket.count() == 2
+        if forget == "flush":
+            bucket.flush()
+        else:
+            assert limiter.reset("a") and bucket.count() == 1 and limiter.reset("b")
+        assert bucket.count() == 0
 
     def test_names_that_owe_something_stay(self) -> None:
         limiter = SCUPPER.Limiter.per_key([SCUPPER.Rate(1, 100), SCUPPER.Rate(2, WEEK)])
