@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
+from ._arguments import counted
 from ._places import rate_at
 from ._taken import NotGivenBack, Taken
 from ._usage import RateUsage, Usage, tightest_of
@@ -70,8 +71,9 @@ def not_reserved(bucket: AbstractBucket, weight: int, limit: Optional[float]) ->
     most = getattr(algorithm, "max_weight", lambda rate: max(rate.limit, rate.burst))
     tightest = min(bucket.rates, key=most)
     if limit is None or weight > most(tightest):
-        return ValueError(f"{weight} units never fit {tightest}: reserve {most(tightest)} at the most")
+        fit = "fits" if weight == 1 else "fit"
+        return ValueError(f"{counted(weight, 'unit')} never {fit} {tightest}: reserve {most(tightest)} at the most")
     return TimeoutError(
-        f"there is no room for {weight} units within {limit} seconds, as things stand: what a settle, refund or reset "
-        "may give back until then is not foreseen"
+        f"there is no room for {counted(weight, 'unit')} within {limit} seconds, as things stand: what a settle, refund or "
+        "reset may give back until then is not foreseen"
     )

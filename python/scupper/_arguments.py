@@ -30,10 +30,15 @@ def seconds_of(what: str, value: object) -> float:
     return number
 
 
+def not_patience(timeout: object) -> str:
+    """What is said of ``timeout`` that is no number."""
+    return f"timeout must be a number of seconds, or -1 for no limit; not {timeout!r}"
+
+
 def patience_of(timeout: object) -> Optional[float]:
     """How many seconds to wait at the most; None, for as long as it takes, where ``timeout`` is -1."""
     if not isinstance(timeout, Real):
-        raise TypeError(f"timeout must be a number of seconds, or -1 for no limit; not {timeout!r}")
+        raise TypeError(not_patience(timeout))
     number = float(timeout)
     if number == -1:
         return None
@@ -42,3 +47,8 @@ def patience_of(timeout: object) -> Optional[float]:
     if number > TIMEOUT_MAX:
         raise OverflowError(f"timeout is too large; at most {TIMEOUT_MAX} seconds, or -1 for no limit")
     return number
+
+
+def counted(number: int, thing: str) -> str:
+    """``"1 unit"``, or ``"2 units"``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Dict, List, Optional, Type, Union
 
+from .._arguments import counted
 from ..abstracts.bucket import AbstractBucket
 from ..abstracts.rate import Rate
 from ._deciding import Deciding
@@ -33,9 +34,14 @@ def check_bucket(
 
     ``checks`` is a class derived from :class:`BucketConformance` whose attributes or ``model`` differ.
 
-    Raises :class:`ConformanceError` that names each check which failed, and says what the bucket did and should have done.
+    Raises ``TypeError`` if ``make`` is a bucket itself, and :class:`ConformanceError` that names each check which failed, and says what the bucket did and should have done.
     """
 
+    if not callable(make):
+        raise TypeError(
+            f"make must be a class, or a function of rates, which gives a new bucket each time; not {make!r}. For example: "
+            "check_bucket(lambda rates: MyBucket(rates))"
+        )
     made = {"make": lambda self, rates: make(rates)}
     suite: Type[BucketConformance] = type("Checks", (checks or BucketConformance,), made)
     failed: Dict[str, BaseException] = {}
@@ -46,7 +52,7 @@ def check_bucket(
             failed[name] = error
     if failed:
         told = "\n".join(f"{name}: {_said(error)}" for name, error in failed.items())
-        raise ConformanceError(f"{len(failed)} checks failed:\n{told}") from next(iter(failed.values()))
+        raise ConformanceError(f"{counted(len(failed), 'check')} failed:\n{told}") from next(iter(failed.values()))
 
 
 def _said(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Optional
 
 from ..abstracts.rate import Rate
 from ._making import Making
@@ -37,6 +38,12 @@ class Keeping(Making):
                 if subject.model.keeps_items and (leaked != held or subject.count() != 0):
                     raise subject.wrong(f"leak at {later} dropped {leaked} of {held} units; it must drop all, and say so")
 
+    def test_leak_may_be_called_without_a_time(self) -> None:
+        for rates in rate_lists():
+            with self._subject(rates) as subject:
+                subject.expect(self.start_ms)
+                self._leak_without_loss(subject, None)
+
     def test_count_tells_how_many_units_there_are(self) -> None:
         for rates in rate_lists():
             with self._subject(rates) as subject:
@@ -64,7 +71,7 @@ class Keeping(Making):
                 raise subject.wrong(f"peek(6) gave {item}; it must give None, as there are 6 units")
 
     @staticmethod
-    def _leak_without_loss(subject: Subject, now: int) -> None:
+    def _leak_without_loss(subject: Subject, now: Optional[int]) -> None:
         before = subject.count()
         leaked = subject.leak(now)
         after = subject.count()
