@@ -56,6 +56,7 @@ from .buckets import (
     SQLiteClock,
     SQLiteQueries,
     StateBucket,
+    StoreBucket,
 )
 from .clocks import AbstractClock, MonotonicAsyncClock, MonotonicClock, PostgresClock, WallClock
 from .limiter import Limiter, SingleBucketFactory
@@ -97,6 +98,7 @@ __all__ = [
     "StateAlgorithm",
     "StateBucket",
     "StateStore",
+    "StoreBucket",
     "StoreError",
     "TokenBucket",
     "Usage",

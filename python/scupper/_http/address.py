@@ -121,9 +121,20 @@ def _for_of(element: str) -> str:
 
 def _network(proxy: Union[str, Network]) -> Network:
     if not isinstance(proxy, (str, IPv4Network, IPv6Network)):
-        raise TypeError(f"a trusted proxy must be a network, such as '10.0.0.0/8', or 'unix'; not {proxy!r}")
-    network = ip_network(proxy)
+        raise TypeError(f"trusted_proxies has {proxy!r}; a trusted proxy must be a network, such as '10.0.0.0/8', or 'unix'")
+    try:
+        network = ip_network(proxy)
+    except ValueError:
+        raise ValueError(_no_network(proxy)) from None
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         mapped = network.network_address.ipv4_mapped
         return IPv4Network((str(mapped), network.prefixlen - 96))
     return network
+
+
+def _no_network(proxy: Union[str, Network]) -> str:
+    try:
+        meant = ip_network(proxy, strict=False)
+        return f"trusted_proxies has {proxy!r}, an address within a network: did you mean {meant}"
+    except ValueError:
+        return f"trusted_proxies has {proxy!r}; a trusted proxy must be a network, such as '10.0.0.0/8', or 'unix'"

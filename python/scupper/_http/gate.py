@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Optional, TypeVar, Union
 
 from .._await import settled
+from .._home import with_own_init
 from .._verdict import Verdict
 from ..abstracts.rate import Rate
 from ..limiter import Limiter
@@ -46,6 +47,11 @@ class Gate(Generic[App]):
 
     _asks: ClassVar[str]
     """The method by which the limiter is asked."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if Gate in cls.__bases__:
+            with_own_init(cls)
 
     def __init__(
         self,

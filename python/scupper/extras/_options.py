@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Optional
 
 from .._single import SingleBucketFactory
@@ -31,11 +32,15 @@ class Options:
             raise ValueError("per_host and key both say what to count by: give one of them")
         if self.resends < 0:
             raise ValueError(f"resends must be >= 0, not {self.resends}")
+        if not isinstance(self.longest_hold, Real):
+            raise TypeError(f"longest_hold must be a positive number of seconds, not {self.longest_hold!r}")
         if not self.longest_hold > 0:
             raise ValueError(f"longest_hold must be a positive number of seconds, not {self.longest_hold}")
 
     def suit(self, limiter: Any) -> Options:
-        """The options themselves. ``ValueError`` if ``limiter`` cannot do what they ask."""
+        """The options themselves. ``TypeError`` if ``limiter`` is none; ``ValueError`` if it cannot do what they ask."""
+        if not callable(getattr(limiter, "try_acquire", getattr(limiter, "try_acquire_async", None))):
+            raise TypeError(f"limiter must be a Limiter, not {limiter!r}")
         factory = getattr(limiter, "bucket_factory", None)
         if self.per_host and type(factory) is SingleBucketFactory and not _is_per_key(factory.bucket):
             raise ValueError(

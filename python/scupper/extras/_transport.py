@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Optional
 
+from .._home import with_own_init
 from ..limiter import Limiter
 from ._attempt import Attempt, Outgoing
 from ._options import LONGEST_HOLD, Options
@@ -15,6 +16,11 @@ class LimitedTransport:
     """Goes before a transport's own class: takes its limiter and options, and leaves the other arguments to it."""
 
     limiter: Limiter
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if LimitedTransport in cls.__bases__:
+            with_own_init(cls)
 
     def __init__(
         self,
