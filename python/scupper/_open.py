@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Type, TypeVar, Union
+from typing import Any, Optional, Type, TypeVar, Union
 
+from .abstracts._rate_list import Rates
 from .abstracts.algorithm import Algorithm
-from .abstracts.rate import Rate
 from .buckets.store_bucket import Outage, StoreBucket
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ class Opens:
     def open(
         cls: Type[T],
         url: str,
-        rates: Union[Rate, List[Rate]],
+        rates: Rates,
         *,
         key: str = "default",
         algorithm: Union[str, Algorithm] = "sliding-window-log",
@@ -44,7 +44,7 @@ class Opens:
     @classmethod
     def per_key(
         cls: Type[T],
-        rates: Union[Rate, List[Rate]],
+        rates: Rates,
         *,
         store: Optional[str] = None,
         prefix: str = "",

@@ -7,21 +7,25 @@ import math
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
+from numbers import Real
 from time import monotonic
 from types import MethodType, TracebackType
 from typing import Any, List, Optional, Tuple, Type, TypeVar, Union, cast
 
 from ._acquisition import Acquisition
+from ._arguments import not_patience
+from ._await import awaitable
 from ._beyond import Beyond
 from ._decorator import limited
 from ._fork import begins_anew
-from ._home import known_by
+from ._home import known_by, named_for
 from ._line import line_of
 from ._locks import LockLike, combined_lock
 from ._open import Opens
 from ._scupper import LimiterBase, MemoryBucket, StoreBucket
 from ._single import SingleBucketFactory, native_bucket_of
 from ._ticket import Ticket
+from .abstracts._rate_list import Rates, not_rates
 from .abstracts.bucket import AbstractBucket, BucketFactory
 from .abstracts.rate import Rate, RateItem
 from .buckets.in_memory_bucket import InMemoryBucket
@@ -63,7 +67,9 @@ class Limiter(Opens, Beyond, LimiterBase):
     buffer_ms: int
     lock: Any
 
-    def __init__(self, argument: Union[BucketFactory, AbstractBucket, Rate, List[Rate]], buffer_ms: int = 50) -> None:
+    def __init__(self, argument: Union[BucketFactory, AbstractBucket, Rates], buffer_ms: int = 50) -> None:
+        if isinstance(buffer_ms, (Rate, list, tuple)):
+            raise TypeError("buffer_ms must be a number, not a Rate; give the rates as one list")
         self.buffer_ms = buffer_ms
         self.bucket_factory = self._init_bucket_factory(argument)
         self._begin()
@@ -71,17 +77,17 @@ class Limiter(Opens, Beyond, LimiterBase):
     def _init_bucket_factory(self, argument: Any) -> BucketFactory:
         if isinstance(argument, Rate):
             argument = [argument]
-        if isinstance(argument, list):
+        if isinstance(argument, (list, tuple)):
             if not argument:
                 raise AssertionError("Rates must not be empty")
             if not isinstance(argument[0], Rate):
-                raise AssertionError("Not valid rates list")
+                raise AssertionError(f"Not valid rates list: {not_rates(argument)}")
             logger.info("Initializing default bucket(InMemoryBucket) with rates: %s", argument)
             argument = InMemoryBucket(argument)
         if isinstance(argument, AbstractBucket):
             argument = SingleBucketFactory(argument)
         if not isinstance(argument, BucketFactory):
-            raise AssertionError("Not a valid bucket/bucket-factory")
+            raise AssertionError(f"Not a valid bucket/bucket-factory: {_not_limiting(argument)}")
         return argument
 
     def _begin(self) -> None:
@@ -238,6 +244,8 @@ class Limiter(Opens, Beyond, LimiterBase):
 
 def _deadline(blocking: bool, timeout: Union[int, float]) -> Optional[float]:
     """When to give up, by ``time.monotonic()``; None for never."""
+    if not isinstance(timeout, Real):
+        raise TypeError(not_patience(timeout))
     if (timeout < 0 and timeout != -1) or math.isnan(timeout):
         raise ValueError("timeout must be -1 or >= 0")
     if timeout == -1:
@@ -247,6 +255,12 @@ def _deadline(blocking: bool, timeout: Union[int, float]) -> Optional[float]:
     if timeout > threading.TIMEOUT_MAX:
         raise OverflowError(f"timeout is too large; at most {threading.TIMEOUT_MAX} seconds")
     return monotonic() + timeout
+
+
+def _not_limiting(argument: Any) -> str:
+    if awaitable(argument):
+        return "it is a coroutine: await RedisBucket.init(...) and what else is made with a client to await"
+    return f"{not_rates(argument)}. It may also be a bucket, or a factory"
 
 
 def _empty(cls: Type[Limiter]) -> Limiter:
@@ -284,3 +298,4 @@ def _is_ours(cls: type) -> bool:
 _AS_MADE = {name: getattr(Limiter, name, None) for name in _DECIDING}
 
 known_by(__name__, LockLike, SingleBucketFactory, combined_lock)
+named_for(Limiter, Opens, Beyond)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import List, Optional, Union
+from typing import Optional, Union
 
+from .abstracts._rate_list import Rates
 from .abstracts.algorithm import TokenBucket
 from .abstracts.bucket import AbstractBucket
 from .abstracts.rate import Duration, Rate
@@ -26,7 +27,7 @@ def create_inmemory_limiter(
 
 
 def create_sqlite_bucket(
-    rates: List[Rate],
+    rates: Rates,
     db_path: Optional[str],
     table_name: str = "pyrate_limiter",
     use_file_lock: bool = False,

@@ -15,7 +15,7 @@ from .._scupper import MemoryBucket, StoreBucket
 from ..clocks import AbstractClock, MonotonicClock
 from ._decision import Decision
 from ._log_algorithm import LogAlgorithm, SlidingWindowLog
-from ._rate_list import enforce_rate_list
+from ._rate_list import Rates, enforce_rate_list, ordered
 from .algorithm import Algorithm
 from .rate import Rate, RateItem
 
@@ -47,13 +47,16 @@ class AbstractBucket(ABC):
 
         Raises ``ValueError`` if the list is not one that a bucket can enforce.
         """
-        return self._rates
+        try:
+            return self._rates
+        except AttributeError:
+            raise AttributeError(f"{type(self).__name__} has no rates: set self.rates in __init__") from None
 
     @rates.setter
-    def rates(self, rates: List[Rate]) -> None:
-        ordered = sorted(rates, key=lambda rate: rate.interval)
-        enforce_rate_list(ordered)
-        self._rates = ordered
+    def rates(self, rates: Rates) -> None:
+        by_interval = ordered(rates)
+        enforce_rate_list(by_interval)
+        self._rates = by_interval
 
     def now(self) -> Any:
         """The time by the bucket's clock: milliseconds, or an awaitable of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from enum import Enum
+from math import ceil
 from typing import Any, Optional, Union
 
 
@@ -56,7 +57,7 @@ def _number(value: Any) -> Any:
 
 
 class Rate:
-    """At most ``limit`` units in any ``interval`` milliseconds.
+    """At most ``limit`` units in any ``interval`` milliseconds, of which part of one counts as one.
 
     ``burst`` is how many units may come at once under the token bucket (``GCRA``); it is ``limit`` unless given, and
     the logs do not read it. The three attributes may be changed later: buckets that use the rate follow at once, and
@@ -143,10 +144,14 @@ def _limit(limit: int) -> int:
 
 
 def _interval(interval: Union[int, Duration]) -> int:
-    milliseconds = int(interval) if not isinstance(interval, Duration) else interval.value
+    try:
+        milliseconds = int(interval)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"Rate's interval is milliseconds or a Duration, not {interval!r}") from None
     if milliseconds < 1:
         raise AssertionError(f"Rate's interval must be >= 1 millisecond, not {interval!r}")
-    return int(milliseconds)
+    # Up, as an interval that is cut short lets more pass.
+    return milliseconds if isinstance(interval, (int, str, bytes, Duration)) else ceil(interval)
 
 
 def _burst(burst: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any, List, Optional, Tuple, cast
 from .._await import awaitable
 from .algorithm import Algorithm
 from .bucket import AbstractBucket
+from ._rate_list import Rates
 from .rate import Rate, RateItem
 
 
@@ -66,7 +67,7 @@ class BucketAsyncWrapper(AbstractBucket):
         return self.bucket.rates
 
     @rates.setter
-    def rates(self, rates: List[Rate]) -> None:
+    def rates(self, rates: Rates) -> None:
         self.bucket.rates = rates
 
     def _dated(self, item: RateItem) -> RateItem:

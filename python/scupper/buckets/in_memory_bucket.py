@@ -6,6 +6,7 @@ from typing import Any, List, Optional, Union
 
 from .._scupper import MemoryBucket, StoreBucket
 from ..abstracts.algorithm import Algorithm, LogAlgorithm
+from ..abstracts._rate_list import Rates
 from ..abstracts.rate import Rate, RateItem
 from ._as_made import AsMade
 from ._counts import Log, log_algorithm
@@ -27,7 +28,7 @@ class InMemoryBucket(WatchedBucket):
     is_async = False
     _log: Optional[Log] = None
 
-    def __init__(self, rates: List[Rate], algorithm: Optional[LogAlgorithm] = None) -> None:
+    def __init__(self, rates: Rates, algorithm: Optional[LogAlgorithm] = None) -> None:
         if algorithm is not None:
             self._algorithm = algorithm
         self.rates = rates

@@ -8,6 +8,7 @@ from multiprocessing.synchronize import RLock
 from typing import Any, List, Optional, cast
 
 from ..abstracts.algorithm import LogAlgorithm
+from ..abstracts._rate_list import Rates
 from ..abstracts.rate import Rate, RateItem
 from ._as_made import AsMade
 from ._counts import log_algorithm
@@ -30,7 +31,7 @@ class MultiprocessBucket(SharedBucket, InMemoryBucket):
 
     def __init__(
         self,
-        rates: List[Rate],
+        rates: Rates,
         items: List[RateItem],
         mp_lock: RLock,
         algorithm: Optional[LogAlgorithm] = None,
@@ -50,7 +51,7 @@ class MultiprocessBucket(SharedBucket, InMemoryBucket):
             self._decide_in_python()
 
     @classmethod
-    def init(cls, rates: List[Rate], algorithm: Optional[LogAlgorithm] = None) -> MultiprocessBucket:
+    def init(cls, rates: Rates, algorithm: Optional[LogAlgorithm] = None) -> MultiprocessBucket:
         """A bucket in shared memory, of which native code decides.
 
         It may be pickled, forked, and handed to processes that are started in any way. The memory belongs to this

@@ -11,6 +11,7 @@ from .._now import Now
 from .._places import rate_at
 from ..abstracts.algorithm import GCRA, Algorithm, Decision, FixedWindow, SlidingWindowLog, TokenBucket
 from ..abstracts.bucket import AbstractBucket
+from ..abstracts._rate_list import Rates
 from ..abstracts.rate import Rate, RateItem
 from ..clocks import AbstractClock, PostgresClock
 from ._postgres_ready import MAKING
@@ -61,7 +62,7 @@ class PostgresBucket(AbstractBucket):
         self,
         pool: Union[ConnectionPool[Any], AsyncConnectionPool[Any]],
         table: str,
-        rates: List[Rate],
+        rates: Rates,
         algorithm: Optional[Algorithm] = None,
         *,
         schema: str = "scupper",

@@ -11,6 +11,7 @@ from .._places import rate_at
 from .._scupper import RedisCalls
 from ..abstracts.algorithm import ADMITTED, Algorithm, Decision, FixedWindow, SlidingWindowLog
 from ..abstracts.bucket import AbstractBucket
+from ..abstracts._rate_list import Rates
 from ..abstracts.rate import Rate, RateItem
 from ..clocks import AbstractClock, WallClock
 from ._redis_link import Link, Steps
@@ -56,7 +57,7 @@ class RedisBucket(RereadingBucket):
 
     def __init__(
         self,
-        rates: List[Rate],
+        rates: Rates,
         redis: Any,
         bucket_key: str,
         script_hash: str,
@@ -76,14 +77,14 @@ class RedisBucket(RereadingBucket):
 
     @classmethod
     def init(
-        cls, rates: List[Rate], redis: Any, bucket_key: str, algorithm: Optional[Algorithm] = None
+        cls, rates: Rates, redis: Any, bucket_key: str, algorithm: Optional[Algorithm] = None
     ) -> Any:
         """The bucket under this key, or with a client to await an awaitable of it, once the server was asked to keep the script."""
         return Link(redis).carry_out(cls._begun(rates, redis, bucket_key, algorithm))
 
     @classmethod
     def _begun(
-        cls, rates: List[Rate], redis: Any, bucket_key: str, algorithm: Optional[Algorithm]
+        cls, rates: Rates, redis: Any, bucket_key: str, algorithm: Optional[Algorithm]
     ) -> Steps[RedisBucket]:
         script_hash = yield from loaded(bucket_key, LuaScript.PUT_ITEM)
         return cls(rates, redis, bucket_key, script_hash, algorithm)
@@ -94,7 +95,7 @@ class RedisBucket(RereadingBucket):
         return self._rates
 
     @rates.setter
-    def rates(self, rates: List[Rate]) -> None:
+    def rates(self, rates: Rates) -> None:
         AbstractBucket.rates.fset(self, rates)  # type: ignore[attr-defined]
         for rate in self._rates:
             rate._used_by(self)

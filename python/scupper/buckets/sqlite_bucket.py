@@ -10,6 +10,7 @@ from typing import Any, List, Optional, Union, cast
 from .._home import known_by
 from .._now import Now
 from ..abstracts.algorithm import LogAlgorithm
+from ..abstracts._rate_list import Rates
 from ..abstracts.rate import Rate, RateItem
 from ..clocks import AbstractClock, WallClock
 from ..utils import dedicated_sqlite_clock_connection
@@ -47,7 +48,7 @@ class SQLiteBucket(SharedBucket):
 
     def __init__(
         self,
-        rates: List[Rate],
+        rates: Rates,
         conn: sqlite3.Connection,
         table: str,
         lock: Optional[Any] = None,
@@ -66,7 +67,7 @@ class SQLiteBucket(SharedBucket):
     @classmethod
     def init_from_file(
         cls,
-        rates: List[Rate],
+        rates: Rates,
         table: str = "rate_bucket",
         db_path: Optional[str] = None,
         create_new_table: bool = True,

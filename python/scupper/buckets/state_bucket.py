@@ -9,6 +9,7 @@ from .._await import awaitable
 from .._home import known_by
 from .._scupper import MemoryBucket, StoreBucket
 from ..abstracts.algorithm import GCRA, State, StateAlgorithm
+from ..abstracts._rate_list import Rates
 from ..abstracts.rate import Rate, RateItem
 from ..abstracts.store import StateStore
 from ..clocks import AbstractClock
@@ -36,7 +37,7 @@ class StateBucket(RereadingBucket, WatchedBucket):
 
     def __init__(
         self,
-        rates: List[Rate],
+        rates: Rates,
         algorithm: Optional[StateAlgorithm] = None,
         store: Optional[StateStore] = None,
         clock: Optional[AbstractClock] = None,

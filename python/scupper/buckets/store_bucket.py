@@ -9,6 +9,7 @@ from .._fork import begins_anew
 from .._now import Now
 from .._places import rate_at
 from .._scupper import StoreBucket as NativeBucket
+from ..abstracts._rate_list import Rates, is_rates, not_rates
 from ..abstracts.algorithm import GCRA, Algorithm, FixedWindow, SlidingWindowLog, TokenBucket
 from ..abstracts.bucket import AbstractBucket
 from ..abstracts.rate import Rate, RateItem
@@ -24,7 +25,7 @@ _ALGORITHMS: dict[str, tuple[str, Algorithm]] = {
 }
 _NAMES = {type(algorithm): name for name, (_, algorithm) in _ALGORITHMS.items()}
 
-Outage = Union[str, Rate, List[Rate]]
+Outage = Union[str, Rates]
 """What becomes of requests while the store cannot tell: ``"error"``, ``"fail-open"``, ``"fail-closed"``, or the
 rates by which this process decides by itself meanwhile."""
 
@@ -53,7 +54,7 @@ class StoreBucket(RereadingBucket, WatchedBucket):
     def __init__(
         self,
         url: str,
-        rates: Union[Rate, List[Rate]],
+        rates: Rates,
         *,
         key: Optional[str] = "default",
         prefix: str = "",
@@ -63,11 +64,12 @@ class StoreBucket(RereadingBucket, WatchedBucket):
         max_waiting: Optional[int] = None,
         denial_cache: Optional[float] = None,
     ) -> None:
+        _check(url, rates, key, outage)
         self._url = url
         self._algorithm_name = _name_of(algorithm)
         self._options = (key, prefix, outage, call_timeout, max_waiting, denial_cache)
         self.__dict__["_algorithm"] = _ALGORITHMS[self._algorithm_name][1]
-        self.rates = [rates] if isinstance(rates, Rate) else rates
+        self.rates = rates
         self._open()
         if not all(_AS_MADE.is_kept(type(self), name) for name in _ASKED):
             self._decide_in_python()
@@ -86,7 +88,7 @@ class StoreBucket(RereadingBucket, WatchedBucket):
             _ALGORITHMS[self._algorithm_name][0],
             key,
             prefix,
-            outage if isinstance(outage, str) else numbers([outage] if isinstance(outage, Rate) else outage),
+            outage if isinstance(outage, str) else numbers([outage] if isinstance(outage, Rate) else list(outage)),
             call_timeout,
             max_waiting,
             denial_cache,
@@ -202,6 +204,20 @@ class StoreBucket(RereadingBucket, WatchedBucket):
 _NEVER = -1
 _AS_MADE = AsMade(StoreBucket)
 _ASKED = "_clock put now waiting leak flush count close limiter_lock put_decision rates _record _decision".split()
+
+
+def _check(url: object, rates: object, key: object, outage: object) -> None:
+    if not isinstance(url, str):
+        raise TypeError(f"url must be a str, such as 'redis://127.0.0.1', and the rates come after it; not {url!r}")
+    if not is_rates(rates):
+        raise TypeError(not_rates(rates))
+    if key is not None and not isinstance(key, str):
+        raise TypeError(f"key must be a str, not {key!r}")
+    if not isinstance(outage, str) and not is_rates(outage):
+        raise TypeError(
+            f'outage is {outage!r}; it must be "error", "fail-open", "fail-closed", or rates to hold to in this process '
+            "meanwhile"
+        )
 
 
 def _time_of(item: RateItem) -> Optional[int]:

@@ -179,3 +179,30 @@ def test_every_difference_is_on_the_list() -> None:
     here = set(re.findall(r"^def (test_\w+)", Path(__file__).read_text(), re.MULTILINE))
     about_the_list = {"test_a_test_that_the_list_names_is_there", "test_every_difference_is_on_the_list"}
     assert here - about_the_list - set(re.findall(r"\btest_\w+", LIST.read_text())) == set()
+
+
+def test_part_of_a_millisecond_of_an_interval_counts_as_one() -> None:
+    differ_in_call(lambda p: p.Rate(5, 1.5).interval, ours=("returned", ("int", 2)), theirs=("returned", ("int", 1)))
+    assert all(package.Rate(5, 2.0).interval == 2 for package in (SCUPPER, ORACLE))
+    for package in (SCUPPER, ORACLE):
+        with pytest.raises(AssertionError):
+            package.Rate(5, 0.5)
+
+
+def test_a_second_rate_is_not_taken_for_the_buffer() -> None:
+    def made(package: ModuleType) -> str:
+        with package.Limiter(package.Rate(5, 1000), package.Rate(100, 60_000)) as limiter:
+            return str(limiter.buffer_ms)
+
+    with pytest.raises(TypeError, match="buffer_ms must be a number, not a Rate; give the rates as one list"):
+        made(SCUPPER)
+    assert made(ORACLE) == "limit=100/1.0m"
+
+
+def test_one_rate_makes_a_bucket_and_a_tuple_a_limiter() -> None:
+    rate = SCUPPER.Rate(5, 1000)
+    assert SCUPPER.InMemoryBucket(rate).rates == SCUPPER.Limiter((rate,)).buckets()[0].rates == [rate]
+    with pytest.raises(TypeError):
+        ORACLE.InMemoryBucket(ORACLE.Rate(5, 1000))
+    with pytest.raises(AssertionError):
+        ORACLE.Limiter((ORACLE.Rate(5, 1000),))

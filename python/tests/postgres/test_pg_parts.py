@@ -180,3 +180,9 @@ def test_the_statements_can_be_asked_by_hand(server: Postgres, pool: Any, table:
 def test_the_number_of_the_lock_is_that_under_which_the_schema_is_made() -> None:
     number = SCUPPER.buckets.postgres.advisory_lock_id("any")
     assert f"pg_advisory_xact_lock({number})" in SCUPPER.PgQueries.CREATE_BUCKET_TABLE
+
+
+def test_one_rate_and_a_tuple_make_a_bucket_too(pool: Any, table: str) -> None:
+    rate = SCUPPER.Rate(2, 1000)
+    for given in (rate, (rate,)):
+        assert SCUPPER.PostgresBucket(pool, table, given).rates == [rate]

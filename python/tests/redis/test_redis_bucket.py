@@ -198,3 +198,9 @@ def test_it_decides_and_waits_as_a_bucket_in_memory_does(server: Redis, key: str
 def outcome(bucket: Any, item: RateItem) -> Any:
     admitted = bucket.put(item)
     return admitted, bucket.waiting(item)
+
+
+def test_one_rate_and_a_tuple_make_a_bucket_too(server: Redis, way: Way, key: str) -> None:
+    rate = Rate(2, 1000)
+    for given in (rate, (rate,)):
+        assert way.bucket(server.port, given, key).rates == [rate]  # type: ignore[arg-type]
