@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from numbers import Real
 from typing import Any, List, Optional, Tuple, Union
 
 from .._fork import begins_anew
@@ -65,6 +66,9 @@ class StoreBucket(RereadingBucket, WatchedBucket):
         denial_cache: Optional[float] = None,
     ) -> None:
         _check(url, rates, key, outage)
+        _check_types(str, "a str", prefix=prefix)
+        _check_types(Real, "a number of seconds", call_timeout=call_timeout, denial_cache=denial_cache)
+        _check_types(int, "a whole number", max_waiting=max_waiting)
         self._url = url
         self._algorithm_name = _name_of(algorithm)
         self._options = (key, prefix, outage, call_timeout, max_waiting, denial_cache)
@@ -218,6 +222,12 @@ def _check(url: object, rates: object, key: object, outage: object) -> None:
             f'outage is {outage!r}; it must be "error", "fail-open", "fail-closed", or rates to hold to in this process '
             "meanwhile"
         )
+
+
+def _check_types(kind: type, words: str, **options: object) -> None:
+    for name, value in options.items():
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} must be {words}, not {value!r}")
 
 
 def _time_of(item: RateItem) -> Optional[int]:
