@@ -93,7 +93,6 @@ CALLS = {
     "an unknown argument of a call": lambda make: in_use(make(Told()), "http://127.0.0.1:1", nonsense=1),
     "an unknown argument": lambda make: in_use(make(Told(), nonsense=1), "http://127.0.0.1:1"),
     "a limiter that fails": lambda make: in_use(make(Failing()), "http://127.0.0.1:1"),
-    "no limiter": lambda make: in_use(make(None), "http://127.0.0.1:1"),
 }
 
 
@@ -104,6 +103,14 @@ def test_both_fail_in_the_same_way(client: Any, call: str) -> None:
     ours, theirs = made[SCUPPER], made[ORACLE]
     assert ours[:2] == theirs[:2]
     assert ours[0] == "raised"
+
+
+@all_clients
+def test_what_is_no_limiter_is_found_out_when_the_client_is_made(client: Any) -> None:
+    with pytest.raises(TypeError, match="limiter must be a Limiter, not None"), client(None, package=SCUPPER):
+        pass
+    found = outcome(lambda: in_use(client(None, package=ORACLE), "http://127.0.0.1:1"))
+    assert found[:2] == ("raised", "AttributeError")
 
 
 def classes(package: ModuleType) -> list[tuple[str, type]]:
