@@ -27,8 +27,8 @@ const STEPS: &[Step] = &[
     step("docs", 60, |workspace, _| docs(workspace)),
     step("features", 90, |workspace, _| features::check(workspace)),
     step("examples", 110, |workspace, _| examples::check(workspace)),
-    step("bench", 280, |workspace, _| Bench::smoke(workspace)),
-    step("test", 1400, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
+    step("bench", 330, |workspace, _| Bench::smoke(workspace)),
+    step("test", 1350, |workspace, tally| test::run(workspace, tally.insert(Tally::default()))),
 ];
 
 const fn step(
