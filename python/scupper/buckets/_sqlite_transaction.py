@@ -71,21 +71,22 @@ def writing(connection: sqlite3.Connection, take_lock: str) -> Iterator[Rows]:
     then run first. A file that is locked is waited for, and ``sqlite3.OperationalError`` is raised if it stays so.
     """
     rows = Rows(connection)
-    undo: Tuple[str, ...]
-    if connection.in_transaction:
-        begin, keep, undo = "SAVEPOINT scupper", "RELEASE scupper", ("ROLLBACK TO scupper", "RELEASE scupper")
-    else:
-        begin, keep, undo = "BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",)
-        take_lock = ""
     deadline = monotonic() + _PATIENCE_SECONDS
-    _patiently(lambda: rows.run(begin), deadline)
+    is_part = connection.in_transaction
+    keep, undo = "COMMIT", ["ROLLBACK"]
+    if is_part:
+        keep, undo = "RELEASE scupper", ["ROLLBACK TO scupper", "RELEASE scupper"]
+        rows.run("SAVEPOINT scupper")
     try:
-        if take_lock:
+        if not is_part:
+            # Within the try: Ctrl-C that comes while it waits is raised once it has begun.
+            _patiently(lambda: rows.run("BEGIN IMMEDIATE"), deadline)
+        elif take_lock:
             rows.run(take_lock)
         yield rows
         _patiently(lambda: rows.run(keep), deadline)
     except BaseException:
-        if connection.in_transaction:  # else SQLite has rolled it back
+        if connection.in_transaction:  # else it never began, or SQLite has rolled it back
             for statement in undo:
                 rows.run(statement)
         raise

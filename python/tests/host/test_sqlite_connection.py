@@ -95,6 +95,26 @@ class TestTable:
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
+class Interrupted(sqlite3.Connection):
+    """Has the user press Ctrl-C as its second transaction begins, which is seen once that has begun."""
+
+    begun = 0
+
+    def cursor(self, *_: Any) -> Any:
+        return super().cursor(InterruptedCursor)
+
+
+class InterruptedCursor(sqlite3.Cursor):
+    def execute(self, statement: str, *values: Any) -> Any:
+        done = super().execute(statement, *values)
+        if statement == "BEGIN IMMEDIATE":
+            connection: Any = self.connection
+            connection.begun += 1
+            if connection.begun == 2:
+                raise KeyboardInterrupt
+        return done
+
+
 class TestTransactions:
     @pytest.mark.parametrize("level", [None, "", "DEFERRED", "IMMEDIATE", "EXCLUSIVE"])
     def test_each_decision_is_kept_at_once(self, level: Any, tmp_path: Path) -> None:
@@ -132,6 +152,20 @@ class TestTransactions:
         connection.commit()
         assert connection.execute("SELECT * FROM mine").fetchall() == [(1,)]
         assert bucket.count() == 0 and bucket.put(item(2))
+
+    def test_an_interrupt_while_it_waits_to_begin_leaves_no_transaction_open(self, tmp_path: Path) -> None:
+        connection = connected(tmp_path / "file", factory=Interrupted)
+        other = connected(tmp_path / "file", timeout=0, isolation_level=None)
+        bucket = bucket_over(connection, (1, WEEK))
+        with pytest.raises(KeyboardInterrupt):
+            bucket.put(item())
+        assert not connection.in_transaction
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")
+        assert bucket.put(item()), "nothing was taken"
+        assert len(rows(other)) == 1, "what is taken afterwards is kept"
+        connection.close()
+        other.close()
 
     def test_a_connection_that_commits_nothing_by_itself_is_refused(self) -> None:
         class Manual(sqlite3.Connection):
