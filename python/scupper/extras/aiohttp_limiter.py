@@ -143,7 +143,12 @@ class _Hops:
         while True:
             logger.debug("Admitted %s %s", request.method, request.url)
             response = await handler(request)
-            if not await attempt.goes_again_async(response.status, response.headers):
+            try:
+                goes_again = await attempt.goes_again_async(response.status, response.headers)
+            except BaseException:
+                response.close()  # the caller never has it
+                raise
+            if not goes_again:
                 return response
             response.release()
             await attempt.enter_async()

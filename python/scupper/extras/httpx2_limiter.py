@@ -33,7 +33,12 @@ class RateLimiterTransport(LimitedTransport, HTTPTransport):
             attempt.enter()
             logger.debug("Admitted %s %s", request.method, request.url)
             response = super().handle_request(request, **kwargs)
-            if not attempt.goes_again(response.status_code, response.headers):
+            try:
+                goes_again = attempt.goes_again(response.status_code, response.headers)
+            except BaseException:
+                response.close()  # the caller never has it
+                raise
+            if not goes_again:
                 return response
             response.close()
 
@@ -50,6 +55,11 @@ class AsyncRateLimiterTransport(LimitedTransport, AsyncHTTPTransport):
             await attempt.enter_async()
             logger.debug("Admitted %s %s", request.method, request.url)
             response = await super().handle_async_request(request, **kwargs)
-            if not await attempt.goes_again_async(response.status_code, response.headers):
+            try:
+                goes_again = await attempt.goes_again_async(response.status_code, response.headers)
+            except BaseException:
+                await response.aclose()  # the caller never has it
+                raise
+            if not goes_again:
                 return response
             await response.aclose()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from scupper import Duration, Limiter, Rate
 from scupper.extras._holds import Holds, holds_of
 
-from support.http_clients import ALL, Told, all_clients, async_clients, httpx, requests
+from support.http_clients import ALL, Told, all_clients, async_clients, async_httpx, async_httpx2, httpx, requests
 from support.http_servers import OK, Answer, Server, redirect, refusal
 from support.threads import eventually
 
@@ -249,6 +251,32 @@ def test_those_wait_too_who_share_a_store(client: Any, tmp_path: Path) -> None:
         assert theirs.try_acquire("https://another.example", blocking=False) is True
     mine.close()
     theirs.close()
+
+
+class Slow(Told):
+    """Is told to hold a name, and is not done with it before its task is cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_told = False
+
+    def hold(self, name: Any, seconds: float) -> None:
+        raise AssertionError("told in a loop")
+
+    async def hold_async(self, name: Any, seconds: float) -> None:
+        self.is_told = True
+        await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize("client", [async_httpx, async_httpx2], ids=["httpx", "httpx2"])
+def test_a_task_that_is_cancelled_while_the_limiter_is_told_gives_its_connection_back(client: Any) -> None:
+    limits = importlib.import_module(client.__name__.removeprefix("async_")).Limits(max_connections=1)
+    limiter = Slow()
+    with Server([refusal("0.01")]) as server, client(limiter, per_host=True, learn=True, limits=limits) as driver:
+        pending = driver.start(server.url)
+        eventually(lambda: limiter.is_told, "it was told")
+        pending.cancel()
+        assert driver.ask(server.url).status == 200
 
 
 @async_clients
