@@ -36,10 +36,14 @@ def run(pool: Any, steps: Steps[T]) -> T:
                 return _send_all(cursor, steps)
         finally:
             steps.close()
-            if not connection.closed:
-                if _is_inside(connection):
-                    connection.rollback()
-                connection.autocommit = was_autocommit
+            try:
+                if not connection.closed:
+                    if _is_inside(connection):
+                        connection.rollback()
+                    connection.autocommit = was_autocommit
+            except BaseException:
+                connection.pgconn.finish()  # rather than to give it back otherwise than it came
+                raise
 
 
 async def run_async(pool: Any, steps: Steps[T]) -> T:
@@ -53,10 +57,14 @@ async def run_async(pool: Any, steps: Steps[T]) -> T:
                 return await _send_all_async(cursor, steps)
         finally:
             steps.close()
-            if not connection.closed:
-                if _is_inside(connection):
-                    await connection.rollback()
-                await connection.set_autocommit(was_autocommit)
+            try:
+                if not connection.closed:
+                    if _is_inside(connection):
+                        await connection.rollback()
+                    await connection.set_autocommit(was_autocommit)
+            except BaseException:
+                connection.pgconn.finish()
+                raise
 
 
 def _send_all(cursor: Any, steps: Steps[T]) -> T:

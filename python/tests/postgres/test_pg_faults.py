@@ -182,6 +182,39 @@ def test_an_interrupted_put_leaves_the_connection_good(server: Postgres, table: 
     asyncio.run(asyncio.wait_for(main(), BOUND))
 
 
+class CancelledAgain(psycopg.AsyncConnection[Any]):
+    """Has its task cancelled once more while it rolls back, the first time."""
+
+    cancels = 0
+
+    async def rollback(self) -> None:
+        type(self).cancels += 1
+        task = asyncio.current_task()
+        if type(self).cancels == 1 and task is not None:
+            task.cancel()
+        await super().rollback()
+
+
+def test_a_put_that_is_interrupted_twice_leaves_the_pool_as_it_was(server: Postgres, table: str) -> None:
+    async def main() -> None:
+        pool = AsyncConnectionPool(server.url, connection_class=CancelledAgain, min_size=1, max_size=1, open=False)
+        async with pool:
+            made = bucket(pool, table, (2, DAY))
+            assert await made.put(SCUPPER.RateItem("x", 1000))
+            with somebody_has(server, table):
+                task = asyncio.create_task(made.put(SCUPPER.RateItem("x", 1000)))
+                await asyncio.get_running_loop().run_in_executor(None, until_one_waits, server.url)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert CancelledAgain.cancels > 0
+            async with pool.connection() as connection:
+                assert connection.autocommit is False
+                assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+    asyncio.run(asyncio.wait_for(main(), BOUND))
+
+
 def test_ctrl_c_ends_a_wait_for_a_bucket_and_nothing_is_taken(
     server: Postgres, pool: Any, table: str, tmp_path: Path
 ) -> None:
