@@ -7,7 +7,7 @@ mod support;
 use std::thread;
 
 use scupper::store::Standing;
-use scupper::{Cause, ErrorKind, Source};
+use scupper::{Cause, ErrorKind, Source, Timestamp};
 use support::{Answers, HOUR, Kind, SECOND, TICK, Task, admitted, clock_and_store, denied, limiting, until};
 
 #[test]
@@ -194,4 +194,21 @@ fn promise_7_a_limiter_where_nobody_may_wait_still_decides() {
     let mut fourth = Task::new(limiter.request("key").timeout(std::time::Duration::ZERO).acquire_async());
     store.deliver_all();
     assert_eq!(fourth.output().unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[test]
+fn promise_6_a_time_of_the_callers_stands_still_for_one_who_does_not_wait_and_goes_on_for_one_who_does() {
+    let (timer, store) = clock_and_store();
+    store.answer(Answers::Later);
+    let limiter = limiting("100/h", &timer, &store).call_timeout(None).build().unwrap();
+    let at = |seconds: u64| Timestamp::from_micros(seconds * 1_000_000);
+    let mut first = Task::new(limiter.request("key").at(at(10)).try_acquire_async());
+    let mut passing = Task::new(limiter.request("key").at(at(20)).try_acquire_async());
+    let mut waiting = Task::new(limiter.request("key").at(at(30)).acquire_async());
+    timer.advance(SECOND);
+    store.deliver();
+    assert_eq!(admitted(first.output().unwrap()).tick(), at(10));
+    store.deliver();
+    assert_eq!(admitted(passing.output().unwrap()).tick(), at(20));
+    assert_eq!(waiting.output().unwrap().tick(), at(31));
 }
