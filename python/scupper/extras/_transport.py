@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 from .._home import with_own_init
 from ..limiter import Limiter
@@ -17,9 +18,14 @@ class LimitedTransport:
 
     limiter: Limiter
 
+    # What requests are called where nothing gives them a name, and their logger.
+    _home: ClassVar[str]
+    # The kind of body that can be sent again.
+    _bytes: ClassVar[type]
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if LimitedTransport in cls.__bases__:
+        if "_home" in vars(cls):
             with_own_init(cls)
 
     def __init__(
@@ -37,7 +43,49 @@ class LimitedTransport:
         self.limiter = limiter
         self._options = Options(per_host, key, learn, resends, longest_hold).suit(limiter)
 
-    def _attempt(self, request: Any, name: str, repeatable: bool) -> Attempt:
+    def _attempt(self, request: Any) -> Attempt:
         origin = origin_of(str(request.url))
-        name = self._options.name(name, request, origin)
+        name = self._options.name(self._home, request, origin)
+        repeatable = isinstance(request.stream, self._bytes)
         return Attempt(self.limiter, self._options, Outgoing(name, origin, request.method, repeatable))
+
+    def _tell(self, request: Any) -> None:
+        logging.getLogger(self._home).debug("Admitted %s %s", request.method, request.url)
+
+
+class BlockingTransport(LimitedTransport):
+    """The thread waits."""
+
+    def handle_request(self, request: Any, **kwargs: Any) -> Any:
+        attempt, transport = self._attempt(request), super()
+        while True:
+            attempt.enter()
+            self._tell(request)
+            response = transport.handle_request(request, **kwargs)  # type: ignore[misc]
+            try:
+                goes_again = attempt.goes_again(response.status_code, response.headers)
+            except BaseException:
+                response.close()  # the caller never has it
+                raise
+            if not goes_again:
+                return response
+            response.close()
+
+
+class AwaitedTransport(LimitedTransport):
+    """The task waits."""
+
+    async def handle_async_request(self, request: Any, **kwargs: Any) -> Any:
+        attempt, transport = self._attempt(request), super()
+        while True:
+            await attempt.enter_async()
+            self._tell(request)
+            response = await transport.handle_async_request(request, **kwargs)  # type: ignore[misc]
+            try:
+                goes_again = await attempt.goes_again_async(response.status_code, response.headers)
+            except BaseException:
+                await response.aclose()  # the caller never has it
+                raise
+            if not goes_again:
+                return response
+            await response.aclose()

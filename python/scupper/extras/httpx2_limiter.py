@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from ._missing import missing
-from ._transport import LimitedTransport
+from ._transport import AwaitedTransport, BlockingTransport
 
 try:
-    from httpx2 import AsyncHTTPTransport, ByteStream, HTTPTransport, Request, Response
+    from httpx2 import AsyncHTTPTransport, ByteStream, HTTPTransport
 except ModuleNotFoundError as _error:
     raise missing("httpx2", _error) from None
 
 logger = logging.getLogger(__name__)
 
 
-class RateLimiterTransport(LimitedTransport, HTTPTransport):
+class RateLimiterTransport(BlockingTransport, HTTPTransport):
     """Each request, each redirect among them, takes a unit of ``limiter`` first, and waits for it.
 
     All count together under one name, unless ``per_host`` or ``key`` give each request a name: that of its host, or
@@ -27,39 +26,15 @@ class RateLimiterTransport(LimitedTransport, HTTPTransport):
     A request raises ``RuntimeError`` if its unit can never be had, or the limiter is closed.
     """
 
-    def handle_request(self, request: Request, **kwargs: Any) -> Response:
-        attempt = self._attempt(request, __name__, isinstance(request.stream, ByteStream))
-        while True:
-            attempt.enter()
-            logger.debug("Admitted %s %s", request.method, request.url)
-            response = super().handle_request(request, **kwargs)
-            try:
-                goes_again = attempt.goes_again(response.status_code, response.headers)
-            except BaseException:
-                response.close()  # the caller never has it
-                raise
-            if not goes_again:
-                return response
-            response.close()
+    _home = __name__
+    _bytes = ByteStream
 
 
-class AsyncRateLimiterTransport(LimitedTransport, AsyncHTTPTransport):
+class AsyncRateLimiterTransport(AwaitedTransport, AsyncHTTPTransport):
     """:class:`RateLimiterTransport` for an ``httpx2.AsyncClient``: only the task waits.
 
     A task that is cancelled while it waits leaves its place.
     """
 
-    async def handle_async_request(self, request: Request, **kwargs: Any) -> Response:
-        attempt = self._attempt(request, __name__, isinstance(request.stream, ByteStream))
-        while True:
-            await attempt.enter_async()
-            logger.debug("Admitted %s %s", request.method, request.url)
-            response = await super().handle_async_request(request, **kwargs)
-            try:
-                goes_again = await attempt.goes_again_async(response.status_code, response.headers)
-            except BaseException:
-                await response.aclose()  # the caller never has it
-                raise
-            if not goes_again:
-                return response
-            await response.aclose()
+    _home = __name__
+    _bytes = ByteStream
