@@ -57,11 +57,12 @@ class BlockingTransport(LimitedTransport):
     """The thread waits."""
 
     def handle_request(self, request: Any, **kwargs: Any) -> Any:
-        attempt, transport = self._attempt(request), super()
+        attempt = self._attempt(request)
+        transport: Any = super()  # the client's own, which stands behind this class
         while True:
             attempt.enter()
             self._tell(request)
-            response = transport.handle_request(request, **kwargs)  # type: ignore[misc]
+            response = transport.handle_request(request, **kwargs)
             try:
                 goes_again = attempt.goes_again(response.status_code, response.headers)
             except BaseException:
@@ -76,11 +77,12 @@ class AwaitedTransport(LimitedTransport):
     """The task waits."""
 
     async def handle_async_request(self, request: Any, **kwargs: Any) -> Any:
-        attempt, transport = self._attempt(request), super()
+        attempt = self._attempt(request)
+        transport: Any = super()  # the client's own, which stands behind this class
         while True:
             await attempt.enter_async()
             self._tell(request)
-            response = await transport.handle_async_request(request, **kwargs)  # type: ignore[misc]
+            response = await transport.handle_async_request(request, **kwargs)
             try:
                 goes_again = await attempt.goes_again_async(response.status_code, response.headers)
             except BaseException:
