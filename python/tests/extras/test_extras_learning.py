@@ -12,7 +12,7 @@ import pytest
 from scupper import Duration, Limiter, Rate
 from scupper.extras._holds import Holds, holds_of
 
-from support.http_clients import ALL, Told, all_clients, async_clients, async_httpx, async_httpx2, httpx, requests
+from support.http_clients import ALL, Told, all_clients, async_clients, async_httpx, async_httpx2, httpx, httpx2, requests
 from support.http_servers import OK, Answer, Server, redirect, refusal
 from support.threads import eventually
 
@@ -276,6 +276,23 @@ def test_a_task_that_is_cancelled_while_the_limiter_is_told_gives_its_connection
         pending = driver.start(server.url)
         eventually(lambda: limiter.is_told, "it was told")
         pending.cancel()
+        assert driver.ask(server.url).status == 200
+
+
+class Interrupted(Told):
+    """Ctrl-C comes while it is told to hold a name."""
+
+    def hold(self, name: Any, seconds: float) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("client", [httpx, httpx2], ids=["httpx", "httpx2"])
+def test_a_thread_that_is_interrupted_while_the_limiter_is_told_gives_its_connection_back(client: Any) -> None:
+    limits = importlib.import_module(client.__name__).Limits(max_connections=1)
+    limiter = Interrupted()
+    with Server([refusal("0.01")]) as server, client(limiter, per_host=True, learn=True, limits=limits) as driver:
+        with pytest.raises(KeyboardInterrupt):
+            driver.ask(server.url)
         assert driver.ask(server.url).status == 200
 
 
