@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from multiprocessing.util import Finalize
 from sys import is_finalizing
 from time import monotonic
 from typing import TYPE_CHECKING, Optional
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from ._leaker import Leaker
 
 logger = logging.getLogger("scupper")
+
+# For so many seconds a process that ends waits for a sweep.
+_PATIENCE = 2.0
+
+# Before the end of a manager, whose priority is 100.
+_FIRST = 1000
 
 
 class Sweeper:
@@ -29,6 +36,8 @@ class Sweeper:
         self._changed = threading.Condition()
         self._due: dict[int, tuple[weakref.ref[Leaker], float]] = {}
         self._thread: Optional[threading.Thread] = None
+        self._has_ended = False
+        self._end: Optional[Finalize] = None
 
     def serves(self, leaker: Leaker) -> bool:
         """Whether ``leaker`` was added and not removed."""
@@ -38,6 +47,8 @@ class Sweeper:
         """Has ``leaker`` sweep now, and from then on when it says."""
         new = None
         with self._changed:
+            if self._has_ended:
+                return
             self._due[id(leaker)] = (weakref.ref(leaker), monotonic())
             if self._thread is None:
                 new = self._thread = threading.Thread(target=self._run, name=leaker.name, daemon=True)
@@ -47,6 +58,8 @@ class Sweeper:
 
     def _start(self, thread: threading.Thread) -> None:
         """Not under the lock: a thread that begins may let a leaker go, which removes itself, before it says that it runs."""
+        if self._end is None:
+            self._end = Finalize(None, self._finish, exitpriority=_FIRST)
         try:
             thread.start()
         except RuntimeError:
@@ -60,6 +73,20 @@ class Sweeper:
             with self._changed:
                 self._due.pop(id(leaker), None)
                 self._changed.notify()
+
+    def _finish(self) -> None:
+        """Lets a sweep end, and none begin, before the process does: it may have a lock that nobody else would release."""
+        if not self._changed.acquire(timeout=_PATIENCE):
+            return
+        try:
+            self._has_ended = True
+            self._due.clear()
+            self._changed.notify()
+            thread = self._thread
+        finally:
+            self._changed.release()
+        if thread is not None:
+            thread.join(_PATIENCE)
 
     def _run(self) -> None:
         while (leaker := self._next()) is not None:

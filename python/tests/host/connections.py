@@ -31,6 +31,12 @@ def in_children(count: int, work: Callable[..., Any], *arguments: Any) -> list[A
         return pool.starmap_async(work, [arguments] * count, chunksize=1).get(50)
 
 
+def joined(pool: Any) -> None:
+    """Lets the processes of a pool end by themselves. One that is terminated keeps the lock of a manager that it has."""
+    pool.close()
+    pool.join()
+
+
 def in_fork(work: Callable[[], str]) -> str:
     """What `work` says in a forked child."""
     reading, writing = os.pipe()

@@ -9,12 +9,13 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from host.connections import WEEK, in_fork, item
+from host.connections import WEEK, in_fork, item, joined
 from support.packages import SCUPPER
 from support.threads import Running, eventually, together
 
@@ -40,6 +41,23 @@ def now_at(bucket: Any, weight: int = 1) -> Any:
 def acquired_of(bucket: Any, count: int) -> int:
     limiter = SCUPPER.Limiter(bucket)
     return sum(limiter.try_acquire("x", blocking=False) for _ in range(count))
+
+
+class SlowToLeak(SCUPPER.MultiprocessBucket):
+    leaks: Any = None
+
+    def leak(self, current_timestamp: Any = None) -> int:
+        with self.mp_lock:
+            self.leaks.set()
+            time.sleep(0.5)
+            return int(super().leak(current_timestamp))
+
+
+def leak_slowly(items: Any, lock: Any, leaks: Any) -> None:
+    bucket = SlowToLeak(rates(), items, lock)
+    bucket.leaks = leaks
+    SCUPPER.SingleBucketFactory(bucket)
+    assert leaks.wait(20)
 
 
 class TestInit:
@@ -194,6 +212,7 @@ class TestInit:
         assert len(multiprocessing.active_children()) == len(before) + 1
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             assert pool.apply_async(acquired_of, (bucket, 1)).get(50) == 1
+            joined(pool)
         assert [bucket.put(now_at(bucket)), bucket.put(now_at(bucket))] == [True, False]
         assert len(bucket.items) == 2 and bucket.limiter_lock() is bucket.mp_lock
         with pytest.raises(TypeError, match="decide from a log"):
@@ -235,6 +254,16 @@ class TestList:
         bucket = listed(manager, (20, WEEK))
         with multiprocessing.get_context(method).Pool(2) as pool:
             assert sum(pool.starmap_async(acquired_of, [(bucket, 15)] * 2, chunksize=1).get(50)) == 20
+            joined(pool)
+
+    def test_a_process_that_ends_while_it_leaks_leaves_the_lock_free(self, manager: Any) -> None:
+        lock, leaks = manager.RLock(), manager.Event()
+        child = multiprocessing.get_context("spawn").Process(target=leak_slowly, args=(manager.list(), lock, leaks))
+        child.start()
+        child.join(50)
+        assert child.exitcode == 0 and leaks.is_set()
+        assert lock.acquire(timeout=5)
+        lock.release()
 
     def test_a_lock_of_a_process_is_held_around_the_calls_of_limiters(self, manager: Any) -> None:
         lock = multiprocessing.RLock()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from host.connections import WEEK, in_fork, item
+from host.connections import WEEK, in_fork, item, joined
 from support.packages import SCUPPER
 
 
@@ -119,6 +119,7 @@ def test_a_list_of_a_manager_is_taken_as_ever() -> None:
         bucket = bucket_over(store)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             assert pool.apply_async(acquired_of, (bucket, 2)).get(50) == 2
+            joined(pool)
         assert acquired_of(bucket, 2) == 1
         assert len(store._values) == 1
         bucket.flush()
