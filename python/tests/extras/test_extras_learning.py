@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from requests.adapters import HTTPAdapter
 from scupper import Duration, Limiter, Rate
 from scupper.extras._holds import Holds, holds_of
 
@@ -294,6 +295,20 @@ def test_a_thread_that_is_interrupted_while_the_limiter_is_told_gives_its_connec
         with pytest.raises(KeyboardInterrupt):
             driver.ask(server.url)
         assert driver.ask(server.url).status == 200
+
+
+def test_a_thread_that_is_interrupted_while_the_limiter_is_told_gives_its_connection_to_requests_back() -> None:
+    class Kept(HTTPAdapter):
+        def send(self, *args: Any, **kwargs: Any) -> Any:
+            self.response = super().send(*args, **kwargs)
+            return self.response
+
+    kept = Kept()
+    with Server([refusal("0.01")]) as server, requests(Interrupted(), per_host=True, learn=True) as driver:
+        driver.client.mount("http://", kept)
+        with pytest.raises(KeyboardInterrupt):
+            driver.ask(server.url, stream=True)
+        assert kept.response.raw.closed
 
 
 @async_clients
