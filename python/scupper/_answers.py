@@ -21,7 +21,7 @@ def verdict_of(
     name: str, weight: int, rates: Sequence[Rate], native: Any, told: Any, is_on_own_time: bool = False
 ) -> Verdict:
     """The verdict that ``decide_fully`` told."""
-    allowed, remaining, retry_after, never, reset_after, place, permit = told
+    allowed, remaining, retry_after, never, reset_after, place, permit, source = told
     rate = None if place is None else rate_at(rates, place)
     return Verdict(
         allowed,
@@ -33,6 +33,7 @@ def verdict_of(
         never,
         reset_after,
         rate,
+        source,
         None if permit is None else Taken(native, permit, is_on_own_time),
     )
 

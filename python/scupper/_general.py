@@ -151,10 +151,12 @@ def _refuse(errand: Errand, behind: float) -> _Work:
     """Others wait for room in line, and so the bucket is not asked."""
     usage = yield from _usage(errand)
     never = errand.bucket._never_fits(errand.item)
-    return _denied(errand, None if never else behind, None, usage)
+    return _denied(errand, None if never else behind, None, usage, "line")
 
 
-def _denied(errand: Errand, retry_after: Optional[float], rate: Any, usage: Optional[Usage]) -> Verdict:
+def _denied(
+    errand: Errand, retry_after: Optional[float], rate: Any, usage: Optional[Usage], source: str = "store"
+) -> Verdict:
     return Verdict(
         False,
         errand.name,
@@ -165,6 +167,7 @@ def _denied(errand: Errand, retry_after: Optional[float], rate: Any, usage: Opti
         retry_after is None,
         None if usage is None else usage.reset_after,
         rate,
+        source,
     )
 
 

@@ -50,7 +50,7 @@ class Reserving(Acquisition):
         return self._told(native, await told)
 
     def _told(self, native: Any, told: Any) -> bool:
-        allowed, _, retry_after, *_, permit = told
+        allowed, _, retry_after, *_, permit, _ = told
         if allowed:
             self._taken = Taken(native, permit, is_on_own_time=True)
         self._wait = -1 if retry_after is None else math.ceil(retry_after * 1000)

@@ -28,7 +28,7 @@ _Denial: TypeAlias = tuple[int, int, int]
 _Taken: TypeAlias = tuple[str, int, int, int, int]
 # Whether it passed, units left, seconds to wait, whether that is for ever, seconds until nothing counts, place of the rate, what
 # was taken.
-_Verdict: TypeAlias = tuple[bool, int | None, float | None, bool, float, int | None, _Taken | None]
+_Verdict: TypeAlias = tuple[bool, int | None, float | None, bool, float, int | None, _Taken | None, str]
 # Seconds for which it is held; of each rate units in use, units left, seconds until none is in use.
 _Usage: TypeAlias = tuple[float, list[tuple[int, int, float]]]
 

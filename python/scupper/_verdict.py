@@ -30,6 +30,9 @@ class Verdict:
             cannot tell, as with every algorithm but the sliding window log.
         rate: The rate that binds: the one that has no room until then, or that has least room left. None where a hold,
             an outage or others in line stand in the way.
+        source: Who decided: ``"store"``, that is the bucket, wherever it is kept; ``"line"``, where others wait for it
+            and it was not asked; ``"denial_cache"``, a denial that is still fresh; or, while a store is out of reach,
+            its outage policy: ``"fail_open"``, which counts nowhere, ``"fail_closed"`` or ``"fallback"``.
     """
 
     allowed: bool
@@ -41,6 +44,7 @@ class Verdict:
     never: bool = False
     reset_after: Optional[float] = 0.0
     rate: Optional[Rate] = field(default=None, compare=False)
+    source: str = field(default="store", compare=False)
     _taken: Union[None, Taken, NotGivenBack] = field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> bool:

@@ -16,11 +16,18 @@ pub(crate) type Looked = (f64, Vec<RateNumbers>);
 pub(crate) type Taken = (String, u64, u64, u64, u8);
 
 /// A decision: whether it is admitted; units that fit now; how long to wait; whether it never fits; how long until nothing is in use;
-/// the place of the rate that binds; and what was taken.
-pub(crate) type Judged = (bool, Option<u64>, Option<f64>, bool, f64, Option<usize>, Option<Taken>);
+/// the place of the rate that binds; what was taken; and who decided.
+pub(crate) type Judged = (bool, Option<u64>, Option<f64>, bool, f64, Option<usize>, Option<Taken>, &'static str);
 
-const SOURCES: [Source; 6] =
-    [Source::Store, Source::Line, Source::DenialCache, Source::FailOpen, Source::FailClosed, Source::Fallback];
+/// Who may decide, and his name in Python.
+const SOURCES: [(Source, &str); 6] = [
+    (Source::Store, "store"),
+    (Source::Line, "line"),
+    (Source::DenialCache, "denial_cache"),
+    (Source::FailOpen, "fail_open"),
+    (Source::FailClosed, "fail_closed"),
+    (Source::Fallback, "fallback"),
+];
 
 pub(crate) fn looked(snapshot: &Snapshot) -> Looked {
     let since = |at: Timestamp| seconds(at.since(snapshot.now));
@@ -31,9 +38,13 @@ pub(crate) fn looked(snapshot: &Snapshot) -> Looked {
 /// Of a bucket that is asked itself.
 pub(crate) fn judged(verdict: &Verdict, snapshot: &Snapshot) -> Judged {
     match verdict {
-        Verdict::Admitted(admission) => admitted(taken("", *admission, Source::Store), snapshot),
-        Verdict::Denied(denial) => denied(denial.retry_at.since(denial.now), denial.rate, snapshot),
-        Verdict::NeverFits { rate } => never(Some(*rate), snapshot),
+        Verdict::Admitted(admission) => {
+            admitted(taken("", *admission, Source::Store), Source::Store, snapshot)
+        }
+        Verdict::Denied(denial) => {
+            denied(denial.retry_at.since(denial.now), denial.rate, Source::Store, snapshot)
+        }
+        Verdict::NeverFits { rate } => never(Some(*rate), Source::Store, snapshot),
     }
 }
 
@@ -41,26 +52,36 @@ pub(crate) fn judged(verdict: &Verdict, snapshot: &Snapshot) -> Judged {
 pub(crate) fn told(decision: &Decision<'_>, snapshot: &Snapshot, rates: &[Rate]) -> Judged {
     let place = |rate| rates.iter().position(|other| *other == rate);
     match decision {
-        Decision::Admitted(permit) => admitted(taken_by(permit), snapshot),
-        Decision::Denied(denial) => denied(denial.retry_after(), denial.binding_rate().and_then(place), snapshot),
-        Decision::NeverFits(misfit) => never(place(misfit.rate()), snapshot),
+        Decision::Admitted(permit) => admitted(taken_by(permit), permit.source(), snapshot),
+        Decision::Denied(denial) => {
+            denied(denial.retry_after(), denial.binding_rate().and_then(place), denial.source(), snapshot)
+        }
+        Decision::NeverFits(misfit) => never(place(misfit.rate()), decision.source(), snapshot),
     }
 }
 
-fn admitted(taken: Taken, snapshot: &Snapshot) -> Judged {
+fn admitted(taken: Taken, source: Source, snapshot: &Snapshot) -> Judged {
     // The first of equals.
     let rates = snapshot.usage.iter().enumerate();
     let tightest = rates.min_by_key(|(_, usage)| usage.remaining).map(|(place, _)| place);
-    (true, left(snapshot), None, false, seconds(snapshot.reset_after()), tightest, Some(taken))
+    (true, left(snapshot), None, false, seconds(snapshot.reset_after()), tightest, Some(taken), name_of(source))
 }
 
-fn denied(retry_after: Duration, rate: Option<usize>, snapshot: &Snapshot) -> Judged {
+fn denied(retry_after: Duration, rate: Option<usize>, source: Source, snapshot: &Snapshot) -> Judged {
     let retry_after = Some(seconds(retry_after));
-    (false, left(snapshot), retry_after, false, seconds(snapshot.reset_after()), rate, None)
+    (false, left(snapshot), retry_after, false, seconds(snapshot.reset_after()), rate, None, name_of(source))
 }
 
-fn never(rate: Option<usize>, snapshot: &Snapshot) -> Judged {
-    (false, left(snapshot), None, true, seconds(snapshot.reset_after()), rate, None)
+fn never(rate: Option<usize>, source: Source, snapshot: &Snapshot) -> Judged {
+    (false, left(snapshot), None, true, seconds(snapshot.reset_after()), rate, None, name_of(source))
+}
+
+fn place_of(source: Source) -> usize {
+    SOURCES.iter().position(|(other, _)| *other == source).unwrap_or_default()
+}
+
+fn name_of(source: Source) -> &'static str {
+    SOURCES[place_of(source)].1
 }
 
 fn left(snapshot: &Snapshot) -> Option<u64> {
@@ -73,8 +94,7 @@ pub(crate) fn taken_by(permit: &Permit<'_>) -> Taken {
 }
 
 pub(crate) fn taken(key: &str, admission: Admission, source: Source) -> Taken {
-    let source = SOURCES.iter().position(|other| *other == source).unwrap_or_default();
-    let source = u8::try_from(source).unwrap_or_default();
+    let source = u8::try_from(place_of(source)).unwrap_or_default();
     (key.to_owned(), admission.tick.as_micros(), admission.weight, admission.sequence, source)
 }
 
@@ -91,7 +111,7 @@ pub(crate) fn rest_of((key, tick, weight, sequence, source): Taken, kept: u64) -
 
 /// The permit that these numbers were made of.
 pub(crate) fn permit_of(taken: &Taken) -> Result<Permit<'_>> {
-    let source = SOURCES.get(usize::from(taken.4)).copied().ok_or_else(|| {
+    let (source, _) = SOURCES.get(usize::from(taken.4)).copied().ok_or_else(|| {
         Error::new(ErrorKind::InvalidRequest, format!("{} is nobody who could have admitted a request", taken.4))
     })?;
     Ok(Permit::restored(Cow::Borrowed(&taken.0), admission_of(taken), source))

@@ -173,6 +173,7 @@ def test_decide_takes_what_fits_and_says_what_is_left(make: Any) -> None:
         assert [verdict.remaining for verdict in verdicts] == [1, 1, 0, 0, 0]
         assert [verdict.never for verdict in verdicts] == [False, False, False, False, True]
         assert [verdict.retry_after is None for verdict in verdicts] == [True, False, True, False, True]
+        assert all(verdict.source == "store" for verdict in verdicts)
         assert all(verdict.limit == 3 for verdict in verdicts)
 
     asyncio.run(main())
@@ -210,7 +211,7 @@ def test_decide_goes_behind_those_who_wait_natively() -> None:
     limiter.decide(weight=1)
     waiting = Running(lambda: limiter.try_acquire("heavy", 2)).until_asleep()
     verdict = limiter.decide()
-    assert (verdict.allowed, verdict.never, verdict.remaining) == (False, False, 1)
+    assert (verdict.allowed, verdict.never, verdict.remaining, verdict.source) == (False, False, 1, "line")
     assert verdict.retry_after is not None and verdict.retry_after > 3500
     limiter.close()
     with pytest.raises(RuntimeError, match="limiter is closed"):
@@ -225,7 +226,7 @@ def test_decide_goes_behind_those_who_wait_for_a_bucket_on_the_general_path(make
         limiter.decide("a")
         task = await started(limiter, "a", 2)
         for verdict in (limiter.decide("a"), await limiter.decide_async("a")):
-            assert (verdict.allowed, verdict.never, verdict.remaining) == (False, False, 1)
+            assert (verdict.allowed, verdict.never, verdict.remaining, verdict.source) == (False, False, 1, "line")
             assert verdict.retry_after is not None and 3500 < verdict.retry_after < 3700
         assert limiter.peek("a").used == 1
         task.cancel()

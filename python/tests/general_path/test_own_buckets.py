@@ -96,7 +96,7 @@ def test_a_rate_that_is_too_large_is_refused_and_stays_as_it_was(make: Any) -> N
 
 
 def test_what_native_code_tells_of_more_rates_than_there_are_now_is_no_error() -> None:
-    denied = (False, 0, 1.0, False, 1.0, 1, None)
+    denied = (False, 0, 1.0, False, 1.0, 1, None, "store")
     rate = Rate(1, 1000)
     assert verdict_of("x", 1, [rate], None, denied).rate is rate
 

@@ -30,6 +30,7 @@ def test_failing_open_passes_decisions_and_reservations_and_cannot_say_what_rema
         redis.kill()
         verdict = limiter.decide("x")
         assert (told(verdict), verdict.retry_after, verdict.rate) == ((True, None, 2), None, None)
+        assert verdict.source == "fail_open"
         assert limiter.refund(verdict) == 0, "it was counted nowhere"
         limiter.reserve("x", 2).settle(1)
         assert limiter.decide("x", 3).never
@@ -41,6 +42,7 @@ def test_failing_closed_denies_and_says_when_the_store_is_asked_again(redis: Red
         limiter.decide("x")  # finds it out
         verdict = limiter.decide("x")
         assert told(verdict) == (False, None, 2) and verdict.rate is None
+        assert verdict.source == "fail_closed"
         assert 0 < verdict.retry_after <= 1
         with pytest.raises(TimeoutError):
             limiter.reserve("x", 1, timeout=0)
@@ -48,8 +50,16 @@ def test_failing_closed_denies_and_says_when_the_store_is_asked_again(redis: Red
 
 def test_rates_for_an_outage_tell_what_remains_by_them_under_the_limit_of_the_limiter(redis: Redis) -> None:
     with SCUPPER.Limiter.open(redis.url, RATE, outage=OWN) as limiter:
+        assert limiter.decide("y").source == "store"
         redis.kill()
-        assert [told(limiter.decide("x")) for _ in range(4)] == [(True, 2, 2), (True, 1, 2), (True, 0, 2), (False, 0, 2)]
+        verdicts = [limiter.decide("x") for _ in range(4)]
+        assert [told(verdict) for verdict in verdicts] == [(True, 2, 2), (True, 1, 2), (True, 0, 2), (False, 0, 2)]
+        assert {verdict.source for verdict in verdicts} == {"fallback"}
+
+
+def test_a_denial_of_the_store_that_is_still_fresh_says_that_it_was_not_asked(redis: Redis) -> None:
+    with SCUPPER.Limiter.open(redis.url, RATE, denial_cache=3600) as limiter:
+        assert [limiter.decide("x").source for _ in range(4)] == ["store", "store", "store", "denial_cache"]
 
 
 @pytest.mark.parametrize("outage", POLICIES)
