@@ -38,12 +38,8 @@ pub(crate) fn looked(snapshot: &Snapshot) -> Looked {
 /// Of a bucket that is asked itself.
 pub(crate) fn judged(verdict: &Verdict, snapshot: &Snapshot) -> Judged {
     match verdict {
-        Verdict::Admitted(admission) => {
-            admitted(taken("", *admission, Source::Store), Source::Store, snapshot)
-        }
-        Verdict::Denied(denial) => {
-            denied(denial.retry_at.since(denial.now), denial.rate, Source::Store, snapshot)
-        }
+        Verdict::Admitted(admission) => admitted(taken("", *admission, Source::Store), Source::Store, snapshot),
+        Verdict::Denied(denial) => denied(denial.retry_at.since(denial.now), denial.rate, Source::Store, snapshot),
         Verdict::NeverFits { rate } => never(Some(*rate), Source::Store, snapshot),
     }
 }
