@@ -41,7 +41,7 @@ enum Task {
     Python,
     /// Measure Scupper beside its peers
     Bench(Bench),
-    /// Run all that CI runs, each step within its time budget
+    /// Run all that CI runs, within 40 minutes
     Ci,
     /// Check the licences, bans and sources of all dependencies
     Licences,
