@@ -31,7 +31,7 @@ use crate::sync::Arc;
 /// | `schema` | where the tables are: `scupper` unless set |
 /// | `durability` | `strict`, unless set, or `relaxed`: [`Durability`](super::Durability) |
 /// | `pool` | connections at the most: 8 unless set |
-/// | `connect_timeout` | seconds that making a connection may take: 0.75 unless set |
+/// | `connect_timeout` | whole seconds that making a connection may take: 0.75 unless set, or if 0 |
 /// | `sslmode` | `disable`, `prefer` (unless set), `require`, `verify-ca` or `verify-full` |
 /// | `sslrootcert` | a file in PEM with the authorities that are asked: only with `require`, which is `verify-ca` then, `verify-ca` or `verify-full`; those that this host trusts unless set |
 /// | `sslcert`, `sslkey` | files in PEM with a certificate of this client and its key: not with `disable` |

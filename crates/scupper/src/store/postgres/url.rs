@@ -85,7 +85,7 @@ impl Address {
         let seconds = options.take("connect_timeout").map(|text| number("connect_timeout", &text)).transpose()?;
         let tls = Tls::of(&mut options)?;
         let config = options.into_config(tls.mode)?;
-        // As it is there, 0 is no limit, and so is what is not there.
+        // To other clients 0 is no limit. Here there always is one, and 0 does not choose it.
         let connect_within = seconds.filter(|&seconds| seconds > 0).map(Duration::from_secs);
         Ok(Self { config, place, schema, durability, pool, connect_within, tls })
     }
