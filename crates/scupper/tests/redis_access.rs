@@ -59,7 +59,7 @@ fn a_login_that_is_wrong_is_told_where_to_say_it_right() {
         (&locked, "", "", &["wants a password", "redis://:password@host"][..]),
         (&locked, ":secret@", "", &["does not know the default user with this password"]),
         (&locked, "nobody:secret@", "", &["does not know the user `nobody` with this password"]),
-        (&open, ":secret@", "", &["has no password for the default user", "leave away user and password"]),
+        (&open, ":secret@", "", &["has no password for the default user", "leave out user and password"]),
         (&open, "nobody:secret@", "", &["does not know the user `nobody` with this password"]),
         (&open, "", "/99", &["has no database 99"]),
     ] {

@@ -58,8 +58,8 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>> {
 /// The store that a URL names, once it has been reached.
 ///
 /// # Errors
-/// Those of [`open`]; [`ErrorKind::InvalidConfig`] if the store lets this user not in, [`ErrorKind::Unavailable`] if it cannot be
-/// reached.
+/// Those of [`open`]; [`ErrorKind::InvalidConfig`] if the store does not let this user in, [`ErrorKind::Unavailable`] if it cannot
+/// be reached.
 ///
 /// # Examples
 /// ```

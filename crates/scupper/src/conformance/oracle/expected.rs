@@ -4,7 +4,7 @@ use crate::store::{Cause, Outcome, Reply, Snapshot, Verdict};
 /// What an answer must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::conformance) enum Expected {
-    /// Admitted at this tick, as the so-manieth unit if that can be known.
+    /// Admitted at this tick, with this sequence if that can be known.
     Admitted { tick: u64, weight: u64, sequence: Option<u64> },
     /// Denied; one of these rates binds, or none where there are none.
     Denied { now: u64, retry_at: u64, cause: Cause, rates: Vec<usize> },

@@ -68,7 +68,7 @@ impl Options {
 
     fn put(&mut self, name: &'static str, value: String) -> Result<()> {
         if self.0.iter().any(|(known, _)| *known == name) {
-            return Err(invalid(format!("the {name} stands twice in the Postgres URL; leave one away")));
+            return Err(invalid(format!("the {name} stands twice in the Postgres URL; leave one out")));
         }
         if value.contains('\0') {
             return Err(invalid(format!("the {name} in the Postgres URL has a NUL in it, which no server takes")));

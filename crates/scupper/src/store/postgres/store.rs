@@ -23,7 +23,7 @@ use crate::sync::Arc;
 /// The tables and functions are in a schema of their own, which is made at the first use if the role may make it; otherwise its
 /// owner runs [`schema_sql`](Self::schema_sql) once. Nothing else in the database is touched.
 ///
-/// A URL is `postgres://user:password@host:5432/database?schema=scupper`, or begins with `postgresql://`; what is left away is as
+/// A URL is `postgres://user:password@host:5432/database?schema=scupper`, or begins with `postgresql://`; what is left out is as
 /// any client of Postgres has it, but for variables of the environment, which are not read. Special characters of users, passwords and options are written like `%40`.
 ///
 /// | option | what it says |

@@ -41,10 +41,10 @@ const NO_HOST: &str = "the Postgres URL names no host; write postgres://host/dat
     folder of a socket";
 
 const NOT_ASKED: &str = "the option sslrootcert in the Postgres URL names an authority that nobody would ask; write \
-    sslmode=verify-full beside it (or verify-ca or require, which do not look at the name of the host), or leave it away";
+    sslmode=verify-full beside it (or verify-ca or require, which do not look at the name of the host), or leave it out";
 const SYSTEM: &str = "the option sslrootcert in the Postgres URL names a file here; for the authorities that this host trusts, leave \
-    it away and write sslmode=verify-full";
-const NO_USE: &str = "the options sslcert and sslkey in the Postgres URL are of no use with sslmode=disable; leave them away, or \
+    it out and write sslmode=verify-full";
+const NO_USE: &str = "the options sslcert and sslkey in the Postgres URL are of no use with sslmode=disable; leave them out, or \
     write sslmode=verify-full or another that has TLS";
 
 impl FromStr for Address {
@@ -96,7 +96,7 @@ impl Tls {
         let mode = options.take("sslmode").map_or(Ok(TlsMode::default()), |text| text.parse())?;
         let mut file = |name: &str| match options.take(name) {
             Some(path) if path.is_empty() => Err(invalid(format!(
-                "the option {name} in the Postgres URL is empty; name a PEM file, or leave it away"
+                "the option {name} in the Postgres URL is empty; name a PEM file, or leave it out"
             ))),
             path => Ok(path.map(PathBuf::from)),
         };

@@ -46,7 +46,7 @@ impl RedisCall {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if the operation is none that can be, [`ErrorKind::Unsupported`] if it is a list, which is
-    /// no matter of one key.
+    /// of many keys.
     pub fn new(operation: &Operation<'_>) -> Result<Self> {
         let (job, _) = Job::new(operation.key.to_owned(), Asked::of(operation)?);
         Ok(Self(job))

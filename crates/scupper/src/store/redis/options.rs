@@ -38,7 +38,7 @@ impl Companion {
         match self {
             Self::Anything => "any scheme",
             Self::Tls => "TLS; write rediss in place of redis",
-            Self::Sentinel => "redis+sentinel:// alone; leave it away",
+            Self::Sentinel => "redis+sentinel:// alone; leave it out",
         }
     }
 }
@@ -60,7 +60,7 @@ impl Options {
                 return Err(invalid(format!("the option {name} in the Redis URL goes with {}", companion.wanted())));
             }
             if options.0.iter().any(|(known, _)| *known == name) {
-                return Err(invalid(format!("the option {name} stands twice in the Redis URL; leave one away")));
+                return Err(invalid(format!("the option {name} stands twice in the Redis URL; leave one out")));
             }
             let value = percent::decode(value, &format!("option {name} in the Redis URL"))?;
             options.0.push((name, value));
@@ -87,7 +87,7 @@ impl Options {
     pub(super) fn take_tls_files(&mut self) -> Result<TlsFiles> {
         let mut file = |name| match self.take(name) {
             Some(path) if path.is_empty() => {
-                Err(invalid(format!("the option {name} in the Redis URL is empty; name a PEM file, or leave it away")))
+                Err(invalid(format!("the option {name} in the Redis URL is empty; name a PEM file, or leave it out")))
             }
             path => Ok(path),
         };

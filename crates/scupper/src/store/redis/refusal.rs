@@ -108,10 +108,10 @@ pub(super) fn refused(endpoint: &Endpoint, login: &Login, step: Step, error: &Se
             "{endpoint} serves only its own host (protected mode); give it a password, and say it in the Redis URL"
         )),
         (Step::Authenticate, "ERR") if says("without any password") || says("no password is set") => {
-            config(format!("{endpoint} has no password for {who}; leave away {}", credentials(login.role)))
+            config(format!("{endpoint} has no password for {who}; leave out {}", credentials(login.role)))
         }
         (Step::Authenticate, "ERR") if says("wrong number of arguments") => config(format!(
-            "{endpoint} is older than Redis 6 and knows no users; leave the user away in the Redis URL, and say the password alone"
+            "{endpoint} is older than Redis 6 and knows no users; leave the user out of the Redis URL, and say the password alone"
         )),
         (Step::Authenticate, "WRONGPASS") => config(wrong_password(endpoint, login.role, &who)),
         (Step::Authenticate, "ERR") if says("invalid password") => config(wrong_password(endpoint, login.role, &who)),

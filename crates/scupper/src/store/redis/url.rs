@@ -105,7 +105,7 @@ const SEVERAL_HOSTS: &str = "the Redis URL names several hosts; for a cluster wr
 const NO_MASTER: &str = "the Redis URL names no master behind its sentinels; write redis+sentinel://host,host/master, with the \
     name that the sentinels monitor it under";
 const CLUSTER_DATABASE: &str =
-    "the Redis URL names a database of a cluster, and a cluster has only database 0; leave it away";
+    "the Redis URL names a database of a cluster, and a cluster has only database 0; leave it out";
 const WRONG_DATABASE: &str = "the database in the Redis URL is no number from 0 on; it stands behind the last '/', like \
     redis://localhost/1, or nothing does";
 

@@ -62,7 +62,7 @@ fn path(place: &str) -> Result<PathBuf> {
         return Err(wrong("the place of shared memory has a NUL in it"));
     }
     if place.starts_with("//") {
-        return Err(wrong("shared memory is on no host: leave the '//' away"));
+        return Err(wrong("shared memory is on no host: leave out the '//'"));
     }
     if place.contains('/') {
         return if place.ends_with('/') {
@@ -141,7 +141,7 @@ mod tests {
         for (url, says) in [
             ("shm:", "has 0 bytes"),
             ("shm:?size=1MiB", "has 0 bytes"),
-            ("shm://host/limits", "leave the '//' away"),
+            ("shm://host/limits", "leave out the '//'"),
             ("shm:folder/", "ends in a '/'"),
             ("shm:a\0b", "NUL"),
             ("shm:a?size", "size= is no size"),

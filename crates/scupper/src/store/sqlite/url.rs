@@ -30,7 +30,7 @@ impl FromStr for Address {
         // As other libraries have it, three slashes are a path from the root on.
         let place = match place.strip_prefix("//") {
             Some(path) if path.starts_with('/') => path,
-            Some(_) => return Err(wrong("an SQLite file is on no host: leave the '//' away")),
+            Some(_) => return Err(wrong("an SQLite file is on no host: leave out the '//'")),
             None => place,
         };
         let path = percent::decode(place, "path of the SQLite file")?;

@@ -109,7 +109,7 @@ fn what_is_wrong_is_said_without_its_secrets() {
         ("postgres://h?sslmode=allow", "disable, prefer, require, verify-ca and verify-full"),
         ("postgres://h?sslcert=a.pem", "go together"),
         ("postgres://h?sslcert=a.pem&sslkey=a.key&sslmode=disable", "of no use with sslmode=disable"),
-        ("postgres://h?sslrootcert=system", "leave it away and write sslmode=verify-full"),
+        ("postgres://h?sslrootcert=system", "leave it out and write sslmode=verify-full"),
         ("postgres://h?sslrootcert=", "the option sslrootcert in the Postgres URL is empty"),
         ("postgres://h?durability=secret", "neither strict nor relaxed"),
         ("postgres://h?pool=-1", "the option pool in the Postgres URL is no whole number"),

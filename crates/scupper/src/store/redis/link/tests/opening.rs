@@ -85,13 +85,13 @@ async fn what_a_server_refuses_is_explained() {
             WITH_PASSWORD,
             &["-ERR AUTH <password> called without any password configured for the default user.", "+PONG"],
             InvalidConfig,
-            "has no password for the default user; leave away user and password in",
+            "has no password for the default user; leave out user and password in",
         ),
         (
             WITH_PASSWORD,
             &["-ERR Client sent AUTH, but no password is set", "+PONG"],
             InvalidConfig,
-            "leave away user and password",
+            "leave out user and password",
         ),
         (
             WITH_USER,
