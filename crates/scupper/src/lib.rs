@@ -19,10 +19,11 @@
 //! | what | where |
 //! |---|---|
 //! | what can go wrong | [`Error`], [`ErrorKind`] |
-//! | time, and waiting for it | [`Timestamp`], [`Timer`], [`SystemTimer`], [`WallTimer`], [`ManualTimer`] |
+//! | time, and waiting for it | [`Timestamp`], [`Timer`], [`Alarm`], [`SystemTimer`], [`WallTimer`], [`ManualTimer`], and behind its feature `TokioTimer` |
 //! | how much of what per how long | [`Rate`], [`Rates`], under an [`Algorithm`] a [`Quota`] |
 //! | where buckets live, and what is asked of such a place | [`store`], [`MemoryStore`], and behind their features `SharedMemoryStore`, `SqliteStore`, `RedisStore`, `PostgresStore` |
-//! | the answer | [`Decision`], [`Permit`], [`Denied`], [`NeverFits`], [`Detailed`], [`Snapshot`] |
+//! | the answer, and who gave it | [`Decision`], [`Permit`], [`Denied`] for a [`Cause`], [`NeverFits`]; [`Source`] |
+//! | how a bucket is, and which there are | [`Detailed`], [`Snapshot`], [`Usage`]; [`Page`], [`Cursor`] |
 //! | which bucket a request goes to | [`Routed`], [`RouteRequest`] |
 //! | when the store cannot tell | [`OutagePolicy`] |
 //! | who is asked | [`Limiter`], [`Request`], [`Bucket`], [`Reservation`] |
@@ -30,10 +31,15 @@
 //!
 //! # Features
 //!
-//! `sqlite`: `SqliteStore`, one limit for all processes of a host, durable in a file. `shared-memory`: `SharedMemoryStore`, the
-//! same at the speed of memory. `redis`: `RedisStore`, one limit for many machines.
-//! `postgres`: `PostgresStore`, the same where the data already is. `serde`: rates, quotas and what is counted can
-//! be serialized. `tokio`: the clock of a Tokio runtime, for tests under its paused time. `conformance`: the test suite for stores.
+//! | feature | adds |
+//! |---|---|
+//! | `sqlite` | `SqliteStore`: one limit for all processes of a host, durable in a file |
+//! | `shared-memory` | `SharedMemoryStore`: the same at the speed of memory |
+//! | `redis` | `RedisStore`: one limit for many machines |
+//! | `postgres` | `PostgresStore`: the same where the data already is |
+//! | `serde` | rates, quotas and what is counted can be serialized |
+//! | `tokio` | `TokioTimer`: the clock of a Tokio runtime, for tests under its paused time |
+//! | `conformance` | `conformance`: the test suite for stores |
 
 mod sync;
 
@@ -102,11 +108,11 @@ pub use store::{SharedMemoryStore, SharedMemoryStoreBuilder};
 #[cfg(feature = "sqlite")]
 pub use store::{SqliteStore, SqliteStoreBuilder};
 pub use time::Timestamp;
+#[cfg(feature = "tokio")]
+pub use timer::TokioTimer;
+pub use timer::{Alarm, ManualTimer, SystemTimer, Timer, WallTimer};
+
 /// The examples of the README, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
-
-#[cfg(feature = "tokio")]
-pub use timer::TokioTimer;
-pub use timer::{Alarm, ManualTimer, SystemTimer, Timer, WallTimer};
