@@ -167,10 +167,6 @@ class SQLiteBucket(SharedBucket):
         if self._owned is not None:
             self._owned.close()
 
-    def _peek_timestamp(self, offset: int) -> Optional[int]:
-        item = self.peek(offset)
-        return None if item is None else item.timestamp
-
     def _bounds_itself(self) -> bool:
         return self._is_as_made("leak") and self._is_as_made("put")
 
