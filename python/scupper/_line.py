@@ -173,7 +173,7 @@ class Line:
         before, self._caller = self._caller, caller
         return before
 
-    # An interrupt may keep somebody from saying that he left, but for the mark of his ticket.
+    # An interrupt may keep somebody from telling of having left, but for the mark of the ticket.
 
     def _is_calling(self, thread: int) -> bool:
         caller = self._caller

@@ -23,7 +23,7 @@ use crate::waiter::Waiter;
 
 /// One bucket in the memory of this process, with its clock, its line and the names of those who took from it.
 ///
-/// Times are milliseconds on the clock of `time.monotonic`, or of whoever brings his own to `put`.
+/// Times are milliseconds on the clock of `time.monotonic`, unless `put` brings others.
 #[pyclass(frozen, module = "scupper._scupper")]
 pub(crate) struct MemoryBucket {
     decider: Decider,

@@ -9,9 +9,9 @@
 //! # What holds
 //!
 //! - Nobody sees a file that is half made: it is put in place when it is complete, and never in the place of another.
-//! - Whoever holds the lock is alone with it, among all threads of all processes. If he dies, however he dies, the next one
-//!   has the lock within some milliseconds; what he was about to do is left half done, which is for the user of the lock to
-//!   see and undo: let a journal in the words tell, and look at it each time after locking.
+//! - Whoever holds the lock is alone with it, among all threads of all processes. If the owner dies, in whatever way, the next one
+//!   has the lock within some milliseconds; what the owner was about to do is left half done, which is for the user of the lock
+//!   to see and undo: let a journal in the words tell, and look at it each time after locking.
 //! - Whatever is in the file, written by whom or by what ever, what happens is an error or a wrong number, and never undefined
 //!   behaviour: all words are atomic numbers, of which every pattern of bits is one, and nothing in the file is taken for an
 //!   address, an index or a length before it was compared with what can be.
@@ -19,7 +19,7 @@
 //! # What does not hold
 //!
 //! - A file that is made shorter while it is mapped ends those who touch what is gone with the signal `SIGBUS`, as any mapped
-//!   file does. Remove such a file instead; whoever has it open keeps what he has.
+//!   file does. Remove such a file instead; whoever has it open keeps what is there.
 //! - The file must be on this host: on a file system of the network, other hosts see neither its words in time nor its lock.
 //! - After a loss of power, the words are what the system had written until then, in no particular order.
 //!

@@ -1,4 +1,4 @@
-//! Whoever holds the lock is alone with it among threads, and nobody waits longer than he wanted.
+//! Whoever holds the lock is alone with it among threads, and nobody waits longer than asked.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports by panicking")]
 

@@ -61,7 +61,7 @@ class InMemoryStateStore(StateStore):
         """The native bucket that keeps the state while ``algorithm`` and ``rates`` are what it can do."""
         wanted = numbers(rates)
         native = self._native
-        # Who put while the rates of his bucket were replaced brings those that he had found.
+        # Who put while the rates of the bucket were replaced brings those that were found before.
         is_held_to = self._rates == wanted or rates is self._replaced
         if native is not None and is_held_to and type(algorithm) in _NATIVE:
             return native

@@ -1,4 +1,4 @@
-"""Whose time counts: the server's, unless a caller brings one of his own."""
+"""Whose time counts: the server's, unless a caller brings another."""
 
 from collections.abc import Callable
 from typing import Any

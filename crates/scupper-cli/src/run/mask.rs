@@ -11,7 +11,7 @@ pub(super) struct Private {
 impl Private {
     pub(super) fn from_now_on() -> Self {
         let before = umask(Mode::RWXG | Mode::RWXO);
-        // Whatever this user has denied himself stays so.
+        // Whatever was denied to this user stays so.
         umask(before | Mode::RWXG | Mode::RWXO);
         Self { before }
     }

@@ -1,11 +1,11 @@
 //! One number in which the lock is: zero if it is free, else the owner's seat and whether somebody waits.
 //!
 //! It is the mutex of three states that Ulrich Drepper gives in *Futexes are tricky*, with the owner's name in it. Whoever has
-//! slept takes the lock as one that is waited for, as he cannot know whether others sleep; and whoever stops waiting has left
+//! slept takes the lock as one that is waited for, not knowing whether others sleep; and whoever stops waiting has left
 //! the mark that somebody waits. So an unlock wakes one sleeper as long as there are any.
 //!
-//! Only whoever has a seat writes its number here, and only when the lock is free; only he, or who has made sure that he is
-//! dead and that nobody can take his seat meanwhile, writes something else in its place.
+//! Only whoever has a seat writes its number here, and only when the lock is free; only the same, or who has made sure that this
+//! owner is dead and that nobody can take the seat meanwhile, writes something else in its place.
 
 use std::hint;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -117,9 +117,9 @@ pub(super) fn give_back(word: &impl Word) {
     }
 }
 
-/// Gives back the lock that a dead one had, if he had it.
+/// Gives back the lock that a dead one had, if it had it.
 ///
-/// His seat must be vacant or the caller's, so that nobody who lives has this name.
+/// Its seat must be vacant or the caller's, so that nobody who lives has this name.
 pub(super) fn give_back_for(word: &impl Word, dead: Owner) {
     loop {
         let value = word.load();
@@ -132,9 +132,9 @@ pub(super) fn give_back_for(word: &impl Word, dead: Owner) {
     }
 }
 
-/// Takes the lock that a dead one had. False if he does not have it.
+/// Takes the lock that a dead one had. False if it does not have it.
 ///
-/// His seat must be vacant, so that nobody who lives has this name.
+/// Its seat must be vacant, so that nobody who lives has this name.
 pub(super) fn take_over(word: &impl Word, dead: Owner, me: Owner) -> bool {
     loop {
         let value = word.load();

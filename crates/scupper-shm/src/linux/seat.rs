@@ -1,4 +1,4 @@
-//! Seats: who may write his number into the lock word.
+//! Seats: who may write a number of its own into the lock word.
 
 #![expect(unsafe_code, reason = "maps what holds a seat")]
 

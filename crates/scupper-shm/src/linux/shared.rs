@@ -76,7 +76,7 @@ impl Shared {
     /// It is put in place when it is complete, and in the place of nothing else; a maker that dies before leaves no file at this
     /// path. All its blocks are set aside: later, a full disk is in nobody's way.
     ///
-    /// `mode` is who may read and write it, such as `0o600` for this user alone or `0o660` for his group too; the process's mask
+    /// `mode` is who may read and write it, such as `0o600` for this user alone or `0o660` for a group too; the process's mask
     /// (`umask`) does not narrow it. Others get a clear error. Whoever may write the file can hold its lock and change its
     /// words, so give that to nobody whom you would not let decide.
     ///
@@ -105,8 +105,8 @@ impl Shared {
 
     /// Waits for the lock, at most as long as `timeout` on the monotonic clock.
     ///
-    /// If the owner has died, the lock is taken from him after some milliseconds, with what he left half done: see to that after
-    /// each lock. An owner that is merely slow, or was stopped, keeps it.
+    /// If the owner has died, its lock is taken over after some milliseconds, with what was left half done: see to that after each
+    /// lock. An owner that is merely slow, or was stopped, keeps it.
     ///
     /// # Errors
     /// If the lock was not obtained: [`LockError`] says why.

@@ -7,7 +7,7 @@ use crate::sync::{MappedWord, Ordering};
 pub(super) trait Words {
     fn len(&self) -> u64;
 
-    /// The word at this place; 0 beyond the end, which nobody asks for who has checked what he read.
+    /// The word at this place; 0 beyond the end, which nobody asks for who has checked what was read.
     fn load(&self, at: u64) -> u64;
 
     /// Puts a word at this place. What was stored before is there first, for whoever looks after this process was killed.
