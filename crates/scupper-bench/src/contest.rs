@@ -87,6 +87,16 @@ pub(crate) struct Title(pub(crate) &'static str, pub(crate) String);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measure(pub(crate) &'static str, pub(crate) &'static str, pub(crate) fn(&Run) -> f64);
 
+impl Measure {
+    pub(crate) const TIME: Self = Self("time", "us", |run| 1e6 / run.requests_per_second());
+    pub(crate) const REQUESTS: Self = Self("requests", "k/s", |run| run.requests_per_second() / 1e3);
+    const LATENCIES: [Self; 3] = [
+        Self("p50", "us", |run| f64::from(run.nanos_of(500)) / 1e3),
+        Self("p99", "us", |run| f64::from(run.nanos_of(990)) / 1e3),
+        Self("p99.9", "us", |run| f64::from(run.nanos_of(999)) / 1e3),
+    ];
+}
+
 impl Contest {
     /// Has the sides take turns. Each round begins with another one; a first round is for warming up.
     ///
@@ -142,6 +152,16 @@ impl Contest {
         })
     }
 
+    /// The latencies of these sides beside another's.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such side.
+    pub(crate) fn latencies(&self, sides: &[&str], peer: &str) -> Result<Vec<Row>> {
+        let rows = sides.iter().flat_map(|side| Measure::LATENCIES.map(|measure| (side, measure)));
+        rows.map(|(side, measure)| self.row(side, peer, measure, None)).collect()
+    }
+
     /// How much of one figure of a side another is.
     ///
     /// # Errors
@@ -191,7 +211,6 @@ mod tests {
     use crate::caller::runtime;
 
     const PACE: Pace = Pace { rounds: 3, span: Span { lead: Duration::ZERO, length: Duration::from_millis(5) } };
-    const TIME: Measure = Measure("time", "us", |run| 1e6 / run.requests_per_second());
 
     /// Answers after so many milliseconds.
     struct Slow(u64, bool);
@@ -214,10 +233,10 @@ mod tests {
     #[test]
     fn one_that_takes_longer_is_slower() -> Result<()> {
         let contest = hold(&[side("slow", Expected::Admitted, 20, true), side("fast", Expected::Denied, 1, false)])?;
-        let row = contest.row("slow", "fast", TIME, Some(Target::AtMost(1.1)))?;
+        let row = contest.row("slow", "fast", Measure::TIME, Some(Target::AtMost(1.1)))?;
         assert!(row.ratio.median > 1.5, "{row:?}");
         assert_eq!((row.case.as_str(), row.peer_name, row.is_met()), ("case, slow, time", "fast", Some(false)));
-        assert!(contest.row("slow", "other", TIME, None).is_err());
+        assert!(contest.row("slow", "other", Measure::TIME, None).is_err());
         Ok(())
     }
 

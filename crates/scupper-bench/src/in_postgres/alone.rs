@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 use scupper::Durability;
 
-use crate::contest::{Expected, Pace, Side};
+use crate::contest::{Expected, Measure, Pace, Side};
 use crate::in_postgres::site::Site;
-use crate::in_postgres::{CLIENT, HOT_KEY, MANY_KEYS, NEVER_FULL, SELECT, TIME, latencies};
+use crate::in_postgres::{CLIENT, HOT_KEY, MANY_KEYS, NEVER_FULL};
 use crate::limit::Limit;
 use crate::ours::Algorithm;
 use crate::ours::asked::Asked;
+use crate::peers::select::NAME as SELECT;
 use crate::peers::table_lock::{NAME as TABLE_LOCK, TableLock};
 use crate::row::{Row, Target};
 
@@ -48,13 +49,13 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
     )?;
     let mut rows = Vec::new();
     for side in [HOT_KEY, "blocking", MANY_KEYS, "gcra", "denied"] {
-        rows.push(contest.row(side, SELECT, TIME, RELAXED)?);
+        rows.push(contest.row(side, SELECT, Measure::TIME, RELAXED)?);
     }
     for side in [STRICT_HOT, STRICT_MANY] {
-        rows.push(contest.row(side, SELECT, TIME, STRICT)?);
-        rows.push(contest.row(side, TABLE_LOCK, TIME, None)?);
+        rows.push(contest.row(side, SELECT, Measure::TIME, STRICT)?);
+        rows.push(contest.row(side, TABLE_LOCK, Measure::TIME, None)?);
     }
     rows.push(contest.row(HOT_KEY, SELECT, CLIENT, None)?);
-    rows.extend(latencies(&contest, &[HOT_KEY, STRICT_HOT])?);
+    rows.extend(contest.latencies(&[HOT_KEY, STRICT_HOT], SELECT)?);
     Ok(rows)
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use scupper::Durability;
 
-use crate::contest::{Expected, Pace, Side};
+use crate::contest::{Expected, Measure, Pace, Side};
 use crate::in_postgres::site::Site;
-use crate::in_postgres::{ADMITTED, GRANTS, HOT_KEY, MANY_KEYS, NEVER_FULL, REQUESTS, SELECT, latencies};
+use crate::in_postgres::{ADMITTED, GRANTS, HOT_KEY, MANY_KEYS, NEVER_FULL};
 use crate::ours::Algorithm;
 use crate::ours::asked::Asked;
+use crate::peers::select::NAME as SELECT;
 use crate::peers::table_lock::{NAME as TABLE_LOCK, TableLock};
 use crate::row::{Row, Target};
 
@@ -49,10 +50,10 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
 
     let mut rows = Vec::new();
     for (side, least) in [(HOT_KEY, 2.0), (MANY_KEYS, 0.4)] {
-        rows.push(many.row(side, SELECT, REQUESTS, Some(Target::AtLeast(least)))?);
+        rows.push(many.row(side, SELECT, Measure::REQUESTS, Some(Target::AtLeast(least)))?);
     }
     for side in [STRICT_HOT, STRICT_MANY, ONE_MANY] {
-        rows.push(many.row(side, SELECT, REQUESTS, None)?);
+        rows.push(many.row(side, SELECT, Measure::REQUESTS, None)?);
     }
     for contest in [&many, &few] {
         for side in [STRICT_HOT, STRICT_MANY] {
@@ -60,6 +61,6 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
         }
         rows.push(contest.row(STRICT_HOT, TABLE_LOCK, ADMITTED, None)?);
     }
-    rows.extend(latencies(&many, &[HOT_KEY, MANY_KEYS, STRICT_HOT, STRICT_MANY])?);
+    rows.extend(many.latencies(&[HOT_KEY, MANY_KEYS, STRICT_HOT, STRICT_MANY], SELECT)?);
     Ok(rows)
 }

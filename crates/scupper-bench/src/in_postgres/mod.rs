@@ -13,10 +13,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::contest::{Contest, Measure, Pace};
+use crate::contest::{Measure, Pace};
 use crate::harness::Plan;
 use crate::limit::Limit;
-use crate::peers::select::NAME as SELECT;
 use crate::row::Row;
 use crate::run::{Run, Span};
 
@@ -29,14 +28,7 @@ const NEVER_FULL: [Limit; 2] =
 const HOT_KEY: &str = "hot key";
 const MANY_KEYS: &str = "1000 keys";
 
-const TIME: Measure = Measure("time", "us", |run| 1e6 / run.requests_per_second());
-const REQUESTS: Measure = Measure("requests", "k/s", |run| run.requests_per_second() / 1e3);
 const CLIENT: Measure = Measure("the client's time", "us", |run| run.client_nanos() / 1e3);
-const LATENCIES: [Measure; 3] = [
-    Measure("p50", "us", |run| f64::from(run.nanos_of(500)) / 1e3),
-    Measure("p99", "us", |run| f64::from(run.nanos_of(990)) / 1e3),
-    Measure("p99.9", "us", |run| f64::from(run.nanos_of(999)) / 1e3),
-];
 const ADMITTED: Measure = Measure("of 100 that fit, admitted", "%", Run::admitted_percent);
 const GRANTS: Measure = Measure("admitted", "k/s", |run| run.admitted_per_second() / 1e3);
 
@@ -49,11 +41,6 @@ pub(crate) fn run(plan: &Plan) -> Result<Vec<Row>> {
     rows.extend(crowded::run(pace)?);
     rows.extend(growth::run(plan)?);
     Ok(rows)
-}
-
-fn latencies(contest: &Contest, sides: &[&str]) -> Result<Vec<Row>> {
-    let rows = sides.iter().flat_map(|side| LATENCIES.map(|measure| (side, measure)));
-    rows.map(|(side, measure)| contest.row(side, SELECT, measure, None)).collect()
 }
 
 /// The lead is longer than the windows of what never gets full, so that its logs are as long as they get to be.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::contest::{Contest, Expected, Pace, Side};
+use crate::contest::{Contest, Expected, Measure, Pace, Side};
 use crate::in_redis::site::Site;
-use crate::in_redis::{CLIENT, COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, SERVER, TIME, latencies};
+use crate::in_redis::{CLIENT, COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, SERVER};
 use crate::limit::Limit;
 use crate::ours::Algorithm;
 use crate::ours::asked::Asked;
@@ -29,7 +29,7 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for contest in [&anywhere, &pinned] {
         for side in [HOT_KEY, "blocking", MANY_KEYS, "gcra", "denied"] {
-            rows.push(contest.row(side, PING, TIME, TARGET)?);
+            rows.push(contest.row(side, PING, Measure::TIME, TARGET)?);
         }
     }
     for side in [HOT_KEY, "gcra", "denied"] {
@@ -37,7 +37,7 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
         rows.push(pinned.row(side, PING, SERVER, None)?);
         rows.push(pinned.share(side, COMMANDS, SERVER)?);
     }
-    rows.extend(latencies(&anywhere)?);
+    rows.extend(anywhere.latencies(&[HOT_KEY, MANY_KEYS], PING)?);
     Ok(rows)
 }
 

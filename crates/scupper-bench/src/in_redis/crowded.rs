@@ -7,7 +7,7 @@ use scupper::RedisStoreBuilder;
 
 use crate::contest::{Expected, Measure, Pace, Side};
 use crate::in_redis::site::Site;
-use crate::in_redis::{CLIENT, COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, REQUESTS, SERVER, latencies};
+use crate::in_redis::{CLIENT, COMMANDS, HOT_KEY, MANY_KEYS, NEVER_FULL, SERVER};
 use crate::ours::Algorithm;
 use crate::ours::asked::Asked;
 use crate::peers::ping::NAME as PING;
@@ -48,18 +48,18 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
 
     let mut rows = Vec::new();
     for (side, least) in [(HOT_KEY, 1.0), (MANY_KEYS, 0.25)] {
-        rows.push(many.row(side, PING, REQUESTS, Some(Target::AtLeast(least)))?);
+        rows.push(many.row(side, PING, Measure::REQUESTS, Some(Target::AtLeast(least)))?);
         rows.push(many.row(side, PING, A_CALL, None)?);
         rows.push(many.row(side, PING, CLIENT, None)?);
         rows.push(many.row(side, PING, SERVER, None)?);
         rows.push(many.share(side, COMMANDS, SERVER)?);
     }
     for ([of_one, of_many], _) in SETTINGS {
-        rows.push(many.row(HOT_KEY, of_one, REQUESTS, None)?);
-        rows.push(many.row(MANY_KEYS, of_many, REQUESTS, None)?);
+        rows.push(many.row(HOT_KEY, of_one, Measure::REQUESTS, None)?);
+        rows.push(many.row(MANY_KEYS, of_many, Measure::REQUESTS, None)?);
     }
-    rows.extend(latencies(&few)?);
-    rows.extend(latencies(&many)?);
+    rows.extend(few.latencies(&[HOT_KEY, MANY_KEYS], PING)?);
+    rows.extend(many.latencies(&[HOT_KEY, MANY_KEYS], PING)?);
     Ok(rows)
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::contest::{Expected, Measure, Pace, Side};
-use crate::in_redis::REQUESTS;
 use crate::in_redis::site::Site;
 use crate::limit::Limit;
 use crate::ours::Algorithm;
@@ -38,9 +37,9 @@ pub(super) fn run(pace: Pace) -> Result<Vec<Row>> {
         ],
     )?;
     Ok(vec![
-        contest.row(off, PING, REQUESTS, TARGET)?,
-        contest.row(on, PING, REQUESTS, TARGET)?,
-        contest.row(on, off, REQUESTS, None)?,
+        contest.row(off, PING, Measure::REQUESTS, TARGET)?,
+        contest.row(on, PING, Measure::REQUESTS, TARGET)?,
+        contest.row(on, off, Measure::REQUESTS, None)?,
         contest.row(on, off, CALLS, None)?,
     ])
 }

@@ -14,10 +14,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::contest::{Contest, Measure, Pace};
+use crate::contest::{Measure, Pace};
 use crate::harness::Plan;
 use crate::limit::Limit;
-use crate::peers::ping::NAME as PING;
 use crate::row::Row;
 use crate::run::{Run, Span};
 
@@ -30,16 +29,9 @@ const NEVER_FULL: [Limit; 2] =
 const HOT_KEY: &str = "hot key";
 const MANY_KEYS: &str = "1000 keys";
 
-const TIME: Measure = Measure("time", "us", |run| 1e6 / run.requests_per_second());
-const REQUESTS: Measure = Measure("requests", "k/s", |run| run.requests_per_second() / 1e3);
 const SERVER: Measure = Measure("the server's time", "ns", Run::server_nanos);
 const CLIENT: Measure = Measure("the client's time", "ns", Run::client_nanos);
 const COMMANDS: Measure = Measure("in the script", "ns", Run::command_nanos);
-const LATENCIES: [Measure; 3] = [
-    Measure("p50", "us", |run| f64::from(run.nanos_of(500)) / 1e3),
-    Measure("p99", "us", |run| f64::from(run.nanos_of(990)) / 1e3),
-    Measure("p99.9", "us", |run| f64::from(run.nanos_of(999)) / 1e3),
-];
 
 /// # Errors
 ///
@@ -51,12 +43,6 @@ pub(crate) fn run(plan: &Plan) -> Result<Vec<Row>> {
     rows.extend(flood::run(pace)?);
     rows.extend(sizes::run()?);
     Ok(rows)
-}
-
-/// Of a contest that has a hot key and many.
-fn latencies(contest: &Contest) -> Result<Vec<Row>> {
-    let rows = [HOT_KEY, MANY_KEYS].into_iter().flat_map(|side| LATENCIES.map(|measure| (side, measure)));
-    rows.map(|(side, measure)| contest.row(side, PING, measure, None)).collect()
 }
 
 /// The lead is longer than the windows of what never gets full, so that its logs are as long as they get to be.

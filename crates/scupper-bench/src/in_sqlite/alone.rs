@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::contest::{Expected, Pace, Side};
+use crate::contest::{Expected, Measure, Pace, Side};
 use crate::harness::Plan;
 use crate::in_sqlite::site::Site;
-use crate::in_sqlite::{HOT_KEY, INSERT, KEY_NEVER_FULL, MANY_KEYS, NEVER_FULL, TIME, latencies};
+use crate::in_sqlite::{HOT_KEY, KEY_NEVER_FULL, MANY_KEYS, NEVER_FULL};
 use crate::limit::Limit;
 use crate::ours::Algorithm;
 use crate::ours::asked::Asked;
+use crate::peers::insert::NAME as INSERT;
 use crate::row::{Row, Target};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
@@ -55,8 +56,8 @@ pub(super) fn run(plan: &Plan, pace: Pace) -> Result<Vec<Row>> {
     )?;
     let mut rows = Vec::new();
     for side in [HOT_KEY, TWO_RATES, LONG_LOG, GCRA, DENIED, MANY_KEYS, TASK] {
-        rows.push(contest.row(side, INSERT, TIME, TARGET)?);
+        rows.push(contest.row(side, INSERT, Measure::TIME, TARGET)?);
     }
-    rows.extend(latencies(&contest, &[HOT_KEY, MANY_KEYS])?);
+    rows.extend(contest.latencies(&[HOT_KEY, MANY_KEYS], INSERT)?);
     Ok(rows)
 }

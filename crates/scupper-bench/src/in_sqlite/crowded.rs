@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 
-use crate::contest::{Expected, Pace, Side};
+use crate::contest::{Expected, Measure, Pace, Side};
 use crate::in_sqlite::site::Site;
-use crate::in_sqlite::{HOT_KEY, INSERT, KEY_NEVER_FULL, MANY_KEYS, NEVER_FULL, REQUESTS, latencies};
+use crate::in_sqlite::{HOT_KEY, KEY_NEVER_FULL, MANY_KEYS, NEVER_FULL};
 use crate::ours::Algorithm;
 use crate::ours::asked::Asked;
+use crate::peers::insert::NAME as INSERT;
 use crate::row::{Row, Target};
 
 const THREADS: u64 = 8;
@@ -36,11 +37,11 @@ fn threads(pace: Pace) -> Result<Vec<Row>> {
         ],
     )?;
     let mut rows = vec![
-        contest.row(HOT_KEY, INSERT, REQUESTS, Some(Target::AtLeast(1.5)))?,
-        contest.row(MANY_KEYS, INSERT, REQUESTS, None)?,
-        contest.row(HOT_KEY, INSERTS, REQUESTS, None)?,
+        contest.row(HOT_KEY, INSERT, Measure::REQUESTS, Some(Target::AtLeast(1.5)))?,
+        contest.row(MANY_KEYS, INSERT, Measure::REQUESTS, None)?,
+        contest.row(HOT_KEY, INSERTS, Measure::REQUESTS, None)?,
     ];
-    rows.extend(latencies(&contest, &[HOT_KEY, MANY_KEYS])?);
+    rows.extend(contest.latencies(&[HOT_KEY, MANY_KEYS], INSERT)?);
     Ok(rows)
 }
 
@@ -59,10 +60,10 @@ fn tasks(pace: Pace) -> Result<Vec<Row>> {
         ],
     )?;
     let mut rows = vec![
-        contest.row(HOT_KEY, INSERT, REQUESTS, Some(Target::AtLeast(4.0)))?,
-        contest.row(MANY_KEYS, INSERT, REQUESTS, None)?,
+        contest.row(HOT_KEY, INSERT, Measure::REQUESTS, Some(Target::AtLeast(4.0)))?,
+        contest.row(MANY_KEYS, INSERT, Measure::REQUESTS, None)?,
     ];
-    rows.extend(latencies(&contest, &[HOT_KEY, MANY_KEYS])?);
+    rows.extend(contest.latencies(&[HOT_KEY, MANY_KEYS], INSERT)?);
     Ok(rows)
 }
 

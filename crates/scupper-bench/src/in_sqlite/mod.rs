@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::contest::{Contest, Measure, Pace};
+use crate::contest::Pace;
 use crate::harness::Plan;
 use crate::limit::Limit;
-use crate::peers::insert::NAME as INSERT;
 use crate::row::Row;
 use crate::run::Span;
 
@@ -30,14 +29,6 @@ const KEY_NEVER_FULL: Limit = Limit::new(10_000_000, Duration::from_millis(500))
 const HOT_KEY: &str = "hot key";
 const MANY_KEYS: &str = "1000 keys";
 
-const TIME: Measure = Measure("time", "us", |run| 1e6 / run.requests_per_second());
-const REQUESTS: Measure = Measure("requests", "k/s", |run| run.requests_per_second() / 1e3);
-const LATENCIES: [Measure; 3] = [
-    Measure("p50", "us", |run| f64::from(run.nanos_of(500)) / 1e3),
-    Measure("p99", "us", |run| f64::from(run.nanos_of(990)) / 1e3),
-    Measure("p99.9", "us", |run| f64::from(run.nanos_of(999)) / 1e3),
-];
-
 /// # Errors
 ///
 /// If a side cannot be built, decides other than its case says, or lets its file grow beyond its bound.
@@ -47,11 +38,6 @@ pub(crate) fn run(plan: &Plan) -> Result<Vec<Row>> {
     rows.extend(crowded::run(pace)?);
     rows.extend(growth::run(plan)?);
     Ok(rows)
-}
-
-fn latencies(contest: &Contest, sides: &[&str]) -> Result<Vec<Row>> {
-    let rows = sides.iter().flat_map(|side| LATENCIES.map(|measure| (side, measure)));
-    rows.map(|(side, measure)| contest.row(side, INSERT, measure, None)).collect()
 }
 
 /// The lead is longer than the windows of what never gets full, so that its logs are as long as they get to be, and long enough
