@@ -9,9 +9,11 @@ use crate::store::sqlite::bell::Bell;
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::file::{Attempt, File, turn_away};
 use crate::store::sqlite::job::Job;
+use crate::store::sqlite::opened::Opened;
 use crate::store::sqlite::queue::Taken;
-use crate::store::sqlite::sweep::Way;
+use crate::store::sqlite::sweep::{Walked, Way};
 use crate::sync::{Arc, lock, thread};
+use crate::time::Timestamp;
 
 /// What the helper does next.
 enum Next {
@@ -70,49 +72,66 @@ impl File {
         turn_away(late, why);
     }
 
+    /// Looks at some rows, if it is time for that and nobody wants the file.
     fn look_for_idle_rows(&self, looking: &mut Duration, is_awake: bool) -> Next {
         let _section = Section::enter();
-        let mut queue = lock(&self.queue);
-        if !queue.jobs.is_empty() && queue.is_free() {
-            return Next::GoOn;
-        }
-        if queue.is_closing {
-            queue.bell = None;
-            return Next::End;
-        }
-        let now = Instant::now();
-        let pause = queue.sweep_at.map(|at| at.saturating_duration_since(now));
-        if pause.is_none_or(|pause| !pause.is_zero()) {
-            queue.is_helper_asleep = !is_awake;
-            return if is_awake { Next::GoOn } else { Next::Wait(pause) };
-        }
-        let mut opened = match queue.take() {
-            Some(Taken(Some(opened))) => opened,
-            Some(Taken(None)) => {
-                // It will be looked for them again once the file is open again.
-                queue.give_back(None);
-                queue.sweep_at = None;
-                return Next::GoOn;
-            }
-            None => {
-                queue.is_helper_asleep = true;
-                return Next::Wait(Some(Self::LONGEST_PAUSE));
-            }
+        let mut opened = match self.take_to_look(is_awake) {
+            Ok(opened) => opened,
+            Err(next) => return next,
         };
-        drop(queue);
+        let start = Instant::now();
         // The connection must be given back, whatever happens.
         let swept = catch_unwind(AssertUnwindSafe(|| {
             let swept = opened.sweep(Self::ROWS);
             ((!opened.is_suspect).then_some(opened), swept)
         }));
-        *looking += now.elapsed();
+        *looking += start.elapsed();
         let (opened, swept) = swept.unwrap_or_else(|_| {
             let what = "looking for idle rows panicked";
             (None, Err(Failure::Unknown(Error::new(ErrorKind::Unknown, what))))
         });
         let mut queue = lock(&self.queue);
         queue.give_back(opened);
-        let next = match swept {
+        queue.sweep_at = None;
+        if let Some(pause) = Self::pause_after(&swept, looking) {
+            queue.sweep_in(pause);
+        }
+        Next::GoOn
+    }
+
+    /// Takes the connection to look for idle rows, or says what to do instead.
+    fn take_to_look(&self, is_awake: bool) -> Result<Box<Opened>, Next> {
+        let mut queue = lock(&self.queue);
+        if !queue.jobs.is_empty() && queue.is_free() {
+            return Err(Next::GoOn);
+        }
+        if queue.is_closing {
+            queue.bell = None;
+            return Err(Next::End);
+        }
+        let pause = queue.sweep_at.map(|at| at.saturating_duration_since(Instant::now()));
+        if pause.is_none_or(|pause| !pause.is_zero()) {
+            queue.is_helper_asleep = !is_awake;
+            return Err(if is_awake { Next::GoOn } else { Next::Wait(pause) });
+        }
+        match queue.take() {
+            Some(Taken(Some(opened))) => Ok(opened),
+            Some(Taken(None)) => {
+                // They are looked for again once the file is open again.
+                queue.give_back(None);
+                queue.sweep_at = None;
+                Err(Next::GoOn)
+            }
+            None => {
+                queue.is_helper_asleep = true;
+                Err(Next::Wait(Some(Self::LONGEST_PAUSE)))
+            }
+        }
+    }
+
+    /// How long until rows are looked at again, after a look that ended so; none if none is left that can leave.
+    fn pause_after(swept: &Result<(Walked, Timestamp), Failure>, looking: &mut Duration) -> Option<Duration> {
+        match swept {
             Ok((walked, time)) => match walked.way {
                 // Others come first.
                 Way::GoesOn => Some(Duration::ZERO),
@@ -125,11 +144,6 @@ impl File {
             },
             Err(Failure::Busy) => Some(Self::LONGEST_PAUSE),
             Err(_) => Some(Self::SWEEP_PAUSE),
-        };
-        queue.sweep_at = None;
-        if let Some(pause) = next {
-            queue.sweep_in(pause);
         }
-        Next::GoOn
     }
 }
