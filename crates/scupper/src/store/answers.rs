@@ -1,10 +1,11 @@
 //! The outcomes of a batch that was taken apart.
 
 use tokio::sync::oneshot;
+use tokio::task::unconstrained;
 
 use crate::error::{Error, ErrorKind};
 use crate::store::outcome::Outcome;
-use crate::store::submission::Outcomes;
+use crate::store::submission::{Outcomes, Submission};
 
 /// Where the outcomes of a batch come from.
 #[derive(Debug, Default)]
@@ -33,6 +34,16 @@ impl Answers {
         if let Some((_, places)) = self.awaited.get_mut(part) {
             places.push(place);
         }
+    }
+
+    /// The submission that they answer. What carries the call is kept until then, whoever drops the store last.
+    pub(crate) fn submission<C: Send + 'static>(self, carrier: C) -> Submission {
+        // Whoever waits in a task blocks it, and would not hear of the answer where the task's budget was spent.
+        Submission::Pending(Box::pin(unconstrained(async move {
+            let outcomes = self.gather().await;
+            drop(carrier);
+            outcomes
+        })))
     }
 
     /// All of them, in the order of the batch.

@@ -77,6 +77,18 @@ impl Runner {
         self.handle.spawn(work)
     }
 
+    /// Has the thread do this work, and gives what comes of it.
+    ///
+    /// # Errors
+    /// Those of the work, and [`ErrorKind::Closed`] if it was not seen to its end.
+    pub(crate) async fn carry_out<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let lost = |lost| Err(Error::new(ErrorKind::Closed, "the store was closed meanwhile").with_source(lost));
+        unconstrained(self.spawn(work)).await.unwrap_or_else(lost)
+    }
+
     /// Begins work on the calling thread, and goes on with it on whichever thread wakes it: on the way to a socket, and to whom
     /// an answer is for, no thread has to be woken but theirs.
     pub(crate) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) -> Arc<Detached> {

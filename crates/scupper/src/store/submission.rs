@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind};
+#[cfg(any(feature = "postgres", feature = "redis", feature = "shared-memory"))]
+use crate::store::batch::Batch;
 use crate::store::outcome::Outcome;
 use crate::timer::block_on;
 
@@ -61,6 +63,13 @@ impl Submission {
         let mut outcomes = Outcomes::new();
         outcomes.push(outcome);
         Self::Ready(outcomes)
+    }
+
+    /// One error for all operations of a batch.
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "shared-memory"))]
+    #[cold]
+    pub(crate) fn failed(batch: Batch<'_>, error: &Error) -> Self {
+        Self::Ready(batch.operations().iter().map(|_| Err(error.again())).collect())
     }
 
     /// Blocks the calling thread until the store has answered.

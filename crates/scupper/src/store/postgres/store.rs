@@ -1,8 +1,6 @@
 use std::fmt;
 
-use tokio::task::unconstrained;
-
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::store::batch::Batch;
 use crate::store::contract::Store;
 use crate::store::io::Io;
@@ -11,7 +9,7 @@ use crate::store::postgres::intake::Intake;
 use crate::store::postgres::schema::Schema;
 use crate::store::postgres::way::Way;
 use crate::store::started::Started;
-use crate::store::submission::{Outcomes, Submission};
+use crate::store::submission::Submission;
 use crate::sync::Arc;
 
 /// Buckets in a Postgres database: one limit for many machines, where the data already is.
@@ -79,7 +77,7 @@ impl PostgresStore {
     /// role of the store may not. It can be run again, also while the store is in use.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidConfig`] if there can be no schema of this name.
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if there can be no schema of this name.
     ///
     /// # Examples
     /// ```
@@ -92,12 +90,14 @@ impl PostgresStore {
     }
 
     /// How this process's last sweep of idle rows ended: `Ok` also before the first one. Rows are swept in passing, a second apart
-    /// at the most, and one sweep that fails is made up for by the next; no decision hears of it, but for a right that was taken away: decisions fail, too,
-    /// as soon as a connection is made anew. Where sweeps go on failing, rows stay, so that this is what a health check is to look at.
+    /// at the most, and one sweep that fails is made up for by the next; no decision hears of it, but for a right that was taken
+    /// away: decisions fail, too, as soon as a connection is made anew. Where sweeps go on failing, rows stay, so that this is what
+    /// a health check is to look at.
     ///
     /// # Errors
-    /// That of the sweep: [`ErrorKind::InvalidConfig`] if the role may not delete, [`ErrorKind::Unavailable`] if the server could not
-    /// be reached or somebody else had the table for too long, [`ErrorKind::Corrupt`] for a damaged table, and others.
+    /// That of the sweep: [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if the role may not delete,
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the server could not be reached or somebody else had the table
+    /// for too long, [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) for a damaged table, and others.
     ///
     /// # Examples
     /// ```no_run
@@ -115,10 +115,7 @@ impl PostgresStore {
     pub(super) async fn check(&self) -> Result<()> {
         let active = self.0.active()?;
         let way = Arc::clone(&active.way);
-        let checked = active.io.runner().spawn(async move { way.check().await });
-        unconstrained(checked).await.unwrap_or_else(|lost| {
-            Err(Error::new(ErrorKind::Closed, "the store was closed meanwhile").with_source(lost))
-        })
+        active.io.runner().carry_out(async move { way.check().await }).await
     }
 }
 
@@ -136,10 +133,7 @@ impl Store for PostgresStore {
     fn submit(&self, batch: Batch<'_>) -> Submission {
         let active = match self.0.active() {
             Ok(active) => active,
-            Err(error) => {
-                let errors: Outcomes = batch.operations().iter().map(|_| Err(error.again())).collect();
-                return Submission::Ready(errors);
-            }
+            Err(error) => return Submission::failed(batch, &error),
         };
         let intake = Intake::of(batch);
         for job in intake.jobs {
@@ -148,14 +142,7 @@ impl Store for PostgresStore {
         for asked in intake.lists {
             active.way.list(asked);
         }
-        let answers = intake.answers;
-        // Whoever waits in a task blocks it, and would not hear of the answer where the task's budget was spent.
-        Submission::Pending(Box::pin(unconstrained(async move {
-            let outcomes = answers.gather().await;
-            // Until then, whoever drops the store last does not end what carries the call.
-            drop(active);
-            outcomes
-        })))
+        intake.answers.submission(active)
     }
 
     fn identity(&self) -> usize {

@@ -1,7 +1,5 @@
 use std::fmt;
 
-use tokio::task::unconstrained;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::batch::Batch;
 use crate::store::contract::Store;
@@ -13,7 +11,7 @@ use crate::store::redis::settings::Settings;
 use crate::store::redis::url::Address;
 use crate::store::redis::way::{Guide, Way};
 use crate::store::started::Started;
-use crate::store::submission::{Outcomes, Submission};
+use crate::store::submission::Submission;
 use crate::sync::Arc;
 
 /// Buckets in Redis or Valkey: one limit for many machines.
@@ -75,14 +73,11 @@ impl RedisStore {
         let active = self.0.active()?;
         let way = Arc::clone(&active.way);
         let key = self.0.address.prefix.clone();
-        let checked = active.io.runner().spawn(async move {
+        let check = async move {
             way.check().await?;
             may_look(&way, key).await
-        });
-        let checked = unconstrained(checked).await;
-        checked.unwrap_or_else(|lost| {
-            Err(Error::new(ErrorKind::Closed, "the store was closed meanwhile").with_source(lost))
-        })
+        };
+        active.io.runner().carry_out(check).await
     }
 }
 
@@ -113,10 +108,7 @@ impl Store for RedisStore {
     fn submit(&self, batch: Batch<'_>) -> Submission {
         let active = match self.0.active() {
             Ok(active) => active,
-            Err(error) => {
-                let errors: Outcomes = batch.operations().iter().map(|_| Err(error.again())).collect();
-                return Submission::Ready(errors);
-            }
+            Err(error) => return Submission::failed(batch, &error),
         };
         let prefix = &self.0.address.prefix;
         let intake = Intake::of(batch, prefix);
@@ -126,14 +118,7 @@ impl Store for RedisStore {
         for asked in intake.lists {
             active.io.runner().spawn(list(asked, Arc::clone(&active.way), prefix.clone()));
         }
-        let answers = intake.answers;
-        // Whoever waits in a task blocks it, and would not hear of the answer where the task's budget was spent.
-        Submission::Pending(Box::pin(unconstrained(async move {
-            let outcomes = answers.gather().await;
-            // Until then, whoever drops the store last does not end what carries the call.
-            drop(active);
-            outcomes
-        })))
+        intake.answers.submission(active)
     }
 
     fn identity(&self) -> usize {

@@ -1,17 +1,17 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::quota::Quota;
 use crate::rate::Rate;
-use crate::store::batch::{Batch, Operation};
+use crate::store::batch::Batch;
 use crate::store::contract::Store;
 use crate::store::outcome::Verdict;
 use crate::store::shared_memory::counter::Counter;
 use crate::store::shared_memory::job::Job;
 use crate::store::shared_memory::mapped::Mapped;
 use crate::store::shared_memory::progress::Progress;
-use crate::store::submission::{Outcomes, Submission};
+use crate::store::submission::Submission;
 use crate::sync::Arc;
 
 /// Buckets in memory that processes of one host share, by way of a mapped file: one limit for all of them, with no server and
@@ -125,17 +125,13 @@ impl SharedMemoryStore {
     }
 }
 
-fn errors(operations: &[Operation<'_>], error: &Error) -> Outcomes {
-    operations.iter().map(|_| Err(error.again())).collect()
-}
-
 impl Store for SharedMemoryStore {
     fn submit(&self, batch: Batch<'_>) -> Submission {
         let (mapped, now) = (&*self.mapped, Instant::now());
         // One too far away to be a time is none.
         let until = now.checked_add(self.lock_within).unwrap_or(now + Self::FOREVER);
         if let Err(gone) = mapped.look() {
-            return Submission::Ready(errors(batch.operations(), &gone));
+            return Submission::failed(batch, &gone);
         }
         let mut progress = Progress::default();
         if mapped.helper.is_idle() {
