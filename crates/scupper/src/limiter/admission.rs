@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use crate::decision::Decision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::read_ruling;
-use crate::limiter::core::{Core, Demand, check_weight};
+use crate::limiter::core::{Core, Demand};
 use crate::limiter::reservation::Reservation;
 use crate::permit::Permit;
 use crate::ruling::Ruling;
 use crate::source::Source;
-use crate::store::{Action, Batch, BucketState, Operation, Store, Verdict};
+use crate::store::{Action, Batch, Operation, Store, Verdict, check_time, check_units};
 use crate::sync::Arc;
 use crate::timer::Timer;
 use crate::waiting::{Claim, Joined, Ticket};
@@ -89,12 +89,8 @@ impl Core {
         if self.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "the limiter was closed"));
         }
-        check_weight(demand.weight)?;
-        if demand.at.is_some_and(|at| at > BucketState::LATEST) {
-            let wrong = format!("the time is later than {}", BucketState::LATEST);
-            return Err(Error::new(ErrorKind::InvalidRequest, wrong));
-        }
-        Ok(())
+        check_units(demand.weight)?;
+        check_time(demand.at)
     }
 
     /// How to decide at once, where that may take no call.
@@ -166,13 +162,16 @@ impl<'a> Demand<'a> {
         match &ruling.verdict {
             Verdict::Admitted(admission) => Ok(Permit::by(ruling.source, self.key, *admission)),
             Verdict::Denied(_) if self.may_wait() => {
-                Err(Error::new(ErrorKind::QueueFull, "the request would have to wait, and nobody may wait on any key"))
+                let why = "the request would have to wait, and nobody may wait on any key; turn it away, or raise max_waiting";
+                Err(Error::new(ErrorKind::QueueFull, why))
             }
             Verdict::Denied(denial) => {
                 let pause = denial.retry_at.since(denial.now);
                 Err(Error::new(
                     ErrorKind::Timeout,
-                    format!("the request would have to wait {pause:?}, and has no time to"),
+                    format!(
+                        "the request would have to wait {pause:?}, and has no time to; turn it away, or give it more time"
+                    ),
                 ))
             }
             Verdict::NeverFits { .. } => Err(self.never_fits(ruling)),

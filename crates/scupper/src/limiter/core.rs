@@ -7,7 +7,6 @@ use crate::fork::undivided;
 use crate::guard::GuardedStore;
 use crate::limiter::shortcut::Shortcut;
 use crate::quota::Quota;
-use crate::rate::Rate;
 use crate::rates::Rates;
 use crate::route::{MAX_KEY_BYTES, Route, Routed};
 use crate::store::{MemoryStore, Verdict};
@@ -160,17 +159,4 @@ impl fmt::Debug for Core {
             .field("is_closed", is_closed)
             .finish_non_exhaustive()
     }
-}
-
-#[inline]
-pub(super) fn check_weight(weight: u64) -> Result<()> {
-    if (1..=Rate::MAX_LIMIT).contains(&weight) { Ok(()) } else { Err(wrong_weight(weight)) }
-}
-
-#[cold]
-fn wrong_weight(weight: u64) -> Error {
-    Error::new(
-        ErrorKind::InvalidRequest,
-        format!("the weight is {weight}; it must be at least 1 and at most {}", Rate::MAX_LIMIT),
-    )
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::limiter::answer::{Answer, Effect, only};
-use crate::limiter::core::{Core, Demand, check_weight};
+use crate::limiter::core::{Core, Demand};
 use crate::permit::Permit;
 use crate::quota::Quota;
 use crate::route::Routed;
-use crate::store::{Action, Batch, Cursor, Operation, Outcomes, Page, Reply, Snapshot, unexpected};
+use crate::store::{Action, Batch, Cursor, Operation, Outcomes, Page, Reply, Snapshot, check_units, unexpected};
 use crate::time::Timestamp;
 
 /// Reads the one reply of a batch, which a store that keeps the contract answers in this form.
@@ -45,7 +45,7 @@ impl Core {
     }
 
     pub(super) fn charge(&self, bucket: &Routed<'_>, units: u64) -> Result<Answer<Timestamp>> {
-        check_weight(units)?;
+        check_units(units)?;
         let penalty = Action::Penalize { quota: &bucket.quota, units };
         Ok(self.carry_out(&Operation::new(&bucket.key, penalty), Effect::Changed, read!(Reply::Penalized)))
     }

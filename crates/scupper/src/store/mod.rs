@@ -60,6 +60,7 @@ mod open;
 
 pub use batch::{Action, Batch, Operation, Standing};
 pub use bucket::BucketState;
+pub(crate) use bucket::{check_time, check_units};
 pub use contract::{PinnedBucket, Store};
 pub use line::Line;
 pub(crate) use memory::Handle as MemoryHandle;

@@ -43,7 +43,10 @@ pub(super) fn closed() -> Error {
 }
 
 pub(super) fn queue_full(most: usize) -> Error {
-    Error::new(ErrorKind::QueueFull, format!("{most} requests wait on this key already, which is as many as may"))
+    let why = format!(
+        "{most} requests wait on this key already, as many as may; turn the request away, or raise max_waiting"
+    );
+    Error::new(ErrorKind::QueueFull, why)
 }
 
 /// The denial of one who does not wait, behind those that do.

@@ -28,6 +28,7 @@ pub(crate) use numbers::head;
 pub(crate) use numbers::numbers_of;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite", feature = "shared-memory"))]
 pub(crate) use operations::check;
+pub(crate) use operations::{check_time, check_units};
 pub use state::BucketState;
 #[cfg(feature = "redis")]
 pub(crate) use state::mismatch;

@@ -119,19 +119,34 @@ impl BucketState {
 
 /// Whether the numbers of an operation are such that no sum of them leaves its range.
 pub(crate) fn check(operation: &Operation<'_>) -> Result<()> {
-    let units = match operation.action {
-        Action::Acquire { weight, .. } => weight,
-        Action::Penalize { units, .. } => units,
-        _ => 1,
-    };
-    let is_late = operation.at.is_some_and(|at| at > BucketState::LATEST);
-    if (1..=Rate::MAX_LIMIT).contains(&units) && !is_late {
-        return Ok(());
+    check_time(operation.at)?;
+    match operation.action {
+        Action::Acquire { weight: units, .. } | Action::Penalize { units, .. } => check_units(units),
+        _ => Ok(()),
     }
-    let wrong = if is_late {
-        format!("the time is later than {}", BucketState::LATEST)
-    } else {
-        format!("the weight is {units}; it must be at least 1 and at most {}", Rate::MAX_LIMIT)
-    };
-    Err(Error::new(ErrorKind::InvalidRequest, wrong))
+}
+
+#[inline]
+pub(crate) fn check_units(units: u64) -> Result<()> {
+    if (1..=Rate::MAX_LIMIT).contains(&units) { Ok(()) } else { Err(wrong_units(units)) }
+}
+
+#[inline]
+pub(crate) fn check_time(at: Option<Timestamp>) -> Result<()> {
+    match at {
+        Some(at) if at > BucketState::LATEST => Err(too_late(at)),
+        _ => Ok(()),
+    }
+}
+
+#[cold]
+fn wrong_units(units: u64) -> Error {
+    let wrong = format!("the weight is {units}; it must be at least 1 and at most {}", Rate::MAX_LIMIT);
+    Error::new(ErrorKind::InvalidRequest, wrong)
+}
+
+#[cold]
+fn too_late(at: Timestamp) -> Error {
+    let wrong = format!("the time is {at}; it must be at most {}", BucketState::LATEST);
+    Error::new(ErrorKind::InvalidRequest, wrong)
 }

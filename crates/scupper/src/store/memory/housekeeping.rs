@@ -43,7 +43,10 @@ impl Table {
         }
         Err(Error::new(
             ErrorKind::Capacity,
-            format!("the store holds its maximum of {} keys, and all of them still owe something", self.max_keys),
+            format!(
+                "the store holds its maximum of {} keys, and all of them still owe something; ask again later, or raise max_keys",
+                self.max_keys
+            ),
         ))
     }
 

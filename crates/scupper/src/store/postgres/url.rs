@@ -137,7 +137,9 @@ fn durability(text: &str) -> Result<Durability> {
 
 fn number<T: FromStr>(name: &str, text: &str) -> Result<T> {
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    number.ok_or_else(|| invalid(format!("the option {name} in the Postgres URL is no whole number in its range")))
+    let wrong =
+        || format!("the option {name} in the Postgres URL is no whole number, or too large; write {name}=8, say");
+    number.ok_or_else(|| invalid(wrong()))
 }
 
 #[cold]
