@@ -1,4 +1,4 @@
-//! The tests of the Python package: built as a wheel and installed as its users do, then held to its stubs and its tests.
+//! The tests of the Python package: built as a wheel and installed as its users do, then held to its types, its stubs and its tests.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use crate::tally::Tally;
 use crate::workspace::Workspace;
 
 const PACKAGE: &str = "python";
+const SOURCE: &str = "python/scupper";
 const BUILDER: &str = "maturin==1.16.0";
 const REQUIREMENTS: &str = "python/requirements-test.txt";
 const TESTS: &str = "python/tests";
@@ -41,12 +42,13 @@ enum Profile {
 pub(crate) fn check(workspace: &Workspace, tally: &mut Tally) -> Result<(), Failure> {
     let venv = Venv::make(workspace)?;
     venv.install_package(workspace, Profile::Dev)?;
+    let types = Command::new(workspace, &venv.python).args("-m mypy --strict --cache-dir /dev/null").arg(SOURCE).run();
     let stubs = Command::new(workspace, &venv.python).args("-m mypy.stubtest --concise scupper").run();
     let tests = Command::new(workspace, &venv.python)
         .args("-m pytest --quiet --color=no -p no:cacheprovider")
         .arg(TESTS)
         .watch(|line| tally.read_pytest_line(line));
-    Failure::gather([stubs, tests].into_iter().filter_map(Result::err).collect())
+    Failure::gather([types, stubs, tests].into_iter().filter_map(Result::err).collect())
 }
 
 /// Measures the package beside its peer. What is to be quick is built as for tests, and its figures are rough.
