@@ -15,8 +15,8 @@ pub(crate) type Looked = (f64, Vec<RateNumbers>);
 /// What was taken: the key of its bucket, its tick, its weight, its sequence, and who admitted it.
 pub(crate) type Taken = (String, u64, u64, u64, u8);
 
-/// A decision: whether it is admitted; units that fit now; how long to wait; whether it never fits; how long until nothing is in use;
-/// the place of the rate that binds; what was taken; and who decided.
+/// A decision: whether it is admitted; units that fit now; how long to wait; whether it never fits; how long until nothing is in
+/// use; the place of the rate that binds; what was taken; and who decided.
 pub(crate) type Judged = (bool, Option<u64>, Option<f64>, bool, f64, Option<usize>, Option<Taken>, &'static str);
 
 /// Who may decide, and his name in Python.

@@ -258,8 +258,8 @@ impl Kept {
         owed
     }
 
-    /// A new state goes back in time with a caller who does, as one that was reset does not. What was admitted before cannot be given
-    /// back any more.
+    /// A new state goes back in time with a caller who does, as one that was reset does not. What was admitted before cannot be
+    /// given back any more.
     fn forget(&mut self) {
         self.since = self.since.max(Timestamp::from_micros(self.latest.as_micros() + 1));
         self.state = BucketState::new(&self.quota, self.since);

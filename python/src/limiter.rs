@@ -109,8 +109,8 @@ impl LimiterBase {
         decided.map_or_else(|| general(slf, name, weight, blocking, timeout), Ok)
     }
 
-    /// As `try_acquire` in a coroutine: True or False if that is known at once, an awaitable of it if not, and None where the methods
-    /// in Python are to decide.
+    /// As `try_acquire` in a coroutine: True or False if that is known at once, an awaitable of it if not, and None where the
+    /// methods in Python are to decide.
     #[pyo3(
         signature = (name = Given::LEFT_OUT, weight = Given::LEFT_OUT, blocking = Given::LEFT_OUT, timeout = Given::LEFT_OUT),
         text_signature = "($self, name='pyrate', weight=1, blocking=True, timeout=-1)"

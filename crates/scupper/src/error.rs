@@ -62,8 +62,8 @@ pub enum ErrorKind {
     Closed,
     /// As many requests wait in line on this key as may. Nothing was taken.
     QueueFull,
-    /// The store holds as many buckets as it may, and none of them can leave yet; or as many requests wait for it as may. Nothing was
-    /// taken.
+    /// The store holds as many buckets as it may, and none of them can leave yet; or as many requests wait for it as may. Nothing
+    /// was taken.
     Capacity,
     /// The bucket is kept by another algorithm than the one asked for, and owes something under it.
     AlgorithmMismatch,

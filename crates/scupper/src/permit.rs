@@ -84,8 +84,8 @@ impl<'a> Permit<'a> {
         Permit { key: Cow::Owned(self.key.into_owned()), admission: self.admission, source: self.source }
     }
 
-    /// A permit again, of what one had told: for languages that keep it as plain numbers. Whoever calls this sees to it that what was
-    /// taken is given back once at the most.
+    /// A permit again, of what one had told: for languages that keep it as plain numbers. Whoever calls this sees to it that what
+    /// was taken is given back once at the most.
     #[doc(hidden)]
     #[must_use]
     pub const fn restored(key: Cow<'a, str>, admission: Admission, source: Source) -> Self {

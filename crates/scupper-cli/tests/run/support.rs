@@ -114,8 +114,8 @@ impl Place {
 
     /// When each unit of this key was admitted, in microseconds of the store's clock, where its last rate is full.
     ///
-    /// Once *w* of the *limit* units have left the window, there is room for a weight of *w*: the answer to such a request says when the
-    /// one was admitted that must leave last.
+    /// Once *w* of the *limit* units have left the window, there is room for a weight of *w*: the answer to such a request says
+    /// when the one was admitted that must leave last.
     pub(crate) fn ticks(&self, key: &str, rates: &str) -> Vec<u64> {
         let quota = quota(rates);
         let (store, longest) = (self.store(), quota.rates().len() - 1);

@@ -27,8 +27,8 @@ impl Ledger {
         }
     }
 
-    /// Counts one unit at `now` if it fits, or says which rate binds. Undecided where more is to be done than that: it is the short way of [`blocked`](Self::blocked) and [`charge`](Self::charge). Without `EXPLAIN`, also
-    /// where it does not fit.
+    /// Counts one unit at `now` if it fits, or says which rate binds. Undecided where more is to be done than that: it is the
+    /// short way of [`blocked`](Self::blocked) and [`charge`](Self::charge). Without `EXPLAIN`, also where it does not fit.
     #[inline(always)]
     pub(crate) fn charge_one<const EXPLAIN: bool>(&mut self, paces: &[Pace], now: u64) -> Short {
         match self {

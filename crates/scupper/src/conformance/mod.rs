@@ -45,8 +45,8 @@
 //! - Others run on the store's clock. A manual clock makes them quick and exact; on a real one they wait, for some
 //!   seconds in all, and know bounds alone.
 //! - Each check opens a store of its own, and tests run at the same time.
-//! - Housekeeping is checked by what [`counting`](Opened::counting) says. Without it, only `List` is asked, which leaves out what owes
-//!   nothing: a store that hides idle buckets and never drops one passes all the same. Say how many it keeps in truth.
+//! - Housekeeping is checked by what [`counting`](Opened::counting) says. Without it, only `List` is asked, which leaves out what
+//!   owes nothing: a store that hides idle buckets and never drops one passes all the same. Say how many it keeps in truth.
 //!
 //! # Examples
 //! A store that stands on something else keeps it alive by a guard, and says how soon it forgets:

@@ -14,8 +14,8 @@ use crate::quota::Quota;
 /// was not sent, behind a call that is not answered for so long that it waited for the store rather than for its turn; where the
 /// policy does not admit it, or is [`Error`](Self::Error), it is told [`Timeout`](crate::ErrorKind::Timeout).
 ///
-/// With all but [`Error`](Self::Error), the store is left alone for a second of the limiter's timer after an outage was noticed; then one request
-/// tries it, and if it is answered, all go to the store again.
+/// With all but [`Error`](Self::Error), the store is left alone for a second of the limiter's timer after an outage was noticed;
+/// then one request tries it, and if it is answered, all go to the store again.
 ///
 /// # Examples
 /// ```

@@ -149,9 +149,9 @@ impl Limiter {
         self.core.forget(&self.core.find(key, 1)?).get().await
     }
 
-    /// Keys of buckets in the store, not of requests, that begin with `prefix` and owe something, `most` (at least 1) at a time and in no
-    /// order. Go on with the page's cursor. Buckets that come or go meanwhile may be missed or seen twice. Where a route
-    /// chooses buckets, manage what is listed by [`bucket_under`](Self::bucket_under).
+    /// Keys of buckets in the store, not of requests, that begin with `prefix` and owe something, `most` (at least 1) at a time
+    /// and in no order. Go on with the page's cursor. Buckets that come or go meanwhile may be missed or seen twice. Where a
+    /// route chooses buckets, manage what is listed by [`bucket_under`](Self::bucket_under).
     ///
     /// # Errors
     /// What the store reports.

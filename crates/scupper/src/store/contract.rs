@@ -47,22 +47,22 @@ pub trait Store: Any + fmt::Debug + Send + Sync {
         std::ptr::from_ref(self).cast::<()>().addr()
     }
 
-    /// Decides on `weight` units at once, in no line, on the store's clock: a short way past [`submit`](Self::submit) for stores that
-    /// decide at memory speed. Others need none.
+    /// Decides on `weight` units at once, in no line, on the store's clock: a short way past [`submit`](Self::submit) for stores
+    /// that decide at memory speed. Others need none.
     ///
     /// It is asked before anything else where nobody waits for the key in this process, of a key that is not too long. It is asked
     /// on the caller's thread, which may be an executor's, and no limit of time and no policy of the limiter is around it. So it
     /// makes no call into a disk or a network, wakes nobody, and does not panic. It may take a lock that is held for a bounded
-    /// computation, and wait for that a millisecond at the most; if it has not got it by then, as its owner was interrupted or has died, it
-    /// gives up.
+    /// computation, and wait for that a millisecond at the most; if it has not got it by then, as its owner was interrupted or
+    /// has died, it gives up.
     ///
-    /// An answer counts as one of `submit` would: what is admitted is taken, a denial and [`Verdict::NeverFits`] leave no trace, and the
-    /// wait of a denial is exact. It is given only where it is certain.
+    /// An answer counts as one of `submit` would: what is admitted is taken, a denial and [`Verdict::NeverFits`] leave no trace,
+    /// and the wait of a denial is exact. It is given only where it is certain.
     ///
-    /// `None` says that nothing was done, and nothing else; the same is asked of `submit` then, which waits as it must, and tells what
-    /// is wrong. It is the answer to whatever is not plainly admitted or denied: a weight of zero or beyond the maximum, a bucket
-    /// of another algorithm or one that is damaged, no room for another bucket, a store that is away, closed, or busy with what came
-    /// earlier. It must not be the answer once units were taken, or may have been: they would be taken twice.
+    /// `None` says that nothing was done, and nothing else; the same is asked of `submit` then, which waits as it must, and tells
+    /// what is wrong. It is the answer to whatever is not plainly admitted or denied: a weight of zero or beyond the maximum, a
+    /// bucket of another algorithm or one that is damaged, no room for another bucket, a store that is away, closed, or busy with
+    /// what came earlier. It must not be the answer once units were taken, or may have been: they would be taken twice.
     fn acquire_at_once(&self, key: &str, quota: &Quota, weight: u64) -> Option<Verdict> {
         let _ = (key, quota, weight);
         None

@@ -19,9 +19,9 @@ impl BucketState {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for a weight or a number of units outside 1 to [`Rate::MAX_LIMIT`], or a time after
-    /// [`LATEST`](Self::LATEST); [`ErrorKind::AlgorithmMismatch`] if the operation's quota is of another algorithm than the bucket, and the bucket owes
-    /// anything; one that owes nothing takes the new algorithm;
-    /// [`ErrorKind::Unsupported`] for a list, which is of a whole store.
+    /// [`LATEST`](Self::LATEST); [`ErrorKind::AlgorithmMismatch`] if the operation's quota is of another algorithm than the
+    /// bucket, and the bucket owes anything; one that owes nothing takes the new algorithm; [`ErrorKind::Unsupported`] for a
+    /// list, which is of a whole store.
     pub fn apply(&mut self, operation: &Operation<'_>, now: Timestamp) -> Result<Reply> {
         check(operation)?;
         let clock = operation.at.unwrap_or(now).as_micros();

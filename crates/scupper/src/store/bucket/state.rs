@@ -227,8 +227,8 @@ impl BucketState {
         if clock < self.high_water { self.step_back(clock) } else { clock }
     }
 
-    /// Whether the bucket's time is the store's, and goes on at this reading of its clock: then what is older than an operation looks
-    /// at is of no matter to it.
+    /// Whether the bucket's time is the store's, and goes on at this reading of its clock: then what is older than an operation
+    /// looks at is of no matter to it.
     #[cfg(feature = "postgres")]
     pub(crate) fn goes_on_at(&self, clock: Timestamp) -> bool {
         let keeps_own_time = self.rare.as_ref().is_some_and(|rare| rare.own_time.is_some());

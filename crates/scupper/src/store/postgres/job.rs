@@ -52,8 +52,8 @@ impl Job {
         matches!(&self.asked[..], [only] if matches!(only.operation().action, Action::Reset))
     }
 
-    /// From which tick on the log has to be known for it, beside the newest event, if nothing is out of the ordinary; 0 if it is to be
-    /// known as a whole.
+    /// From which tick on the log has to be known for it, beside the newest event, if nothing is out of the ordinary; 0 if it is
+    /// to be known as a whole.
     pub(super) fn since(&self) -> u64 {
         let since = |asked: &Asked| match (asked.operation().at, asked.operation().action) {
             (None, Action::Refund(admission)) => admission.tick.as_micros(),

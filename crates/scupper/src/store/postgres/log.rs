@@ -81,8 +81,8 @@ impl Log {
         self.chunks.last().map_or(unknown, |chunk| chunk.events.len())
     }
 
-    /// These events in place of those that are known, as [`events`](Self::events) has them; nothing if it takes all of the log to say
-    /// where they go.
+    /// These events in place of those that are known, as [`events`](Self::events) has them; nothing if it takes all of the log to
+    /// say where they go.
     pub(super) fn lay(&self, events: &[(u64, u64)]) -> Option<Laid> {
         let laid = if events.is_empty() { self.empty() } else { self.go_on(events) };
         if self.older.is_some() { laid } else { laid.or_else(|| Some(self.anew(events))) }

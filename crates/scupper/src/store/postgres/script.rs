@@ -45,8 +45,8 @@ const ACQUIRE: &str = "SELECT pg_catalog.array_to_string({s}.decide(ARRAY[$1::te
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; \
     SELECT pg_catalog.pg_advisory_xact_lock({s}.lock_of('{id}')); ";
 
-/// Five texts: whether the schema says its version, whether the server is a standby, the role, the database, and the table of another
-/// library that has this name.
+/// Five texts: whether the schema says its version, whether the server is a standby, the role, the database, and the table of
+/// another library that has this name.
 const STATE: &str = "SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = 'version' \
     AND pronamespace = pg_catalog.to_regnamespace($name${s}$name$)) THEN 't' END, \
     CASE WHEN pg_catalog.pg_is_in_recovery() THEN 't' END, current_user::text, pg_catalog.current_database()::text, \

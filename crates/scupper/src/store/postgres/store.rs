@@ -22,7 +22,8 @@ use crate::sync::Arc;
 /// owner runs [`schema_sql`](Self::schema_sql) once. Nothing else in the database is touched.
 ///
 /// A URL is `postgres://user:password@host:5432/database?schema=scupper`, or begins with `postgresql://`; what is left out is as
-/// any client of Postgres has it, but for variables of the environment, which are not read. Special characters of users, passwords and options are written like `%40`.
+/// any client of Postgres has it, but for variables of the environment, which are not read. Special characters of users,
+/// passwords and options are written like `%40`.
 ///
 /// | option | what it says |
 /// |---|---|

@@ -10,8 +10,8 @@ use crate::store::postgres::id::Id;
 use crate::store::postgres::job::Job;
 use crate::sync::{Arc, Mutex, Weak, lock};
 
-/// Who waits for a bucket on the server has a connection meanwhile: so there are few of them a bucket, and who comes next waits here,
-/// to go with others in the same call.
+/// Who waits for a bucket on the server has a connection meanwhile: so there are few of them a bucket, and who comes next waits
+/// here, to go with others in the same call.
 pub(super) struct Turns {
     /// Turns at once, of one bucket.
     most: usize,

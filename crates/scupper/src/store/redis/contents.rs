@@ -124,7 +124,8 @@ impl Header {
         })
     }
 
-    /// The events of a log, the oldest first, behind an entry for where it begins: of each the tick, and all units up to and with it.
+    /// The events of a log, the oldest first, behind an entry for where it begins: of each the tick, and all units up to and with
+    /// it.
     fn events(&self, area: &[u8], ring: &[u8]) -> Option<Vec<(u64, u64)>> {
         let earlier = (0..self.count).map(|place| entry(ring, (self.head + place) % self.capacity));
         let recent = (0..self.used).map(|place| entry(area, place));

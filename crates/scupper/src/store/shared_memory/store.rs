@@ -32,8 +32,8 @@ use crate::sync::Arc;
 /// Whoever comes first makes it; two at once have the same. Its size is that of the first: who asks for another gets an
 /// error, who asks for none takes what is there. Nobody removes it but you. If it is removed or replaced while a store is open,
 /// that is noticed within a second, and from then on requests get [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable)
-/// until the store is opened anew: those who come later have another limit. Never make it shorter while it is in use, as a process that touches
-/// what is gone ends with `SIGBUS`. It must lie on this host, not on a file system of the network.
+/// until the store is opened anew: those who come later have another limit. Never make it shorter while it is in use, as a
+/// process that touches what is gone ends with `SIGBUS`. It must lie on this host, not on a file system of the network.
 ///
 /// A bucket with one rate and a key of up to 72 bytes takes 256 bytes, and under the sliding window log another 128 for up to 7
 /// admissions in the longest window, then 16 for each, in blocks whose sizes are powers of two; those of one microsecond are
@@ -82,8 +82,8 @@ pub struct SharedMemoryStore {
 }
 
 impl SharedMemoryStore {
-    /// The thread that asks waits no longer than this, nor looks for room or through a list; with the lock's owner on another core, it takes less than
-    /// a microsecond.
+    /// The thread that asks waits no longer than this, nor looks for room or through a list; with the lock's owner on another
+    /// core, it takes less than a microsecond.
     const AT_ONCE: Duration = Duration::from_millis(1);
     const FOREVER: Duration = Duration::from_hours(24 * 365);
 

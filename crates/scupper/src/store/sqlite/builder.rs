@@ -40,11 +40,13 @@ impl SqliteStore {
     /// Opens this file, and makes it if there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) for a path that can be no store's: `:memory:`, a folder that does not exist, a folder in place
-    /// of the file, a file that is empty, no database, another program's, linked to by several names, on a file system of the network, or not
-    /// to be written by this user. [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it is damaged or of another version of this library.
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the disk is full or cannot be read, or if another process keeps the file for as long as the timeout.
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where the system is not Linux.
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) for a path that can be no store's: `:memory:`, a folder that
+    /// does not exist, a folder in place of the file, a file that is empty, no database, another program's, linked to by several
+    /// names, on a file system of the network, or not to be written by this user.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if it is damaged or of another version of this library.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the disk is full or cannot be read, or if another process
+    /// keeps the file for as long as the timeout. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where the system is
+    /// not Linux.
     ///
     /// # Examples
     /// ```

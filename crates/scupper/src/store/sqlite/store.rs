@@ -35,9 +35,10 @@ use crate::sync::Arc;
 ///
 /// # Waiting
 /// If another process has the file, requests wait for it, up to the store's [timeout](super::SqliteStoreBuilder::timeout), and then
-/// fail with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable): nothing was taken. Where 65,536 requests of this process wait
-/// already, another one fails with [`ErrorKind::Capacity`](crate::ErrorKind::Capacity). That is never a denial. A file that could
-/// not be written to the end of a transaction gives [`ErrorKind::Unknown`](crate::ErrorKind::Unknown), and is not written again.
+/// fail with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable): nothing was taken. Where 65,536 requests of this process
+/// wait already, another one fails with [`ErrorKind::Capacity`](crate::ErrorKind::Capacity). That is never a denial. A file that
+/// could not be written to the end of a transaction gives [`ErrorKind::Unknown`](crate::ErrorKind::Unknown), and is not written
+/// again.
 ///
 /// # Settings of a limiter
 /// A request that finds the file free is answered at once. What a limiter sets for remote stores is for those that wait, for
@@ -45,8 +46,8 @@ use crate::sync::Arc;
 /// - [`call_timeout`](crate::LimiterBuilder::call_timeout), a second unless set: have it longer than the store's timeout, which
 ///   ends the wait with the certainty that nothing was taken. Where the call's passes first, that is
 ///   [`ErrorKind::Unknown`](crate::ErrorKind::Unknown). Neither ends a write that the disk does not end.
-/// - [`denial_cache`](crate::LimiterBuilder::denial_cache): a denial that was waited for is believed for so long, without another look
-///   at the file. What another process gives back meanwhile is seen so much later.
+/// - [`denial_cache`](crate::LimiterBuilder::denial_cache): a denial that was waited for is believed for so long, without another
+///   look at the file. What another process gives back meanwhile is seen so much later.
 ///
 /// [`on_outage`](crate::LimiterBuilder::on_outage) is for all requests.
 ///
