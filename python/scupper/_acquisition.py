@@ -6,6 +6,7 @@ import asyncio
 import threading
 from asyncio import AbstractEventLoop, _get_running_loop
 from collections.abc import Callable, Coroutine, Generator
+from inspect import iscoroutinefunction
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -91,6 +92,8 @@ class Acquisition:
                 if isinstance(error, Late):
                     return False
                 raise
+            if isinstance(step, Pause):
+                step = Detach  # what it was to wait for has come
         return await self._drive(steps, step)
 
     @staticmethod
@@ -119,7 +122,7 @@ class Acquisition:
             if self._bucket is None:
                 self._bucket = yield from self._routed(self._item)
             bucket = self._bucket
-            if bucket.is_async and not self._is_in_loop:
+            if not self._is_in_loop and _must_be_awaited(bucket):
                 yield Detach
             self._line = line_of(bucket)
             at_once = self._line.join(ticket, _get_running_loop())
@@ -161,7 +164,7 @@ class Acquisition:
                 return False
             times = (self._deadline, line.look_again_at(self._ticket))
             yield Pause(self._ticket, min((time for time in times if time is not None), default=None))
-            self._limiter._check_open()
+            self._check_open()
         return True
 
     def _rested(self, line: Line, wait: int) -> Steps:
@@ -176,7 +179,7 @@ class Acquisition:
         line.rests(self._ticket, until)
         while monotonic() < until and not self._ticket.stirred:
             yield Pause(self._ticket, until)
-            self._limiter._check_open()
+            self._check_open()
         return True
 
     def _wrapped(self) -> Generator[Any, Any, RateItem]:
@@ -197,6 +200,9 @@ class Acquisition:
 
     def _enlist(self) -> None:
         self._limiter._enlist(self._ticket)
+
+    def _check_open(self) -> None:
+        self._limiter._check_open()
 
     def _put(self, line: Line, bucket: AbstractBucket, item: RateItem) -> Any:
         return self._inside(line, bucket._put_in(self._is_in_loop), item)
@@ -245,9 +251,17 @@ class Acquisition:
         ticket = self._ticket
         ticket.gone = False
         line.join(ticket, None)
-        if not await self._drive(self._turn(line), Detach):
+        if not await self._drive(self._turn_again(line), Detach):
             raise Late
         line.calls(ticket)
+
+    def _turn_again(self, line: Line) -> Steps:
+        return self._turn(line)
+
+
+def _must_be_awaited(bucket: AbstractBucket) -> bool:
+    """Whether that is known before a call."""
+    return bucket.is_async if bucket.is_async is not None else iscoroutinefunction(bucket.put)
 
 
 def _milliseconds(wait: object) -> int:

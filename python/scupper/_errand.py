@@ -55,17 +55,25 @@ class Errand(Acquisition):
         else:
             super()._enlist()
 
+    def _check_open(self) -> None:
+        if not self._even_closed:
+            super()._check_open()
+
     def _decided(self, line: Line, bucket: AbstractBucket, item: RateItem, has_turn: bool) -> Steps:
-        while not has_turn and not line.has_turn(self._ticket):
-            if not (yield from self._turn(line)):
-                self.behind = line.step_in(self._ticket)
-                if self.behind is None:
-                    continue
+        if not has_turn and not line.has_turn(self._ticket):
+            yield from self._turn_again(line)
             self._item = yield from self._wrapped()
-            break
         line.calls(self._ticket)
         yield from self._leaked(bucket)
         self.answer = yield from self._work(self)
+        return True
+
+    def _turn_again(self, line: Line) -> Steps:
+        """Waits for the turn, or takes it from who rests."""
+        while not (yield from self._turn(line)):
+            self.behind = line.step_in(self._ticket)
+            if self.behind is not None:
+                break
         return True
 
     @property

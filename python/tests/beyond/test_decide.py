@@ -236,6 +236,59 @@ def test_decide_goes_behind_those_who_wait_for_a_bucket_on_the_general_path(make
     asyncio.run(main())
 
 
+def test_what_is_not_a_request_steps_in_before_a_bucket_that_does_not_say_what_it_is() -> None:
+    class Unsaid(Slow):
+        is_async = None  # type: ignore[assignment]
+
+        def put(self, item: Any) -> Any:  # type: ignore[override]
+            return super().put(item)
+
+        def waiting(self, item: Any) -> int:
+            return 3_600_000
+
+    limiter = Limiter(Unsaid([Rate(2, Duration.HOUR)]))
+
+    async def main() -> None:
+        assert await awaited(limiter.decide("a", 2))
+        task = await started(limiter, "a", 2)
+        await within_bound(until_resting(limiter))
+        verdict = await within_bound(limiter.decide("a"))
+        assert (verdict.allowed, verdict.never, verdict.remaining) == (False, False, 0)
+        assert verdict.retry_after is not None and 3500 < verdict.retry_after < 3700
+        assert (await within_bound(limiter.peek("a"))).used == 2
+        assert await within_bound(limiter.reset("a")) is True
+        assert await within_bound(task) is True
+
+    asyncio.run(main())
+
+
+def test_a_decision_that_is_awaited_late_goes_behind_those_who_wait_by_then() -> None:
+    class Unsaid(Slow):
+        is_async = None  # type: ignore[assignment]
+
+        def waiting(self, item: Any) -> int:
+            return 3_600_000
+
+    limiter = Limiter(Unsaid([Rate(2, Duration.HOUR)]))
+
+    async def main() -> None:
+        assert await awaited(limiter.decide("a"))
+        late = limiter.decide("a")
+        task = await started(limiter, "a", 2)
+        await within_bound(until_resting(limiter))
+        verdict = await within_bound(late)
+        assert (verdict.allowed, verdict.remaining) == (False, 1)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(main())
+
+
+async def until_resting(limiter: Limiter) -> None:
+    while not any(ticket.resting for ticket in limiter._tickets):
+        await asyncio.sleep(0)
+
+
 def test_a_decision_in_memory_never_gives_up_its_turn() -> None:
     limiter = Limiter([Rate(2, Duration.HOUR)])
     verdict = at_once(limiter.decide_async("a"))

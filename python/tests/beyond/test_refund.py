@@ -13,7 +13,19 @@ import pytest
 from beyond.by_hand import MADE, timed
 from beyond.right_bucket import PlainBucket
 from beyond.stores import on_every_store
-from scupper import BucketAsyncWrapper, Duration, FixedWindow, InMemoryBucket, Limiter, Rate, StateBucket, WallClock
+from scupper import (
+    BucketAsyncWrapper,
+    Duration,
+    FixedWindow,
+    InMemoryBucket,
+    Limiter,
+    Rate,
+    RateItem,
+    StateBucket,
+    WallClock,
+)
+from scupper._line import line_of
+from scupper._ticket import Ticket
 from support.clocks import HandClock
 from support.threads import Running, together
 from support.waits import started, within_bound
@@ -109,6 +121,17 @@ def test_it_is_given_back_after_the_limiter_was_closed(make: Any) -> None:
     verdict = limiter.decide("a", 2)
     limiter.close()
     assert limiter.refund(verdict) == 2
+
+
+def test_it_is_given_back_after_the_limiter_was_closed_behind_others_in_line_too() -> None:
+    limiter = timed(InMemoryBucket, RATES, HandClock(START))
+    verdict = limiter.decide("a", 2)
+    limiter.close()
+    line, other = line_of(limiter.bucket_factory.get(RateItem("a", START))), Ticket(patient=True)
+    assert line.join(other, None)
+    giving = Running(lambda: limiter.refund(verdict)).until_asleep()
+    line.leave(other)
+    assert giving.result() == 2
 
 
 @every_log

@@ -132,10 +132,16 @@ def test_a_plain_call_over_an_async_bucket_gives_something_to_await() -> None:
     asyncio.run(main())
 
 
-def test_coroutines_of_a_bucket_that_does_not_say_what_it_is_hold_nobody_up_until_they_are_awaited() -> None:
-    class Unsaid(AsyncGate):
-        is_async = None
+class Unsaid(AsyncGate):
+    """Of which nobody knows that it has to be awaited until it is called."""
 
+    is_async = None
+
+    def put(self, item: RateItem) -> Any:  # type: ignore[override]
+        return super().put(item)
+
+
+def test_coroutines_of_a_bucket_that_does_not_say_what_it_is_hold_nobody_up_until_they_are_awaited() -> None:
     bucket = Unsaid(room=2)
     limiter = Limiter(bucket)
 
@@ -148,11 +154,25 @@ def test_coroutines_of_a_bucket_that_does_not_say_what_it_is_hold_nobody_up_unti
     assert in_line(bucket) == 0
 
 
+def test_a_coroutine_of_such_a_bucket_goes_on_as_soon_as_the_call_before_it_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scupper._line._OVERDUE_SECONDS", 3600)
+    bucket = Unsaid(room=2, hold_seconds=0.01)
+    limiter = Limiter(bucket)
+
+    async def main() -> None:
+        calling = asyncio.create_task(limiter.try_acquire_async("first"))
+        await settle(lambda: bucket.inside == 1)
+        assert await asyncio.wait_for(limiter.try_acquire("second"), 10) is True  # type: ignore[arg-type]
+        assert await asyncio.wait_for(calling, 10) is True
+
+    asyncio.run(main())
+    assert bucket.admitted == ["first", "second"]
+
+
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_a_coroutine_that_is_thrown_away_leaves_no_place() -> None:
-    class Unsaid(AsyncGate):
-        is_async = None
-
     bucket = Unsaid(room=2)
     limiter = Limiter(bucket)
     limiter.try_acquire("thrown away")
