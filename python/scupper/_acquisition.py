@@ -10,8 +10,8 @@ from inspect import iscoroutinefunction
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from ._await import drop, settled
-from ._line import Line, line_of
+from ._await import awaitable, drop, settled
+from ._line import Line, line_of, line_to_find
 from ._locks import give_back, taken
 from ._pause import Detach, Pause
 from ._ticket import Ticket
@@ -191,11 +191,32 @@ class Acquisition:
         return item
 
     def _routed(self, item: RateItem) -> Generator[Any, Any, AbstractBucket]:
-        bucket = self._locked(self._limiter.bucket_factory.get, item)
-        if not isinstance(bucket, AbstractBucket):
-            bucket = yield from settled(bucket)
+        factory = self._limiter.bucket_factory
+        bucket = self._locked(factory.get, item)
+        if not isinstance(bucket, AbstractBucket) and awaitable(bucket):
+            bucket = yield from self._found(line_to_find(factory), bucket)
         if not isinstance(bucket, AbstractBucket):
             raise AssertionError(f"Invalid bucket: item: {item.name}")
+        return bucket
+
+    def _found(self, line: Line, bucket: Any) -> Generator[Any, Any, Any]:
+        """What ``get`` gives when it is awaited: one after the other, lest two of them make a bucket for one name."""
+        try:
+            if not self._is_in_loop:
+                yield Detach
+            self._line = line
+            has_turn = line.join(self._ticket, None)
+            if not has_turn and not (yield from self._turn(line)):
+                raise Late
+            line.calls(self._ticket)
+            bucket = yield bucket
+        except BaseException:
+            drop(bucket)
+            raise
+        self._step_back()
+        self._line, self._ticket.gone = None, False
+        if not has_turn:
+            self._item = yield from self._wrapped()
         return bucket
 
     def _enlist(self) -> None:

@@ -14,7 +14,7 @@ from ._fork import begins_anew
 from ._ticket import Ticket
 
 if TYPE_CHECKING:
-    from .abstracts.bucket import AbstractBucket
+    from .abstracts.bucket import AbstractBucket, BucketFactory
     from .limiter import Limiter
 
 # A thread that is inside of a call of the bucket, and for whom.
@@ -26,10 +26,18 @@ _OVERDUE_SECONDS = 1.0
 
 def line_of(bucket: AbstractBucket) -> Line:
     """The line before ``bucket``, shared by all limiters over it. A wrapper stands in the line of what it wraps."""
-    attributes = bucket._stands_for().__dict__
-    line = attributes.get("_line")
+    return _line_in(bucket._stands_for().__dict__, "_line")
+
+
+def line_to_find(factory: BucketFactory) -> Line:
+    """The line of those for whom ``factory.get`` finds a bucket where that takes a while."""
+    return _line_in(factory.__dict__, "_line_to_find")
+
+
+def _line_in(attributes: dict[str, Any], name: str) -> Line:
+    line = attributes.get(name)
     if line is None:
-        line = attributes.setdefault("_line", Line())
+        line = attributes.setdefault(name, Line())
     assert isinstance(line, Line)
     return line
 

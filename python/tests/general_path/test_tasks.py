@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 from buckets import AsyncGate, Gate, in_line, thread, until
-from scupper import AbstractBucket, BucketFactory, Limiter, RateItem
+from scupper import (
+    AbstractBucket,
+    BucketFactory,
+    Duration,
+    InMemoryBucket,
+    Limiter,
+    MonotonicClock,
+    Rate,
+    RateItem,
+)
 
 
 async def settle(condition: Any, seconds: float = 10.0) -> None:
@@ -207,6 +216,63 @@ def test_everything_of_a_factory_may_be_awaited() -> None:
 
     asyncio.run(main())
     assert bucket.admitted == ["plain", "async"]
+
+
+class MakingFactory(BucketFactory):
+    """Makes the bucket of a name when it is asked for it first, which takes a few turns of the loop."""
+
+    def __init__(self) -> None:
+        self.made: list[InMemoryBucket] = []
+        self.found: dict[str, InMemoryBucket] = {}
+        self.error: Exception | None = None
+
+    def wrap_item(self, name: str, weight: int = 1) -> RateItem:
+        return RateItem(name, MonotonicClock().now(), weight)
+
+    async def get(self, item: RateItem) -> AbstractBucket:  # type: ignore[override]
+        if item.name not in self.found:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            if self.error is not None:
+                raise self.error
+            self.made.append(self.create(InMemoryBucket, [Rate(2, Duration.HOUR)]))
+            self.found[item.name] = self.made[-1]
+        return self.found[item.name]
+
+
+@pytest.mark.parametrize("form", ["try_acquire", "try_acquire_async"])
+def test_a_factory_to_await_finds_one_bucket_after_the_other(form: str) -> None:
+    factory = MakingFactory()
+    first, second = Limiter(factory), Limiter(factory)
+
+    async def main() -> list[bool]:
+        calls = [getattr(limiter, form)("x", blocking=False) for limiter in (first, second) for _ in range(4)]
+        return await asyncio.wait_for(asyncio.gather(*calls), 10)
+
+    assert sum(asyncio.run(main())) == 2
+    assert len(factory.made) == 1
+
+
+def test_who_leaves_while_a_factory_finds_its_bucket_lets_the_next_go_on() -> None:
+    factory = MakingFactory()
+    limiter = Limiter(factory)
+
+    async def main() -> None:
+        first, behind, last = (asyncio.create_task(limiter.try_acquire_async("x")) for _ in range(3))
+        await asyncio.sleep(0)
+        behind.cancel()
+        first.cancel()
+        assert await asyncio.wait_for(last, 10) is True
+        factory.error = KeyError("y")
+        refused = await asyncio.gather(*(limiter.try_acquire_async("y") for _ in range(2)), return_exceptions=True)
+        assert [type(error) for error in refused] == [KeyError, KeyError]
+        factory.error = None
+        late = [limiter.try_acquire_async("z", timeout=timeout) for timeout in (10, 0)]
+        assert await asyncio.wait_for(asyncio.gather(*late), 10) == [True, False]
+        assert await asyncio.wait_for(limiter.try_acquire_async("z"), 10) is True
+
+    asyncio.run(main())
+    assert len(factory.made) == 2
 
 
 def test_a_plain_call_in_a_loop_goes_before_the_tasks_that_it_holds_up() -> None:
