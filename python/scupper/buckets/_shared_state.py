@@ -102,8 +102,8 @@ class MultiprocessStateStore(StateStore):
     def _keeps_time(self, algorithm: StateAlgorithm) -> bool:
         return isinstance(self._values, _Shared) and type(algorithm) in _NATIVE
 
-    def _follow(self, before: List[Rate], rates: List[Rate]) -> None:
-        """The rates of a bucket over this store change."""
+    def _follow(self, before: List[Rate], followed: list[tuple[int, int, int]], rates: List[Rate]) -> None:
+        """The rates of a bucket over this store change, which were ``followed`` until now."""
         if self._native is not None and isinstance(self._values, _Shared):
             self._native.set_rates(numbers(rates))
             self._values.rates = numbers(rates)

@@ -76,9 +76,9 @@ class InMemoryStateStore(StateStore):
                 self._native = None
             return self._native
 
-    def _follow(self, before: List[Rate], rates: List[Rate]) -> None:
-        """The rates of a bucket over this store change."""
-        if self._native is not None and self._rates == numbers(before):
+    def _follow(self, before: List[Rate], followed: list[tuple[int, int, int]], rates: List[Rate]) -> None:
+        """The rates of a bucket over this store change, which were ``followed`` until now."""
+        if self._native is not None and self._rates == followed:
             self._native.set_rates(numbers(rates))
             self._rates, self._replaced = numbers(rates), before
 

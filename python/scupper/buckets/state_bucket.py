@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, List, Optional, Union
+from typing import Any, List, Optional, Tuple, Union
 
 from .._await import awaitable
 from .._home import known_by
@@ -17,7 +17,7 @@ from ._as_made import AsMade
 from ._rereading import RereadingBucket
 from ._shared_state import MultiprocessStateStore
 from ._state_store import InMemoryStateStore
-from ._watched import WatchedBucket
+from ._watched import WatchedBucket, numbers
 
 __all__ = ["InMemoryStateStore", "MultiprocessStateStore", "StateBucket"]
 
@@ -34,6 +34,8 @@ class StateBucket(RereadingBucket, WatchedBucket):
     algorithm: StateAlgorithm
     store: StateStore
     _alone = False
+    # What the rates were when the store was last told of them: a rate may be changed in place.
+    _followed: List[Tuple[int, int, int]]
 
     def __init__(
         self,
@@ -142,8 +144,10 @@ class StateBucket(RereadingBucket, WatchedBucket):
             self._alone = False
 
     def _follow(self, rates: List[Rate]) -> None:
-        if "_rates" in self.__dict__ and isinstance(self.store, _MAY_BE_NATIVE):
-            self.store._follow(self._rates, rates)
+        if isinstance(self.store, _MAY_BE_NATIVE):
+            if "_rates" in self.__dict__:
+                self.store._follow(self._rates, self._followed, rates)
+            self._followed = numbers(rates)
 
     def _bounds_itself(self) -> bool:
         return True

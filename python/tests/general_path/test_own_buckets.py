@@ -17,11 +17,15 @@ from scupper import (
     InMemoryBucket,
     InMemoryStateStore,
     Limiter,
+    MultiprocessBucket,
+    MultiprocessStateStore,
     Rate,
     RateItem,
     SingleBucketFactory,
     SlidingWindowLog,
+    SQLiteBucket,
     StateBucket,
+    StoreBucket,
     TokenBucket,
 )
 from scupper._answers import verdict_of
@@ -136,12 +140,35 @@ def test_an_algorithm_of_ones_own_is_asked_to_admit() -> None:
     assert bucket.count() == 2
 
 
-def test_a_rate_that_is_changed_in_place_counts_at_once() -> None:
-    rate = Rate(1, 60_000)
-    limiter = Limiter(rate)
+@pytest.mark.parametrize(
+    "make",
+    [
+        InMemoryBucket,
+        StateBucket,
+        lambda rate: StateBucket(rate, store=MultiprocessStateStore.init()),
+        MultiprocessBucket.init,
+        lambda rate: SQLiteBucket.init_from_file(rate, db_path=":memory:"),
+        lambda rate: StoreBucket("memory:", rate),
+    ],
+)
+def test_a_rate_that_is_changed_in_place_counts_at_once(make: Any) -> None:
+    rate = Rate(3, 3_600_000)
+    limiter = Limiter(make(rate))
+    assert limiter.try_acquire("x", blocking=False)
+    rate.limit = rate.burst = 1
+    assert not limiter.try_acquire("x", blocking=False)
+    rate.limit = rate.burst = 2
     assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
-    rate.limit = 2
-    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+    assert native(limiter)
+
+
+def test_a_rate_of_two_buckets_over_one_store_may_be_changed_in_place() -> None:
+    rate, store = Rate(3, 3_600_000), InMemoryStateStore()
+    first, second = (Limiter(StateBucket(rate, store=store)) for _ in range(2))
+    assert first.try_acquire("x", blocking=False)
+    rate.limit = rate.burst = 2
+    assert [limiter.try_acquire("x", blocking=False) for limiter in (second, first)] == [True, False]
+    assert native(first) and native(second)
 
 
 def test_a_change_of_a_rate_that_spoils_its_list_is_refused_and_undone() -> None:
