@@ -17,15 +17,20 @@ _CLOCK_AS_MADE = [getattr(MonotonicClock, name) for name in _CLOCK_METHODS]
 
 
 class AsMade:
-    """The watched attributes of a class as it was defined, to tell what a subclass or a patch replaces."""
+    """The watched attributes of a class as it was defined, to tell what a subclass or a patch replaces.
 
-    def __init__(self, cls: type) -> None:
+    ``assigned`` are those that the class itself assigns to its buckets when they are made.
+    """
+
+    def __init__(self, cls: type, *assigned: str) -> None:
         self._attributes = {name: getattr(cls, name, None) for name in WATCHED}
+        self._assigned = assigned
 
-    def is_kept_by(self, cls: type) -> bool:
-        """Whether ``cls`` replaces nothing, and the clock is as it was too."""
+    def is_kept_by(self, bucket: object) -> bool:
+        """Whether ``bucket``, which is being made, and its class replace nothing, and the clock is as it was too."""
         clock = [getattr(MonotonicClock, name) for name in _CLOCK_METHODS]
-        return clock == _CLOCK_AS_MADE and all(self.is_kept(cls, name) for name in self._attributes)
+        replaced = WATCHED.intersection(bucket.__dict__).difference(self._assigned)
+        return clock == _CLOCK_AS_MADE and not replaced and all(self.is_kept(type(bucket), name) for name in WATCHED)
 
     def is_kept(self, cls: type, name: str) -> bool:
         """Whether ``cls`` does not replace the attribute."""

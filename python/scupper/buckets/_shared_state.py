@@ -33,7 +33,7 @@ class MultiprocessStateStore(StateStore):
         self._values = values
         self._lock = lock
         if isinstance(values, _Shared):
-            self.default_clock = _ItsClock(self)
+            self.default_clock = ItsClock(self)
             begins_anew(self)
 
     @classmethod
@@ -168,7 +168,7 @@ class _Shared:
         self._file.close()
 
 
-class _ItsClock(AbstractClock):
+class ItsClock(AbstractClock):
     """The clock of the shared memory, once native code has it; before, and for other algorithms, the monotonic one."""
 
     def __init__(self, store: MultiprocessStateStore) -> None:

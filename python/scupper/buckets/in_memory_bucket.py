@@ -33,7 +33,7 @@ class InMemoryBucket(WatchedBucket):
             self._algorithm = algorithm
         self.rates = rates
         self._log = _log_for(self._algorithm, self._rates)
-        if not _AS_MADE.is_kept_by(type(self)):
+        if not _AS_MADE.is_kept_by(self):
             self._decide_in_python()
 
     def put(self, item: RateItem) -> bool:
@@ -93,7 +93,7 @@ class InMemoryBucket(WatchedBucket):
         return ours and any(item.weight > rate.limit for rate in self._rates)
 
 
-_AS_MADE = AsMade(InMemoryBucket)
+_AS_MADE = AsMade(InMemoryBucket, "_algorithm")
 
 
 def _log_for(algorithm: Algorithm, rates: List[Rate]) -> Log:

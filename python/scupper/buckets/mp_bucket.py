@@ -47,7 +47,7 @@ class MultiprocessBucket(SharedBucket, InMemoryBucket):
         else:
             self._items, self._mp_lock = shared, mp_lock
             self._log = ProxyLog(shared, mp_lock, log_algorithm(self._algorithm))
-        if self._store_log() is not None and not _AS_MADE.is_kept_by(type(self)):
+        if self._store_log() is not None and not _AS_MADE.is_kept_by(self):
             self._decide_in_python()
 
     @classmethod
@@ -106,4 +106,4 @@ class MultiprocessBucket(SharedBucket, InMemoryBucket):
 
 
 _KEY = "bucket"
-_AS_MADE = AsMade(MultiprocessBucket)
+_AS_MADE = AsMade(MultiprocessBucket, "_algorithm")

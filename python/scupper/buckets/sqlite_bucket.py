@@ -61,7 +61,7 @@ class SQLiteBucket(SharedBucket):
         self.use_limiter_lock = lock is not None
         self._given_lock = lock
         self._log = self._log_at(cast(object, conn))
-        if self._store_log() is not None and not _AS_MADE.is_kept_by(type(self)):
+        if self._store_log() is not None and not _AS_MADE.is_kept_by(self):
             self._decide_in_python()
 
     @classmethod
@@ -205,6 +205,6 @@ def _connection_of(bucket: SQLiteBucket) -> Optional[sqlite3.Connection]:
     return None if bucket._store_log() is not None else bucket.conn
 
 
-_AS_MADE = AsMade(SQLiteBucket)
+_AS_MADE = AsMade(SQLiteBucket, "_algorithm")
 
 known_by(__name__, Queries)

@@ -12,10 +12,10 @@ from ..abstracts.algorithm import GCRA, State, StateAlgorithm
 from ..abstracts._rate_list import Rates
 from ..abstracts.rate import Rate, RateItem
 from ..abstracts.store import StateStore
-from ..clocks import AbstractClock
+from ..clocks import AbstractClock, MonotonicClock
 from ._as_made import AsMade
 from ._rereading import RereadingBucket
-from ._shared_state import MultiprocessStateStore
+from ._shared_state import ItsClock, MultiprocessStateStore
 from ._state_store import InMemoryStateStore
 from ._watched import WatchedBucket, numbers
 
@@ -49,9 +49,14 @@ class StateBucket(RereadingBucket, WatchedBucket):
         self._clock = self.store.default_clock if clock is None else clock
         self.is_async = self.store.is_async
         self.rates = rates
-        self._alone = clock is None and _AS_MADE.is_kept_by(type(self))
+        self._alone = clock is None and self._is_as_made()
         if isinstance(self.store, _MAY_BE_NATIVE):
             self.store._native_for(self.algorithm, self._rates)
+
+    def _is_as_made(self) -> bool:
+        """Whether the bucket, its store and the clock of that are ours, and nothing of theirs is replaced."""
+        is_store_ours = type(self.store) in _MAY_BE_NATIVE and type(self._clock) in _NATIVE_CLOCKS
+        return is_store_ours and _AS_MADE.is_kept_by(self)
 
     def put(self, item: RateItem) -> Union[bool, Awaitable[bool]]:
         decision = self.store.check(self.algorithm, self._rates, item.timestamp, item.weight)
@@ -154,6 +159,7 @@ class StateBucket(RereadingBucket, WatchedBucket):
 
 
 _MAY_BE_NATIVE = (InMemoryStateStore, MultiprocessStateStore)
-_AS_MADE = AsMade(StateBucket)
+_NATIVE_CLOCKS = (MonotonicClock, ItsClock)
+_AS_MADE = AsMade(StateBucket, "algorithm", "store", "_clock", "is_async")
 
 known_by(__name__, InMemoryStateStore, MultiprocessStateStore)

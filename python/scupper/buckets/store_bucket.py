@@ -75,7 +75,7 @@ class StoreBucket(RereadingBucket, WatchedBucket):
         self.__dict__["_algorithm"] = _ALGORITHMS[self._algorithm_name][1]
         self.rates = rates
         self._open()
-        if not all(_AS_MADE.is_kept(type(self), name) for name in _ASKED):
+        if not all(self._is_ours(name) for name in _ASKED):
             self._decide_in_python()
 
     @property
@@ -177,8 +177,8 @@ class StoreBucket(RereadingBucket, WatchedBucket):
     def _flush_in(self, in_loop: bool) -> Callable[[], Optional[Awaitable[None]]]:
         return self._flush_async if in_loop and self._is_ours("flush") else self.flush
 
-    def _is_ours(self, method: str) -> bool:
-        return method not in self.__dict__ and _AS_MADE.is_kept(type(self), method)
+    def _is_ours(self, name: str) -> bool:
+        return name not in self.__dict__ and _AS_MADE.is_kept(type(self), name)
 
     def _inside(self) -> NativeBucket:
         if self._native is None:

@@ -74,6 +74,53 @@ def test_an_assignment_ends_that(name: str) -> None:
     assert limiter.try_acquire("x", blocking=False) is False
 
 
+class Early:
+    """Replaces the time before the bucket is made."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.hand = Hand(5000)
+        self.now = self.hand.now
+        super().__init__(*arguments, **named)
+
+
+class EarlyLog(Early, InMemoryBucket):
+    pass
+
+
+class EarlyState(Early, StateBucket):
+    pass
+
+
+class EarlyOfProcesses(Early, MultiprocessBucket):
+    pass
+
+
+class EarlyInFile(Early, SQLiteBucket):
+    pass
+
+
+class EarlyInStore(Early, StoreBucket):
+    pass
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        EarlyLog,
+        EarlyState,
+        EarlyOfProcesses.init,
+        lambda rates: EarlyInFile.init_from_file(rates, db_path=":memory:"),
+        lambda rates: EarlyInStore("memory:", rates),
+    ],
+)
+def test_an_assignment_before_the_bucket_is_made_counts_as_well(make: Any) -> None:
+    bucket = make([Rate(1, 1000)])
+    limiter = Limiter(bucket)
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+    bucket.hand.time += 1001
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+
+
 @pytest.mark.parametrize(
     "make", [InMemoryBucket, StateBucket, lambda rates: Limiter.open("memory:", rates).bucket_factory.bucket]
 )
@@ -200,6 +247,30 @@ def test_a_store_goes_on_in_python_where_rates_or_algorithms_differ() -> None:
     assert second.put(RateItem("x", 500, 2)) is True
     assert not native(limiter)
     assert first.put(RateItem("x", 500)) is False
+
+
+def test_the_clock_of_a_store_tells_the_time() -> None:
+    store = InMemoryStateStore()
+    store.default_clock = hand = Hand(5000)
+    limiter = Limiter(StateBucket([Rate(1, 1000)], store=store))
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+    hand.time += 1000
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+
+
+def test_a_store_of_processes_whose_check_is_replaced_is_asked() -> None:
+    class Asked(MultiprocessStateStore):
+        checks = 0
+
+        def check(self, *arguments: Any) -> Decision:
+            self.checks += 1
+            return super().check(*arguments)
+
+    store = Asked.init()
+    limiter = Limiter(StateBucket([Rate(1, 3_600_000)], store=store))
+    assert [limiter.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
+    assert getattr(store, "checks") == 2  # noqa: B009 - it is of the class that was derived
+    limiter.close()
 
 
 def test_the_exact_wait_of_a_third() -> None:
