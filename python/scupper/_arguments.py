@@ -6,7 +6,8 @@ import math
 from numbers import Real
 from operator import index
 from threading import TIMEOUT_MAX
-from typing import Optional
+from time import monotonic
+from typing import Optional, Union
 
 
 def whole_number(what: str, value: object, least: int) -> int:
@@ -47,6 +48,21 @@ def patience_of(timeout: object) -> Optional[float]:
     if number > TIMEOUT_MAX:
         raise OverflowError(f"timeout is too large; at most {TIMEOUT_MAX} seconds, or -1 for no limit")
     return number
+
+
+def deadline_of(blocking: bool, timeout: Union[int, float]) -> Optional[float]:
+    """When to give up, by ``time.monotonic()``; None for never."""
+    if not isinstance(timeout, Real):
+        raise TypeError(not_patience(timeout))
+    if (timeout < 0 and timeout != -1) or math.isnan(timeout):
+        raise ValueError("timeout must be -1 or >= 0")
+    if timeout == -1:
+        return None
+    if not blocking:
+        raise RuntimeError("Can't set timeout with non-blocking")
+    if timeout > TIMEOUT_MAX:
+        raise OverflowError(f"timeout is too large; at most {TIMEOUT_MAX} seconds")
+    return monotonic() + timeout
 
 
 def counted(number: int, thing: str) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
-from numbers import Real
-from time import monotonic
+from inspect import getattr_static
 from types import MethodType, TracebackType
 from typing import Any, List, Optional, Tuple, Type, TypeVar, Union, cast
 
 from ._acquisition import Acquisition
-from ._arguments import not_patience
+from ._arguments import deadline_of
 from ._await import awaitable
 from ._beyond import Beyond
 from ._decorator import limited
@@ -130,7 +128,7 @@ class Limiter(Opens, Beyond, LimiterBase):
         _allow_async_result: bool = True,
     ) -> Union[bool, Awaitable[bool]]:
         """Where native code does not decide alone: checks the arguments and asks everybody who takes part."""
-        deadline = _deadline(blocking, timeout)
+        deadline = deadline_of(blocking, timeout)
         self._check_open()
         if not weight >= 0:
             raise AssertionError("item's weight must be >= 0")
@@ -242,21 +240,6 @@ class Limiter(Opens, Beyond, LimiterBase):
         self._tickets.discard(ticket)
 
 
-def _deadline(blocking: bool, timeout: Union[int, float]) -> Optional[float]:
-    """When to give up, by ``time.monotonic()``; None for never."""
-    if not isinstance(timeout, Real):
-        raise TypeError(not_patience(timeout))
-    if (timeout < 0 and timeout != -1) or math.isnan(timeout):
-        raise ValueError("timeout must be -1 or >= 0")
-    if timeout == -1:
-        return None
-    if not blocking:
-        raise RuntimeError("Can't set timeout with non-blocking")
-    if timeout > threading.TIMEOUT_MAX:
-        raise OverflowError(f"timeout is too large; at most {threading.TIMEOUT_MAX} seconds")
-    return monotonic() + timeout
-
-
 def _not_limiting(argument: Any) -> str:
     if awaitable(argument):
         return "it is a coroutine: await RedisBucket.init(...) and what else is made with a client to await"
@@ -267,17 +250,28 @@ def _empty(cls: Type[Limiter]) -> Limiter:
     return cast(Limiter, cls.__new__(cls))
 
 
-def _try_acquire_in_python(
+def _asked(
     self: Limiter, name: str = "pyrate", weight: int = 1, blocking: bool = True, timeout: Union[int, float] = -1
 ) -> Union[bool, Awaitable[bool]]:
+    return self._try_acquire(name=name, weight=weight, timeout=timeout, blocking=blocking)
+
+
+def _try_acquire_in_python(self: Limiter, *args: Any, **kwargs: Any) -> Union[bool, Awaitable[bool]]:
     """What stands for ``try_acquire`` in a limiter that native code does not serve.
 
     A daemon thread that ends with the interpreter while it runs Python code must not have native code above it.
     """
-    of_class = type(self).try_acquire
-    if of_class is not LimiterBase.try_acquire:  # it was replaced since
-        return of_class(self, name, weight, blocking, timeout)
-    return self._try_acquire(name=name, weight=weight, timeout=timeout, blocking=blocking)
+    if type(self).try_acquire is LimiterBase.try_acquire:
+        return _asked(self, *args, **kwargs)
+    replaced: Any = getattr_static(type(self), "try_acquire")  # since this one was made; it may be no function
+    bound = replaced.__get__(self, type(self)) if hasattr(type(replaced), "__get__") else replaced
+    answer: Union[bool, Awaitable[bool]] = bound(*args, **kwargs)
+    return answer
+
+
+# Errors of Python's tell the name, and a pickled method is looked for by it.
+for _each in (_asked, _try_acquire_in_python):
+    _each.__name__, _each.__qualname__ = "try_acquire", "Limiter.try_acquire"
 
 
 def _try_acquire_too_late(
@@ -287,7 +281,7 @@ def _try_acquire_too_late(
 
     It does not know the limiter, which goes, with the connections of its store, as soon as nobody refers to it.
     """
-    _deadline(blocking, timeout)
+    deadline_of(blocking, timeout)
     raise RuntimeError("limiter is closed")
 
 

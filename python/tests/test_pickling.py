@@ -125,6 +125,16 @@ def test_subclasses_and_factories_of_a_user_come_back() -> None:
     assert bucket.put(SCUPPER.RateItem("x", bucket.now())) is False
 
 
+@protocols
+def test_a_method_of_a_limiter_comes_back_with_it(protocol: int) -> None:
+    rates = [SCUPPER.Rate(1, SCUPPER.Duration.WEEK)]
+    for limiter in (SCUPPER.Limiter(rates), SCUPPER.Limiter(UsersFactory(UsersBucket(rates, "mine")))):
+        back = there_and_back(limiter.try_acquire, protocol)
+        assert (back.__name__, back("x", blocking=False), back("x", blocking=False)) == ("try_acquire", True, False)
+        assert limiter.try_acquire("x", blocking=False) is True
+        limiter.close()
+
+
 def test_waiters_are_not_pickled() -> None:
     limiter = SCUPPER.Limiter(SCUPPER.Rate(2, SCUPPER.Duration.WEEK))
     assert limiter.try_acquire("x")

@@ -7,6 +7,7 @@ import functools
 import subprocess
 import sys
 from typing import Any, List, Sequence
+from unittest import mock
 
 import pytest
 from buckets import Gate, in_line, thread, until
@@ -369,6 +370,16 @@ def test_a_partial_of_an_async_function_and_an_async_call_are_limited_in_the_loo
         assert await decorate(Callable())(2) == 2
 
     asyncio.run(main())
+
+
+def test_a_method_that_is_replaced_on_the_class_of_limiters_is_called_as_python_calls_it() -> None:
+    limiters = [Limiter(Rate(1, 3_600_000)), Limiter(Gate(room=1))]
+    with mock.patch.object(Limiter, "try_acquire", return_value="replaced") as replaced:
+        assert [limiter.try_acquire("x", weight=2) for limiter in limiters] == ["replaced"] * 2
+    assert replaced.call_args_list == [mock.call("x", weight=2)] * 2
+    with mock.patch.object(Limiter, "try_acquire", lambda limiter, name: (limiter, name)):
+        assert [limiter.try_acquire("x") for limiter in limiters] == [(limiter, "x") for limiter in limiters]
+    assert [limiter.try_acquire("x", blocking=False) for limiter in limiters] == [True] * 2
 
 
 def token_bucket_of(limit: int) -> StateBucket:
