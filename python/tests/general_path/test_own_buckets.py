@@ -370,6 +370,7 @@ def test_a_partial_of_an_async_function_and_an_async_call_are_limited_in_the_loo
         assert await decorate(Callable())(2) == 2
 
     asyncio.run(main())
+    assert isinstance(decorate(Callable)(), Callable), "a class makes its instances at once"
 
 
 def test_a_method_that_is_replaced_on_the_class_of_limiters_is_called_as_python_calls_it() -> None:
