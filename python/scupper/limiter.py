@@ -6,6 +6,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from inspect import getattr_static
 from types import MethodType, TracebackType
 from typing import Any, List, Optional, Tuple, Type, TypeVar, Union, cast
@@ -250,28 +251,31 @@ def _empty(cls: Type[Limiter]) -> Limiter:
     return cast(Limiter, cls.__new__(cls))
 
 
-def _asked(
+def _unless_replaced(asked: Any) -> Any:
+    """Has what replaced ``try_acquire`` of the class since asked instead, by the arguments as they were given."""
+    # Errors of Python's tell the name, and a pickled method is looked for by it.
+    asked.__name__, asked.__qualname__ = "try_acquire", "Limiter.try_acquire"
+
+    @wraps(asked)
+    def try_acquire(self: Limiter, *args: Any, **kwargs: Any) -> Any:
+        if type(self).try_acquire is LimiterBase.try_acquire:
+            return asked(self, *args, **kwargs)
+        replaced: Any = getattr_static(type(self), "try_acquire")  # it may be no function
+        bound = replaced.__get__(self, type(self)) if hasattr(type(replaced), "__get__") else replaced
+        return bound(*args, **kwargs)
+
+    return try_acquire
+
+
+@_unless_replaced
+def _try_acquire_in_python(
     self: Limiter, name: str = "pyrate", weight: int = 1, blocking: bool = True, timeout: Union[int, float] = -1
 ) -> Union[bool, Awaitable[bool]]:
-    return self._try_acquire(name=name, weight=weight, timeout=timeout, blocking=blocking)
-
-
-def _try_acquire_in_python(self: Limiter, *args: Any, **kwargs: Any) -> Union[bool, Awaitable[bool]]:
     """What stands for ``try_acquire`` in a limiter that native code does not serve.
 
     A daemon thread that ends with the interpreter while it runs Python code must not have native code above it.
     """
-    if type(self).try_acquire is LimiterBase.try_acquire:
-        return _asked(self, *args, **kwargs)
-    replaced: Any = getattr_static(type(self), "try_acquire")  # since this one was made; it may be no function
-    bound = replaced.__get__(self, type(self)) if hasattr(type(replaced), "__get__") else replaced
-    answer: Union[bool, Awaitable[bool]] = bound(*args, **kwargs)
-    return answer
-
-
-# Errors of Python's tell the name, and a pickled method is looked for by it.
-for _each in (_asked, _try_acquire_in_python):
-    _each.__name__, _each.__qualname__ = "try_acquire", "Limiter.try_acquire"
+    return self._try_acquire(name=name, weight=weight, timeout=timeout, blocking=blocking)
 
 
 def _try_acquire_too_late(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import subprocess
 import sys
 from typing import Any, List, Sequence
@@ -381,6 +382,12 @@ def test_a_method_that_is_replaced_on_the_class_of_limiters_is_called_as_python_
     with mock.patch.object(Limiter, "try_acquire", lambda limiter, name: (limiter, name)):
         assert [limiter.try_acquire("x") for limiter in limiters] == [(limiter, "x") for limiter in limiters]
     assert [limiter.try_acquire("x", blocking=False) for limiter in limiters] == [True] * 2
+
+
+def test_the_arguments_of_a_limiter_can_be_asked_for_whoever_serves_it() -> None:
+    limiters = [Limiter(Rate(1, 1000)), Limiter(Gate(room=1))]
+    arguments = [list(inspect.signature(limiter.try_acquire).parameters) for limiter in limiters]
+    assert arguments == [["name", "weight", "blocking", "timeout"]] * 2
 
 
 def token_bucket_of(limit: int) -> StateBucket:
