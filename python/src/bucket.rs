@@ -93,9 +93,11 @@ impl MemoryBucket {
     }
 
     /// A name may be any object, and so one that holds a limiter of this bucket.
+    ///
+    /// The collector comes by twice, and takes for garbage what it finds the first time alone. So it waits for the thread that
+    /// serves those in line, which does not need the interpreter to go on.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let Some(kept) = self.decider.kept_at_rest() else { return Ok(()) };
-        kept.labels.iter().try_for_each(|label| visit.call(&label.name))
+        self.decider.kept().labels.iter().try_for_each(|label| visit.call(&label.name))
     }
 
     fn __clear__(&self) {
@@ -148,18 +150,20 @@ impl MemoryBucket {
 
     /// Units in the log that were not given up yet; with "gcra" those that are owed now.
     fn count(&self) -> PyResult<u64> {
-        self.decider.kept().count().map_err(|error| raised(&error))
+        let count = self.decider.kept().count();
+        count.map_err(|error| raised(&error))
     }
 
     /// Units that are owed at this time.
     fn used(&self, timestamp_ms: Tick) -> PyResult<u64> {
-        self.decider.kept().used(timestamp_ms.at).map_err(|error| raised(&error))
+        let used = self.decider.kept().used(timestamp_ms.at);
+        used.map_err(|error| raised(&error))
     }
 
     /// For each rate, the microsecond in which all that was admitted under "gcra" will have drained; 0 if nothing ever was.
     fn arrivals(&self) -> PyResult<Vec<u64>> {
-        let drained = self.decider.kept().reset_at().map_err(|error| raised(&error))?;
-        Ok(drained.into_iter().map(Timestamp::as_micros).collect())
+        let drained = self.decider.kept().reset_at();
+        Ok(drained.map_err(|error| raised(&error))?.into_iter().map(Timestamp::as_micros).collect())
     }
 
     /// Name, time and weight of each request in the log, the oldest first.

@@ -59,11 +59,6 @@ impl Decider {
         self.bucket.lock()
     }
 
-    /// The same unless somebody is at work on it.
-    pub(crate) fn kept_at_rest(&self) -> Option<MutexGuard<'_, Kept>> {
-        self.bucket.try_lock()
-    }
-
     /// Decides now, behind those who wait.
     #[inline]
     pub(crate) fn decide(&self, name: Borrowed<'_, '_, PyAny>, weight: u64) -> Result<Answer> {

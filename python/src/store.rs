@@ -21,11 +21,6 @@ impl OneBucket {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The same unless somebody has it.
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, Kept>> {
-        self.0.try_lock().ok()
-    }
 }
 
 impl Store for OneBucket {

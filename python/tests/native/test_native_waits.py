@@ -291,6 +291,35 @@ def test_a_name_that_holds_the_limiter_is_no_leak():
     assert seen() is None
 
 
+def test_no_name_is_taken_for_garbage_while_others_are_served():
+    ended, ends = [], threading.Event()
+
+    class Name:
+        def __del__(self):
+            ended.append(self)
+
+    gc.collect()
+    gc.freeze()  # so that a collection takes no longer than a turn in line
+    try:
+        limiter = Limiter(bucket_of((10, 1), (10**7, HOUR)))
+        for _ in range(20):
+            assert limiter.try_acquire(Name())
+
+        def go_on():
+            while not ends.is_set():
+                limiter.try_acquire("x", 5)
+
+        waiting = [in_thread(go_on) for _ in range(3)]
+        for _ in range(20_000):
+            gc.collect()
+        ends.set()
+        assert [result() for result in waiting] == [None] * 3
+    finally:
+        ends.set()
+        gc.unfreeze()
+    assert ended == []
+
+
 def test_a_copy_by_pickle_goes_on_apart():
     bucket = bucket_of((3, HOUR))
     assert bucket.put("a", 10, 2) is None
