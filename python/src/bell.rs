@@ -42,7 +42,7 @@ enum Ear {
     /// A thread that sleeps through signals, and needs nothing of the system but itself.
     Thread(Arc<Sleeper>),
     /// A pipe, as waiting for it ends when a signal comes.
-    Pipe(Arc<Bell>, PipeReader),
+    Pipe(Arc<Bell>),
 }
 
 struct Sleeper {
@@ -50,9 +50,12 @@ struct Sleeper {
     thread: Thread,
 }
 
+/// It has both ends, for as long as anybody may ring: a pipe that nobody can read any more ends the process of whoever writes
+/// into it, unless that ignores `SIGPIPE`.
 struct Bell {
     is_rung: AtomicBool,
     rope: PipeWriter,
+    ear: PipeReader,
 }
 
 impl Ear {
@@ -61,14 +64,14 @@ impl Ear {
     }
 
     fn of_main_thread() -> io::Result<Self> {
-        let (reader, rope) = io::pipe()?;
-        Ok(Self::Pipe(Arc::new(Bell { is_rung: AtomicBool::new(false), rope }), reader))
+        let (ear, rope) = io::pipe()?;
+        Ok(Self::Pipe(Arc::new(Bell { is_rung: AtomicBool::new(false), rope, ear })))
     }
 
     fn waker(&self) -> Waker {
         match self {
             Self::Thread(sleeper) => Waker::from(Arc::clone(sleeper)),
-            Self::Pipe(bell, _) => Waker::from(Arc::clone(bell)),
+            Self::Pipe(bell) => Waker::from(Arc::clone(bell)),
         }
     }
 
@@ -81,10 +84,9 @@ impl Ear {
                 }
                 Ok(())
             }
-            Self::Pipe(bell, reader) => match poll(&mut [PollFd::new(reader, PollFlags::IN)], None) {
+            Self::Pipe(bell) => match poll(&mut [PollFd::new(&bell.ear, PollFlags::IN)], None) {
                 Ok(_) => {
-                    let mut reader: &PipeReader = reader;
-                    reader.read_exact(&mut [0])?;
+                    (&bell.ear).read_exact(&mut [0])?;
                     // Who calls before this does it before the next look, too.
                     bell.is_rung.store(false, Ordering::Release);
                     Ok(())
@@ -106,7 +108,7 @@ impl Wake for Sleeper {
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
         if !self.is_rung.swap(true, Ordering::AcqRel) {
-            // It fails only where nobody listens any more.
+            // There is room for a byte, and somebody who can read it.
             let _ = (&self.rope).write_all(&[0]);
         }
     }

@@ -92,6 +92,24 @@ print(len(heard) >= 2, time.monotonic() - began >= 0.39)
         assert run(tmp_path, program(kind, rest)) == ["True True"]
 
 
+    def test_a_signal_as_the_turn_comes_ends_no_program_whose_writes_to_a_closed_pipe_do(self, tmp_path: Path) -> None:
+        text = (
+            START
+            + """
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.00005, 0.00005)
+limiter = Limiter(Rate(1, 1))
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    limiter.try_acquire("x")
+signal.setitimer(signal.ITIMER_REAL, 0)
+print("end")
+"""
+        )
+        assert run(tmp_path, text) == ["end"]
+
+
 class TestEnd:
     @kinds
     def test_an_interpreter_ends_while_threads_wait(self, kind: str, tmp_path: Path) -> None:
