@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from ._scupper import LoopBell, Waiter
 
 T = TypeVar("T")
 
-_bells: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopBell] = WeakKeyDictionary()
+# The loop alone keeps its bell. With the end of the loop the bell goes, and lets go of all who wait there: they leave the line.
+_bells: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[LoopBell]] = WeakKeyDictionary()
 
 
 def await_turn(waiter: Waiter[T]) -> Generator[Any, None, T]:
     """Begins the work and stays until it is done; gives what came of it."""
     event_loop = asyncio.get_running_loop()
-    bell = _bell_of(event_loop)
     try:
         while True:
             future = event_loop.create_future()
-            outcome = waiter.look(bell, future)
+            outcome = waiter.look(_bell_of(event_loop), future)
             if outcome is not None:
                 return outcome[0]
             yield from future
@@ -30,20 +30,13 @@ def await_turn(waiter: Waiter[T]) -> Generator[Any, None, T]:
 
 
 def _bell_of(event_loop: asyncio.AbstractEventLoop) -> LoopBell:
-    bell = _bells.get(event_loop)
+    known = _bells.get(event_loop)
+    bell = None if known is None else known()
     if bell is None:
-        _forget_closed()
-        bell = _bells[event_loop] = LoopBell()
+        bell = LoopBell()
         event_loop.add_reader(bell.fileno(), _hear, bell)
+        _bells[event_loop] = ref(bell)  # not before the loop hears it: else the next task would wait for ever
     return bell
-
-
-def _forget_closed() -> None:
-    """Lets go the loops that were closed with tasks in line: the bell that is to call them would keep them."""
-    for event_loop, bell in list(_bells.items()):
-        if event_loop.is_closed():
-            _bells.pop(event_loop, None)
-            bell.close()
 
 
 def _hear(bell: LoopBell) -> None:

@@ -11,7 +11,9 @@ use pyo3::prelude::*;
 use crate::fork::Section;
 
 /// The bell of one event loop, which has it read once `fileno` is readable.
-#[pyclass(frozen, module = "scupper._scupper")]
+///
+/// With its end it lets go of all futures: a future keeps its loop.
+#[pyclass(frozen, weakref, module = "scupper._scupper")]
 pub(crate) struct LoopBell {
     ear: PipeReader,
     calls: Arc<Calls>,
@@ -77,12 +79,14 @@ impl LoopBell {
         };
         Ok(called.iter().filter_map(|call| call.future().as_ref().map(|future| future.clone_ref(py))).collect())
     }
+}
 
-    /// Lets go of all futures and hears no more: a future keeps its loop, and that its bell.
-    fn close(&self) {
-        let unheard = self.calls.called().take();
+impl Drop for LoopBell {
+    fn drop(&mut self) {
         let awaited = mem::take(&mut *self.awaited());
+        // Held before nobody listens any more: a thread without the interpreter must not be the last to drop one with its future.
         let awaited: Vec<_> = awaited.iter().filter_map(Weak::upgrade).collect();
+        let unheard = self.calls.called().take();
         let futures: Vec<_> = awaited.iter().filter_map(|call| call.future().take()).collect();
         // With nothing locked: the last to drop a future may run Python code.
         drop((unheard, futures));
