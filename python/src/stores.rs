@@ -26,7 +26,7 @@ impl Opened {
         if url.eq_ignore_ascii_case("memory:") {
             return Ok(Self::in_memory());
         }
-        let is_quick = is_shared_memory(url);
+        let is_quick = has_scheme(url, "shm");
         Ok(Self { store: shared(py, url)?, memory: None, is_quick })
     }
 
@@ -38,14 +38,13 @@ impl Opened {
 }
 
 fn shared(py: Python<'_>, url: &str) -> Result<Arc<dyn Store>> {
-    if is_shared_memory(url) {
-        // The core has one of each file, and the path may lead to another file by now.
+    if has_scheme(url, "shm") || has_scheme(url, "sqlite") {
+        // The core has one of each file, and the path may lead to another file by now. It is opened at once, which takes its time.
         return py.detach(|| open(url));
     }
     if let Some(store) = opened().get_or_insert_default().get(url).and_then(Weak::upgrade) {
         return Ok(store);
     }
-    // A file is opened at once, which takes its time.
     let store = py.detach(|| open(url))?;
     let mut opened = opened();
     let opened = opened.get_or_insert_default();
@@ -57,8 +56,8 @@ fn shared(py: Python<'_>, url: &str) -> Result<Arc<dyn Store>> {
     Ok(store)
 }
 
-fn is_shared_memory(url: &str) -> bool {
-    url.split(':').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("shm"))
+fn has_scheme(url: &str, scheme: &str) -> bool {
+    url.split_once(':').is_some_and(|(own, _)| own.eq_ignore_ascii_case(scheme))
 }
 
 fn opened() -> MutexGuard<'static, Option<HashMap<String, Weak<dyn Store>>>> {

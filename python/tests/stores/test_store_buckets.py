@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,3 +219,26 @@ class TestManyNames:
         running = [Running(lambda limiter=limiter: limiter.try_acquire("x")) for limiter in limiters]
         assert all(each.result() for each in running)
         assert connections() < 30
+
+
+@pytest.mark.parametrize("url", ["sqlite:limits", "shm:./limits?size=1MiB"])
+def test_a_relative_path_begins_in_the_folder_of_the_moment(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        kept.append(SCUPPER.Limiter.open(url, SCUPPER.Rate(1, WEEK), call_timeout=BOUND))
+        assert kept[-1].try_acquire("x", blocking=False)
+        assert (folder / "limits").is_file()
+
+
+def test_another_link_leads_to_another_file(tmp_path: Path) -> None:
+    link, kept = tmp_path / "current", []
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        folder.mkdir()
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder)
+        kept.append(SCUPPER.Limiter.open(f"sqlite:{link}/limits.db", SCUPPER.Rate(1, WEEK), call_timeout=BOUND))
+        assert kept[-1].try_acquire("x", blocking=False)
