@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt};
+use pyo3::types::{PyFloat, PyInt};
 
 /// An argument that may be left out. `None` is as much an object as any other.
 #[derive(Clone, Copy)]
@@ -48,7 +48,10 @@ pub(crate) enum Patience {
 }
 
 impl Usual {
-    /// Nothing where a weight of zero, another type than is documented, or a combination that cannot be is asked for.
+    /// Nothing where a weight of zero, what is no such argument, or a combination that cannot be is asked for.
+    ///
+    /// What is as good as the documented type counts as that: who comes by way of Python stands in another line than those who wait
+    /// here, and might pass them.
     #[inline]
     pub(crate) fn read(weight: Given<'_, '_>, blocking: Given<'_, '_>, timeout: Given<'_, '_>) -> Option<Self> {
         let weight = match weight.get() {
@@ -57,7 +60,7 @@ impl Usual {
         };
         let blocks = match blocking.get() {
             None => true,
-            Some(blocking) => blocking.cast::<PyBool>().ok()?.is_true(),
+            Some(blocking) => blocking.is_truthy().ok()?,
         };
         let at_will = if blocks { Patience::Waits } else { Patience::Goes };
         let patience = match timeout.get() {
@@ -72,11 +75,12 @@ impl Usual {
     }
 }
 
+/// Of whatever stands for a whole number, as those of `NumPy` do.
 fn positive(weight: Borrowed<'_, '_, PyAny>) -> Option<u64> {
-    weight.cast_exact::<PyInt>().ok()?.extract().ok().filter(|weight| *weight > 0)
+    weight.extract().ok().filter(|weight| *weight > 0)
 }
 
 fn number(timeout: Borrowed<'_, '_, PyAny>) -> Option<f64> {
-    let is_number = timeout.is_exact_instance_of::<PyInt>() || timeout.is_exact_instance_of::<PyFloat>();
+    let is_number = timeout.is_instance_of::<PyInt>() || timeout.is_instance_of::<PyFloat>();
     is_number.then(|| timeout.extract().ok())?
 }

@@ -1,15 +1,31 @@
 """Waits: in line, exact over all rates, and bounded by their deadlines; given up without a trace."""
 
 import asyncio
+import enum
 import time
 from typing import Any
 
 import pytest
 
 from support.packages import SCUPPER
-from support.paths import Path, admitted, bucket_of, users_bucket
+from support.paths import Path, admitted, bucket_of, native, users_bucket
 from support.threads import Running
 from support.waits import WEEK, async_paths, log_paths, started, sync_paths, within_bound
+
+
+class Units(enum.IntEnum):
+    ONE = 1
+
+
+class WholeNumber:
+    """As those of NumPy are: no int, but as good as one."""
+
+    def __index__(self) -> int:
+        return 1
+
+
+class Seconds(float):
+    pass
 
 
 class TestLine:
@@ -68,6 +84,34 @@ class TestLine:
                 await heavy
             assert await limiter.try_acquire_async("light", blocking=False) is True
             assert await limiter.try_acquire_async("light", blocking=False) is False
+            limiter.close()
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize(
+        ("weight", "blocking", "timeout"),
+        [
+            (1, False, -1),
+            (Units.ONE, False, -1),
+            (WholeNumber(), False, -1),
+            (True, False, -1),
+            (1, 0, -1),
+            (1, None, -1),
+            (1, 1, Seconds(0.01)),
+            (Units.ONE, True, Units.ONE),
+        ],
+    )
+    def test_nobody_jumps_the_line_by_arguments_of_other_types(self, weight: Any, blocking: Any, timeout: Any) -> None:
+        async def main() -> None:
+            limiter = native((2, WEEK))
+            assert limiter.try_acquire("one")
+            heavy = await started(limiter, "two", 2)
+            assert limiter.try_acquire("light", weight, blocking, timeout) is False
+            assert await limiter.try_acquire_async("light", weight, blocking, timeout) is False
+            heavy.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await heavy
+            assert limiter.try_acquire("light", weight, blocking, timeout) is True
             limiter.close()
 
         asyncio.run(main())

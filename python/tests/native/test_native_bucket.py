@@ -168,7 +168,8 @@ def test_what_is_not_as_usual_is_left_to_python():
     limiter = Limiter(bucket_of((9, HOUR)))
     assert limiter.try_acquire() is True
     assert limiter.try_acquire("x", 2, False, -1.0) is True
-    for odd in ({"weight": 0}, {"weight": True}, {"weight": 1.5}, {"timeout": None}, {"timeout": -2}, {"blocking": 1}):
+    assert limiter.try_acquire("x", True, 0, -1.0) is True
+    for odd in ({"weight": 0}, {"weight": 2**64}, {"weight": 1.5}, {"timeout": None}, {"timeout": -2}):
         assert limiter.try_acquire(**odd) == "asked in Python"
         assert limiter.asked.pop() == {"name": "pyrate", "weight": 1, "timeout": -1, "blocking": True, **odd}
         assert limiter._ask(**odd) is None
