@@ -1,5 +1,6 @@
 //! Who decides for one bucket: at once where nobody waits, in line where somebody does.
 
+use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::judged::{Judged, Looked, Taken, admission_of, looked, permit_of, told
 use crate::kept::{Answer, Answered, Denial, KEY, Kept, State};
 use crate::labels::Label;
 use crate::millis::{Tick, rounded_down, rounded_up};
+use crate::quota::is_countless;
 use crate::store::OneBucket;
 use crate::turn::{Granted, Turn, Turns};
 
@@ -59,10 +61,16 @@ impl Decider {
         self.bucket.lock()
     }
 
+    /// Whether the bucket alone decides on so many units: nobody waits, or they never fit, whoever does.
+    #[inline]
+    fn is_first(&self, weight: u64) -> bool {
+        (self.turns.is_none() || is_countless(weight)) && !self.is_closed.load(Ordering::Relaxed)
+    }
+
     /// Decides now, behind those who wait.
     #[inline]
     pub(crate) fn decide(&self, name: Borrowed<'_, '_, PyAny>, weight: u64) -> Result<Answer> {
-        if self.turns.is_none() && !self.is_closed.load(Ordering::Relaxed) {
+        if self.is_first(weight) {
             let answered = self.bucket.lock().take(name, weight);
             return seen(answered);
         }
@@ -91,7 +99,7 @@ impl Decider {
 
     /// Decides now, behind those who wait, and tells all about it.
     pub(crate) fn judge(&self, name: Borrowed<'_, '_, PyAny>, weight: u64) -> Result<Judged> {
-        if self.turns.is_none() && !self.is_closed.load(Ordering::Relaxed) {
+        if self.is_first(weight) {
             let judged = self.bucket.lock().judge(name, weight, MonotonicTimer::shared().read());
             return judged.map(|(judged, _left)| judged);
         }
@@ -178,8 +186,11 @@ impl Decider {
 
     /// A place in line, from when it is first polled.
     pub(crate) fn turn(&self, weight: u64, limit: Option<Duration>) -> Turn {
+        if is_countless(weight) {
+            return Box::pin(ready(Err(Error::new(ErrorKind::NeverFits, "so many units never fit"))));
+        }
         let handle = self.line().handle.clone();
-        self.turns.wait_for(handle, weight.min(Rate::MAX_LIMIT), limit)
+        self.turns.wait_for(handle, weight, limit)
     }
 
     /// Takes down what came of a turn; says whether the units were taken.

@@ -10,7 +10,7 @@ use crate::clock::MonotonicTimer;
 use crate::judged::{Judged, judged};
 use crate::labels::{Label, Labels, Left};
 use crate::millis::{Tick, rounded_down, rounded_up};
-use crate::quota::{has_log, windows_of};
+use crate::quota::{has_log, is_countless, misfit, windows_of};
 
 /// The only key that there is.
 pub(crate) const KEY: &str = "";
@@ -186,12 +186,12 @@ impl Kept {
         self.denial = Some(Denial { weight, rate, retry_at_ms });
     }
 
-    /// What is heavier than any limit is as heavy as that to every rate.
     #[inline]
     fn acquire(&mut self, weight: u64, at: Timestamp) -> Result<Verdict> {
-        let acquire = Operation::acquire(KEY, &self.quota, weight.min(Rate::MAX_LIMIT));
-        let reply = self.state.apply(&acquire, at)?;
-        match reply {
+        if is_countless(weight) {
+            return Ok(Verdict::NeverFits { rate: misfit(&self.quota, weight).unwrap_or_default() });
+        }
+        match self.state.apply(&Operation::acquire(KEY, &self.quota, weight), at)? {
             Reply::Acquired(verdict) => {
                 if let Verdict::Admitted(admission) = &verdict {
                     self.latest = admission.tick;

@@ -15,6 +15,7 @@ use crate::argument::Patience;
 use crate::millis::rounded_up;
 use crate::options::Options;
 use crate::place::Place;
+use crate::quota::{misfit, never_fits};
 use crate::reckoning::Reckoning;
 use crate::stores::Opened;
 
@@ -90,12 +91,11 @@ impl OnStore {
     #[inline]
     pub(crate) fn decide_in_memory(&self, key: &str, weight: u64) -> Result<Ruled> {
         let mut inside = self.inside();
-        let decision = match weight {
-            1 => inside.limiter.try_acquire(key)?,
-            _ => inside.limiter.request(key).weight(weight).try_acquire()?,
+        let ruled = match never_fits(&inside.limiter, &inside.quota, weight) {
+            Some(place) => Ruled::never(&inside.quota, place),
+            None if weight == 1 => Ruled::from(&inside.limiter.try_acquire(key)?),
+            None => Ruled::from(&inside.limiter.request(key).weight(weight).try_acquire()?),
         };
-        let ruled = Ruled::from(&decision);
-        drop(decision);
         self.note_inside(&mut inside, weight, ruled);
         Ok(ruled)
     }
@@ -107,6 +107,9 @@ impl OnStore {
         drop(inside);
         let denies_in_outages = self.options.denies_in_outages();
         Box::pin(async move {
+            if let Some(place) = never_fits(&limiter, &quota, weight) {
+                return Ok(Ruled::never(&quota, place));
+            }
             let began = SystemTimer::new().now();
             let request = limiter.request(&key).weight(weight);
             let request = if let Some(at) = at { request.at(at) } else { request };
@@ -208,6 +211,13 @@ impl OnStore {
     }
 }
 
+impl Ruled {
+    /// By the rate at this place, for ever.
+    fn never(quota: &Quota, place: usize) -> Self {
+        Self::Denied { rate: quota.rates().get(place).copied(), wait_ms: -1 }
+    }
+}
+
 impl From<&Decision<'_>> for Ruled {
     #[inline]
     fn from(decision: &Decision<'_>) -> Self {
@@ -245,8 +255,8 @@ pub(crate) fn not_admitted(error: Error, denies_in_outages: bool) -> Result<()> 
 /// not known.
 #[cold]
 async fn given_up(limiter: &Limiter, quota: &Quota, key: &str, weight: u64, until: Option<Timestamp>) -> Ruled {
-    if let Some(rate) = quota.rates().iter().find(|rate| rate.burst() < weight) {
-        return Ruled::Denied { rate: Some(*rate), wait_ms: -1 };
+    if let Some(place) = misfit(quota, weight) {
+        return Ruled::never(quota, place);
     }
     // That it was not admitted is certain, whatever comes of this look.
     let snapshot = in_time(limiter.peek_async(key), until).await.and_then(Result::ok);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use scupper::{Algorithm, Quota, Rate, Rates};
+use scupper::{Algorithm, Limiter, Quota, Rate, Rates};
 
 use crate::errors::raised;
 use crate::labels::Windows;
@@ -28,6 +28,24 @@ pub(crate) fn numbers_of(quota: &Quota) -> Vec<Numbers> {
         (rate.limit(), interval_ms, rate.burst())
     };
     quota.rates().iter().map(numbers).collect()
+}
+
+/// Whether so many units are more than any rate can allow, and than the core counts.
+#[inline]
+pub(crate) fn is_countless(weight: u64) -> bool {
+    weight > Rate::MAX_LIMIT
+}
+
+/// The place of the first rate that never allows so many units.
+pub(crate) fn misfit(quota: &Quota, weight: u64) -> Option<usize> {
+    quota.rates().iter().position(|rate| rate.burst() < weight)
+}
+
+/// The place of a rate that never allows so many units, where they are more than the core counts. A limiter that is closed says
+/// that it is.
+#[inline]
+pub(crate) fn never_fits(limiter: &Limiter, quota: &Quota, weight: u64) -> Option<usize> {
+    if is_countless(weight) && !limiter.is_closed() { misfit(quota, weight) } else { None }
 }
 
 pub(crate) fn algorithm_of(name: &str) -> PyResult<Algorithm> {

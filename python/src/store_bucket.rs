@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use pyo3::prelude::*;
-use scupper::Rate;
 
 use crate::argument::Usual;
 use crate::course::Course;
@@ -47,7 +46,7 @@ impl StoreBucket {
     /// Decides now, behind those who wait: only in the memory of this process.
     pub(crate) fn decide(&self, name: Borrowed<'_, '_, PyAny>, weight: u64) -> PyResult<Answer> {
         let key = self.on.place.key(&name)?;
-        let ruled = self.on.decide_in_memory(&key, weight.min(Rate::MAX_LIMIT)).map_err(|error| raised(&error))?;
+        let ruled = self.on.decide_in_memory(&key, weight).map_err(|error| raised(&error))?;
         Ok(match ruled {
             Ruled::Admitted(_) => Answer::Admitted,
             Ruled::Denied { wait_ms, .. } if wait_ms < 0 => Answer::NeverFits,
@@ -64,7 +63,7 @@ impl StoreBucket {
     ) -> PyResult<Course> {
         let bucket = slf.get();
         let key = bucket.on.place.key(&name)?;
-        let weight = usual.weight.min(Rate::MAX_LIMIT);
+        let weight = usual.weight;
         let mut asked = bucket.on.ask(&key, weight, None, usual.patience);
         let mut step = || asked.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         match if bucket.is_quick { step() } else { py.detach(step) } {

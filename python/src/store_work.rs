@@ -5,17 +5,19 @@ use std::time::Duration;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use scupper::{Limiter, Rate, Timestamp};
+use scupper::store::Verdict;
+use scupper::{Limiter, Timestamp};
 
 use crate::argument::Patience;
 use crate::course::truth;
 use crate::errand::Errand;
 use crate::errors::raised;
 use crate::housekeeping::{count, forget_all};
-use crate::judged::{Taken, looked, permit_of, rest_of, taken_by, told};
+use crate::judged::{Taken, judged, looked, permit_of, rest_of, taken_by, told};
 use crate::millis::{Tick, limit_of};
 use crate::on_store::{Asked, Ruled, not_admitted};
 use crate::options::duration;
+use crate::quota::never_fits;
 use crate::store_bucket::StoreBucket;
 
 impl StoreBucket {
@@ -57,8 +59,7 @@ impl StoreBucket {
         timeout: Option<f64>,
     ) -> PyResult<Errand> {
         let patience = limit_of(timeout)?.map_or(Patience::Waits, Patience::WaitsFor);
-        let key = slf.get().on.place.key(name)?;
-        let weight = weight.clamp(1, Rate::MAX_LIMIT);
+        let (key, weight) = (slf.get().on.place.key(name)?, weight.max(1));
         let asked = slf.get().on.ask(&key, weight, None, patience);
         Ok(Self::noting(slf.as_unbound(), slf.py(), asked, weight))
     }
@@ -71,8 +72,7 @@ impl StoreBucket {
     ) -> PyResult<Errand> {
         let key = slf.get().on.place.key(name)?;
         let weight = u64::try_from(weight)
-            .map_err(|_| PyValueError::new_err(format!("item's weight is {weight}; it must be >= 0")))?
-            .min(Rate::MAX_LIMIT);
+            .map_err(|_| PyValueError::new_err(format!("item's weight is {weight}; it must be >= 0")))?;
         if weight == 0 {
             slf.get().on.forget_denial();
             return Ok(Errand::done(Ok(slf.py().None())));
@@ -87,11 +87,13 @@ impl StoreBucket {
     }
 
     pub(crate) fn deciding(&self, name: &Bound<'_, PyAny>, weight: u64) -> PyResult<Errand> {
-        let rates = self.on.quota().rates().clone();
-        let weight = weight.clamp(1, Rate::MAX_LIMIT);
+        let (quota, weight) = (self.on.quota(), weight.max(1));
         let work = |limiter: Limiter, key: String| async move {
+            if let Some(rate) = never_fits(&limiter, &quota, weight) {
+                return Ok(judged(&Verdict::NeverFits { rate }, &limiter.peek_async(&key).await?));
+            }
             let detailed = limiter.request(&key).weight(weight).detailed_async().await?;
-            Ok(told(&detailed.decision, &detailed.snapshot, &rates))
+            Ok(told(&detailed.decision, &detailed.snapshot, quota.rates()))
         };
         self.errand_on(name, work, |py, judged| judged.into_py_any(py))
     }
@@ -108,9 +110,12 @@ impl StoreBucket {
     }
 
     pub(crate) fn reserving(&self, name: &Bound<'_, PyAny>, weight: u64, timeout: Option<f64>) -> PyResult<Errand> {
-        let (limit, weight) = (limit_of(timeout)?, weight.clamp(1, Rate::MAX_LIMIT));
+        let (quota, limit, weight) = (self.on.quota(), limit_of(timeout)?, weight.max(1));
         let denies_in_outages = self.on.denies_in_outages();
         let work = move |limiter: Limiter, key: String| async move {
+            if never_fits(&limiter, &quota, weight).is_some() {
+                return Ok(None);
+            }
             let request = limiter.request(&key).weight(weight);
             let request = if let Some(limit) = limit { request.timeout(limit) } else { request };
             match request.acquire_async().await {

@@ -66,6 +66,25 @@ def test_what_never_fits_says_so():
     assert bucket.wait("x", 3) is False
 
 
+@pytest.mark.parametrize("weight", [10**12 + 1, 2**62, 2**64 - 1])
+def test_what_is_heavier_than_the_largest_limit_never_fits(weight):
+    bucket = bucket_of((10**12, HOUR))
+    for _ in ("alone", "behind one who waits"):
+        assert bucket.put("x", bucket.now(), min(weight, 2**62)) == (0, -1)
+        assert bucket.try_now("x", weight) is False
+        assert bucket.last_denial() == (weight, 0, -1)
+        assert bucket.wait("x", weight) is False
+        assert bucket.reserve("x", weight) is None
+        allowed, _, retry_after, never, *_ = bucket.decide_fully("x", weight)
+        assert (allowed, retry_after, never) == (False, None, True)
+        waiting = bucket.wait_async("x", 1)
+    waiting.leave()
+    assert bucket.count() == 0 and bucket.try_now("x", 10**12)
+    bucket.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        bucket.try_now("x", weight)
+
+
 def test_weight_zero_takes_nothing_and_is_no_denial():
     bucket = bucket_of((1, 100))
     assert bucket.put("x", 0, 1) is None

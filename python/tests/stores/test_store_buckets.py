@@ -242,3 +242,21 @@ def test_another_link_leads_to_another_file(tmp_path: Path) -> None:
         link.symlink_to(folder)
         kept.append(SCUPPER.Limiter.open(f"sqlite:{link}/limits.db", SCUPPER.Rate(1, WEEK), call_timeout=BOUND))
         assert kept[-1].try_acquire("x", blocking=False)
+
+
+class TestWeights:
+    MOST = 10**12
+
+    @pytest.mark.parametrize("weight", [MOST + 1, 2**62, 2**64 - 1, 2**64])
+    def test_what_is_heavier_than_the_largest_limit_never_fits(self, weight: int, url: str, key: str) -> None:
+        limiter = SCUPPER.Limiter.open(url, SCUPPER.Rate(self.MOST, HOUR), key=key, call_timeout=BOUND)
+        assert limiter.try_acquire("x", weight) is False
+        assert limiter.try_acquire("x", weight, blocking=False) is False
+        assert asyncio.run(limiter.try_acquire_async("x", weight)) is False
+        verdict = limiter.decide("x", weight)
+        assert (verdict.allowed, verdict.never, verdict.remaining) == (False, True, self.MOST)
+        with pytest.raises(ValueError, match="never fit"):
+            limiter.reserve("x", weight)
+        bucket = limiter.bucket_factory.bucket
+        assert bucket.put(item(weight=weight)) is False and bucket.waiting(item(weight=weight)) == -1
+        assert bucket.count() == 0 and limiter.try_acquire("x", self.MOST)
