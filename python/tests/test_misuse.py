@@ -115,6 +115,12 @@ class TestStores:
             raises(TypeError, f"{name} must be {words}, not 'x'", lambda: Limiter.open("memory:", SECOND, **named))
         raises(TypeError, "prefix must be a str, not 5", lambda: Limiter.per_key(SECOND, prefix=5))  # type: ignore[arg-type]
 
+    def test_options_that_cannot_be_are_named(self) -> None:
+        options = {"call_timeout": "a number of seconds", "denial_cache": "a number of seconds", "max_waiting": "a whole number"}
+        for name, words in options.items():
+            named: Any = {name: -1}
+            raises(ValueError, f"{name} is -1; it must be {words} >= 0", lambda: Limiter.open("memory:", SECOND, **named))
+
     @pytest.mark.parametrize("given", [None, 3, ["x"]], ids=str)
     def test_an_outage_that_is_no_policy_is_told_what_there_is(self, given: Any) -> None:
         raises(TypeError, f"outage is {given!r}; {OUTAGE}", lambda: Limiter.open("memory:", SECOND, outage=given))

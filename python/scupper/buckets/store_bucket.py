@@ -69,6 +69,8 @@ class StoreBucket(RereadingBucket, WatchedBucket):
         _check_types(str, "a str", prefix=prefix)
         _check_types(Real, "a number of seconds", call_timeout=call_timeout, denial_cache=denial_cache)
         _check_types(int, "a whole number", max_waiting=max_waiting)
+        if max_waiting is not None and max_waiting < 0:
+            raise ValueError(f"max_waiting is {max_waiting}; it must be a whole number >= 0")
         self._url = url
         self._algorithm_name = _name_of(algorithm)
         self._options = (key, prefix, outage, call_timeout, max_waiting, denial_cache)
