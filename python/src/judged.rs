@@ -19,7 +19,7 @@ pub(crate) type Taken = (String, u64, u64, u64, u8);
 /// use; the place of the rate that binds; what was taken; and who decided.
 pub(crate) type Judged = (bool, Option<u64>, Option<f64>, bool, f64, Option<usize>, Option<Taken>, &'static str);
 
-/// Who may decide, and his name in Python.
+/// Who may decide, and their names in Python.
 const SOURCES: [(Source, &str); 6] = [
     (Source::Store, "store"),
     (Source::Line, "line"),
