@@ -73,7 +73,7 @@ impl PostgresServerBuilder {
     ///
     /// # Panics
     ///
-    /// When it does not answer within 15 seconds, with what it last wrote to its log.
+    /// When it does not answer within a minute, with what it last wrote to its log.
     #[must_use = "a server lives as long as its value"]
     pub fn start(self) -> PostgresServer {
         let attempts = if self.port.is_some() { 1 } else { ATTEMPTS };

@@ -115,7 +115,7 @@ impl PostgresServer {
     ///
     /// # Panics
     ///
-    /// When it has not ended within 15 seconds.
+    /// When it has not ended within a minute.
     pub fn stop(&self) {
         self.process.signal_first(Signal::INT);
         await_that("Postgres has shut down", || !self.is_running());
@@ -125,7 +125,7 @@ impl PostgresServer {
     ///
     /// # Panics
     ///
-    /// When it does not answer within 15 seconds, with what it last wrote to its log.
+    /// When it does not answer within a minute, with what it last wrote to its log.
     pub fn restart(&self) {
         if let Err(Failure::PortTaken(message) | Failure::Other(message)) = self.serve() {
             panic!("{message}");
@@ -136,7 +136,7 @@ impl PostgresServer {
     ///
     /// # Panics
     ///
-    /// When it does not shut down or does not answer within 15 seconds.
+    /// When it does not shut down or does not answer within a minute.
     pub fn become_standby(&self) {
         self.stop();
         Files::in_folder(self.process.folder()).mark_as_standby();

@@ -61,7 +61,7 @@ impl Session {
     ///
     /// # Panics
     ///
-    /// When the server refuses, the connection ends, or no answer has come within 15 seconds.
+    /// When the server refuses, the connection ends, or no answer has come within a minute.
     #[track_caller]
     #[allow(clippy::must_use_candidate, reason = "much is asked for what it does")]
     pub fn ask(&self, sql: &str) -> Rows {
@@ -72,7 +72,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When the server refuses, the connection ends, or no answer has come within 15 seconds.
+    /// When the server refuses, the connection ends, or no answer has come within a minute.
     pub fn try_ask(&self, sql: &str) -> Result<Rows, Refusal> {
         self.send(sql).answer()
     }
@@ -91,7 +91,7 @@ impl Pending {
     ///
     /// # Errors
     ///
-    /// When the server refuses, the connection ends, or no answer has come within 15 seconds.
+    /// When the server refuses, the connection ends, or no answer has come within a minute.
     pub fn answer(self) -> Result<Rows, Refusal> {
         await_answer(&self.0)
     }
@@ -104,7 +104,7 @@ fn answer_of(client: &mut Client, sql: &str) -> Outcome {
 fn await_answer<T>(from: &Receiver<Result<T, Refusal>>) -> Result<T, Refusal> {
     from.recv_timeout(PATIENCE).unwrap_or_else(|error| {
         Err(Refusal::lost(match error {
-            RecvTimeoutError::Timeout => "no answer has come within 15 seconds",
+            RecvTimeoutError::Timeout => "no answer has come within a minute",
             RecvTimeoutError::Disconnected => "the session has ended",
         }))
     })

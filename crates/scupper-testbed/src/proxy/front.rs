@@ -106,7 +106,7 @@ impl Proxy {
     ///
     /// # Panics
     ///
-    /// When it has not within 15 seconds.
+    /// When it has not within a minute.
     pub fn await_strike(&self) {
         self.await_strikes(1);
     }
@@ -115,7 +115,7 @@ impl Proxy {
     ///
     /// # Panics
     ///
-    /// When it has not within 15 seconds.
+    /// When it has not within a minute.
     pub fn await_strikes(&self, count: u64) {
         self.control.await_strikes(count);
     }

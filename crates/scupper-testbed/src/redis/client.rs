@@ -27,7 +27,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When the connection fails or ends, or no answer has come within 15 seconds.
+    /// When the connection fails or ends, or no answer has come within a minute.
     pub fn command<W: AsRef<[u8]>>(&mut self, words: &[W]) -> io::Result<Reply> {
         self.send(words)?;
         self.receive()
@@ -52,7 +52,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When the connection fails or ends, or no answer has come within 15 seconds.
+    /// When the connection fails or ends, or no answer has come within a minute.
     pub fn receive(&mut self) -> io::Result<Reply> {
         Reply::read(&mut self.0)
     }

@@ -78,7 +78,7 @@ impl RedisSentinelBuilder {
     ///
     /// # Panics
     ///
-    /// When they do not come to that within 15 seconds.
+    /// When they do not come to that within a minute.
     #[must_use = "servers live as long as their value"]
     pub fn start(self) -> RedisSentinel {
         let primary = self.server.clone().start();
@@ -146,7 +146,7 @@ impl RedisSentinel {
     ///
     /// # Panics
     ///
-    /// When Sentinel has not done so within 15 seconds.
+    /// When Sentinel has not done so within a minute.
     pub fn fail_over(&self) {
         let (primary, replica) = (self.primary(), self.replica());
         let mut refusal = String::new();
@@ -164,7 +164,7 @@ impl RedisSentinel {
     ///
     /// # Panics
     ///
-    /// When Sentinel has not done so within 15 seconds.
+    /// When Sentinel has not done so within a minute.
     pub fn kill_primary(&self) {
         let (primary, replica) = (self.primary(), self.replica());
         primary.kill();
@@ -175,7 +175,7 @@ impl RedisSentinel {
     ///
     /// # Panics
     ///
-    /// When it still has none after 15 seconds.
+    /// When it still has none after a minute.
     pub fn await_replica(&self) {
         let port = self.replica().peer_port().to_string();
         await_that("Sentinel knows a replica in working order", || {

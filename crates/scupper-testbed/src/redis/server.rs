@@ -151,7 +151,7 @@ impl RedisServer {
     ///
     /// # Panics
     ///
-    /// When it does not answer within 15 seconds, with what it last wrote to its log.
+    /// When it does not answer within a minute, with what it last wrote to its log.
     pub fn restart(&self) {
         if let Err(Failure::PortTaken(message) | Failure::Other(message)) = self.serve() {
             panic!("{message}");

@@ -68,7 +68,7 @@ impl RedisClusterBuilder {
     ///
     /// # Panics
     ///
-    /// When it does not come to that within 15 seconds.
+    /// When it does not come to that within a minute.
     #[must_use = "a cluster lives as long as its value"]
     pub fn start(self) -> RedisCluster {
         let count = if self.replicas { 2 * MASTERS } else { MASTERS };

@@ -72,7 +72,7 @@ impl RedisCluster {
     ///
     /// # Panics
     ///
-    /// When it still is not after 15 seconds.
+    /// When it still is not after a minute.
     pub fn await_replica(&self, number: usize) {
         await_that("the node is a replica with the data of its master", || {
             let role = self.node(number).command(&["INFO", "replication"]).text();

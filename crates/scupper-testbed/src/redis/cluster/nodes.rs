@@ -103,7 +103,7 @@ impl RedisCluster {
     ///
     /// # Panics
     ///
-    /// When one still does not after 15 seconds.
+    /// When one still does not after a minute.
     pub fn await_ok(&self) {
         for node in self.running() {
             await_that("a node of the cluster serves", || {
@@ -116,7 +116,7 @@ impl RedisCluster {
     ///
     /// # Panics
     ///
-    /// When one still does not after 15 seconds.
+    /// When one still does not after a minute.
     pub fn await_owner(&self, slot: u16, number: usize) {
         for node in self.running() {
             await_that("a node knows the slot's new owner", || {
