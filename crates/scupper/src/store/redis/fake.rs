@@ -1,9 +1,10 @@
 //! A server in the test itself, that does what the test says.
 
 use std::future::Future;
+use std::net::Ipv4Addr;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::store::redis::endpoint::Endpoint;
@@ -39,9 +40,12 @@ where
     (endpoint, server)
 }
 
-/// An endpoint where nobody listens.
-pub(super) async fn nobody() -> Endpoint {
-    listen().await.0
+/// An endpoint where nobody listens, and nobody can while there is the socket.
+pub(super) fn nobody() -> (Endpoint, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (Endpoint::new("127.0.0.1", port), socket)
 }
 
 pub(super) async fn listen() -> (Endpoint, TcpListener) {

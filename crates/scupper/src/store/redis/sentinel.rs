@@ -163,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_sentinel_that_answers_is_asked_first_next_time() {
-        let nobody = fake::nobody().await;
+        let (nobody, _socket) = fake::nobody();
         let (ignorant, ignorant_asked) = sentinel("*-1\r\n").await;
         let (knowing, knowing_asked) = sentinel(MASTER).await;
         let sentinels = sentinels(&[&nobody, &ignorant, &knowing]);
@@ -190,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_in_vain_is_told_why() {
         use ErrorKind::{InvalidConfig, Unavailable};
-        let nobody = fake::nobody().await;
+        let (nobody, _socket) = fake::nobody();
         for (answer, kind, says) in [
             ("*-1\r\n", InvalidConfig, "knows no master `main`; the Redis URL names it behind the first '/'"),
             ("-NOPERM no\r\n", InvalidConfig, "does not say who the master is: NOPERM no"),

@@ -154,7 +154,7 @@ async fn what_a_server_says_unasked_before_it_closes_is_heard() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
-    let nobody = fake::nobody().await;
+    let (nobody, _socket) = fake::nobody();
     let nameless = Endpoint::new("no..host", 6379);
     for (endpoint, says) in
         [(nobody, "nobody listens at 127.0.0.1:"), (nameless, "the host of no..host:6379 was not found")]
