@@ -8,9 +8,9 @@ mod support;
 use scupper::ErrorKind;
 use scupper::store::{Action, Admission, Operation, Reply, Verdict};
 use scupper_testbed::{Fault, await_that};
-use support::postgres::{Bed, limiting, quota, submit};
+use support::postgres::{Bed, patient, quota, submit, without_hurry};
 use support::remote::tests_for;
-use support::{HOUR, MILLISECOND};
+use support::{HOUR, SECOND};
 
 const RATES: &str = "1000/h";
 
@@ -66,14 +66,14 @@ fn promise_8_what_breaks_off_before_it_is_written_down_is_undone() {
             submit(&store, &Operation::new("user:warm", Action::Penalize { quota: &quota, units: 1 })).unwrap();
         }
     }
-    let held = limiting(RATES, bed.direct()).build().unwrap().peek(KEY).unwrap();
+    let held = patient(RATES, bed.direct()).peek(KEY).unwrap();
     assert!(held.held_until.is_none());
 }
 
 #[test]
 fn promise_8_what_breaks_off_while_it_is_written_down_is_unknown_and_carried_out_once_or_never() {
     let (bed, quota) = (Bed::new(), quota(RATES));
-    let direct = limiting(RATES, bed.direct()).build().unwrap();
+    let direct = patient(RATES, bed.direct());
     for turn in 0..4 {
         for (fault, happens) in
             [(Fault::cut_before_send(), false), (Fault::cut_after_send(), true), (Fault::cut_in_reply(9), true)]
@@ -101,7 +101,7 @@ fn promise_8_what_breaks_off_while_it_is_written_down_is_unknown_and_carried_out
 fn promise_8_a_look_whose_answer_is_lost_took_nothing() {
     let bed = Bed::new();
     let (store, _) = warm(&bed);
-    let limiter = limiting(RATES, &store).build().unwrap();
+    let limiter = patient(RATES, &store);
     limiter.list("", None, 10).unwrap();
     for fault in [Fault::cut_before_send, Fault::cut_after_send, || Fault::cut_in_reply(5)] {
         for _ in 0..2 {
@@ -121,7 +121,7 @@ fn promise_8_a_look_whose_answer_is_lost_took_nothing() {
 #[test]
 fn promise_8_a_client_that_falls_silent_in_a_transaction_keeps_its_bucket_no_longer_than_a_call_takes() {
     let (bed, quota) = (Bed::new(), quota(RATES));
-    let store = bed.builder().answer_within(500 * MILLISECOND).open().unwrap();
+    let store = without_hurry(bed.builder()).answer_within(2 * SECOND).open().unwrap();
     let penalty = Operation::new(KEY, Action::Penalize { quota: &quota, units: 7 });
     await_that("the first is carried out", || submit(&store, &penalty).is_ok());
     let before = bed.used(KEY, RATES);

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use scupper::{ErrorKind, PostgresStore};
 use scupper_testbed::{PostgresServer, SharedPostgres, free_port};
-use support::postgres::{admits, patient, refused, without_hurry};
+use support::postgres::{AT_ONCE, admits, patient, refused, without_hurry};
 use support::{MILLISECOND, SECOND};
 
 const RATES: &str = "1/h";
@@ -27,7 +27,7 @@ fn url_behind(port: u16) -> String {
 fn a_server_that_says_nothing_leaves_the_next_one_its_time() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = url_behind(silent.local_addr().unwrap().port());
-    let builder = without_hurry(PostgresStore::builder(&url)).connect_within(4 * SECOND);
+    let builder = without_hurry(PostgresStore::builder(&url)).connect_within(8 * SECOND);
     admits(&patient(RATES, &builder.connect_blocking().unwrap()), "user:42");
 }
 
@@ -43,7 +43,7 @@ fn promise_8_a_server_that_says_nothing_is_unavailable_in_time() {
     for words in ["within 300ms", "connect_timeout in the URL", "connect_within"] {
         assert!(error.message().contains(words), "{words}: {error}");
     }
-    assert!((limit..limit + SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!((limit..AT_ONCE).contains(&start.elapsed()), "{:?}", start.elapsed());
     let limiter = patient(RATES, &builder.open().unwrap());
     let start = Instant::now();
     let error = refused(limiter.try_acquire("user:42"));
@@ -51,7 +51,7 @@ fn promise_8_a_server_that_says_nothing_is_unavailable_in_time() {
         error.kind() == ErrorKind::Unavailable && error.message().contains("could not be reached within"),
         "{error}"
     );
-    assert!((limit..limit + SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!((limit..AT_ONCE).contains(&start.elapsed()), "{:?}", start.elapsed());
 }
 
 #[test]

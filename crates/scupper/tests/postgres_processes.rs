@@ -7,7 +7,7 @@ mod support;
 
 use std::thread;
 
-use scupper::{Limiter, Permit, PostgresStore};
+use scupper::{Limiter, PostgresStore};
 use scupper_testbed::PostgresServer;
 use support::postgres::{builder, patient, without_hurry};
 use support::remote::processes::SharedBucket;
@@ -15,7 +15,6 @@ use support::remote::tests_for;
 
 const KEY: &str = "shared";
 
-/// Nobody gives up in a call: it would be given back later, and then more are counted than are admitted.
 struct InPostgres;
 
 impl SharedBucket for InPostgres {
@@ -33,10 +32,6 @@ impl SharedBucket for InPostgres {
 
     fn limiter(url: &str) -> Limiter {
         patient(Self::RATES, &without_hurry(PostgresStore::builder(url)).connect_blocking().unwrap())
-    }
-
-    fn take<'a>(limiter: &'a Limiter, key: &'a str, weight: u64) -> Option<Permit<'a>> {
-        Some(limiter.request(key).weight(weight).acquire().unwrap())
     }
 }
 

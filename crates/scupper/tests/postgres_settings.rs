@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use scupper::PostgresStore;
 use scupper_testbed::{PostgresServer, Session, await_that};
-use support::postgres::{Bed, admits, limiting, patient};
+use support::postgres::{Bed, admits, patient, without_hurry};
 use support::{HOUR, MILLISECOND, denied};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -79,7 +79,7 @@ fn what_is_strict_is_on_the_disk_before_it_is_answered_and_what_is_relaxed_need_
         // Of those who asked before, nobody comes any more.
         await_that("the last sessions have ended", || bed.sessions() == 0);
         bed.ask("TRUNCATE {s}.seen");
-        let limiter = limiting(RATES, &PostgresStore::open(url).unwrap()).build().unwrap();
+        let limiter = patient(RATES, &without_hurry(PostgresStore::builder(url)).open().unwrap());
         admits(&limiter, KEY);
         limiter.penalize(KEY, 1).unwrap();
         drop(limiter);

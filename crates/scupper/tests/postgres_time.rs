@@ -18,7 +18,7 @@ use support::{HOUR, MILLISECOND, SECOND, denied};
 const MINUTE: Duration = Duration::from_mins(1);
 const KEY: &str = "user:42";
 /// Of calls, and of the clocks that are read around them.
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(20);
 
 /// A schema whose clock can be turned.
 struct Clock {
@@ -224,7 +224,8 @@ fn promise_6_clients_whose_clocks_are_hours_apart_share_a_bucket_exactly() {
     });
     // 24 units, six at once and then six each 300 ms.
     assert!(start.elapsed() >= 900 * MILLISECOND, "{:?}", start.elapsed());
-    assert!(start.elapsed() < 900 * MILLISECOND + 2 * SECOND, "{:?}", start.elapsed());
+    // By the clocks of the others it would take hours.
+    assert!(start.elapsed() < 10 * SECOND, "{:?}", start.elapsed());
     ticks.sort_unstable();
     assert!(ticks.windows(7).all(|ticks| ticks[6] - ticks[0] > 300_000), "{ticks:?}");
 }

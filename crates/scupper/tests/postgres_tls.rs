@@ -6,9 +6,9 @@
 mod support;
 
 use scupper::{ErrorKind, Limiter, PostgresStore};
-use scupper_testbed::{Certificates, Fault, PostgresServer, Proxy};
-use support::postgres::{admits, limiting, list_all, recovers, refused};
-use support::{HOUR, MILLISECOND};
+use scupper_testbed::{Certificates, Fault, PostgresServer, Proxy, await_that};
+use support::postgres::{admits, list_all, patient, recovers, refused, without_hurry};
+use support::{HOUR, SECOND};
 
 const RATES: &str = "1000/h";
 const KEY: &str = "user:42";
@@ -18,7 +18,15 @@ fn with_tls(certificates: &Certificates) -> PostgresServer {
 }
 
 fn limiter(store: &PostgresStore) -> Limiter {
-    limiting(RATES, store).build().unwrap()
+    patient(RATES, store)
+}
+
+fn connect(url: &str) -> scupper::Result<PostgresStore> {
+    without_hurry(PostgresStore::builder(url)).connect_blocking()
+}
+
+fn open(url: &str) -> PostgresStore {
+    without_hurry(PostgresStore::builder(url)).open().unwrap()
 }
 
 /// The option that names the authority.
@@ -48,7 +56,7 @@ fn all_modes_that_ask_for_tls_have_it_and_everything_works() {
         &format!("sslmode=verify-ca&{root}"),
         &format!("sslmode=verify-full&{root}"),
     ] {
-        let store = PostgresStore::connect_blocking(&format!("{}?{options}", server.url())).unwrap();
+        let store = connect(&format!("{}?{options}", server.url())).unwrap();
         assert!(is_encrypted(&server), "{options}");
         let limiter = limiter(&store);
         for _ in 0..40 {
@@ -86,12 +94,12 @@ fn who_is_not_trusted_is_told_why() {
         // The server takes nobody without.
         (with(&server, "sslmode=disable"), "no encryption"),
     ] {
-        let error = PostgresStore::connect_blocking(&url).unwrap_err();
+        let error = connect(&url).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{url}: {error}");
         assert!(error.message().to_lowercase().contains(words), "{url}: {error}");
     }
     let named = with(&other, &format!("sslmode=verify-ca&{}", root(&elsewhere)));
-    PostgresStore::connect_blocking(&named).unwrap();
+    connect(&named).unwrap();
 }
 
 #[test]
@@ -101,13 +109,13 @@ fn who_wants_tls_says_nothing_to_a_server_that_has_none() {
     for mode in ["require", "verify-full"] {
         let before = proxy.bytes_sent();
         let url = format!("{}?sslmode={mode}", PostgresServer::url_at(proxy.port()));
-        let error = PostgresStore::connect_blocking(&url).unwrap_err();
+        let error = connect(&url).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
         assert!(error.message().contains("TLS"), "{error}");
         assert_eq!(proxy.bytes_sent() - before, 8, "nothing but whether it has TLS");
     }
     let url = format!("{}?sslmode=prefer", server.url());
-    admits(&limiter(&PostgresStore::connect_blocking(&url).unwrap()), KEY);
+    admits(&limiter(&connect(&url).unwrap()), KEY);
 }
 
 #[test]
@@ -117,11 +125,11 @@ fn a_server_that_wants_to_know_its_clients_takes_who_shows_a_certificate() {
     let server = PostgresServer::builder().tls(&certificates).allow(line).start();
     let root = root(&certificates);
     let url = format!("{}?sslmode=verify-full&{root}&{}", server.url(), own(&certificates));
-    admits(&limiter(&PostgresStore::connect_blocking(&url).unwrap()), KEY);
+    admits(&limiter(&connect(&url).unwrap()), KEY);
     let unknown = Certificates::make();
     let stranger = format!("{root}&{}", own(&unknown));
     for options in [format!("sslmode=verify-full&{root}"), format!("sslmode=verify-full&{stranger}")] {
-        let error = PostgresStore::connect_blocking(&format!("{}?{options}", server.url())).unwrap_err();
+        let error = connect(&format!("{}?{options}", server.url())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
     }
 }
@@ -158,14 +166,14 @@ impl Bed {
 
     /// Units in use, as the server has it.
     fn used(&self) -> u64 {
-        limiter(&PostgresStore::open(&self.server.url()).unwrap()).peek(KEY).unwrap().usage[0].used
+        limiter(&open(&self.server.url())).peek(KEY).unwrap().usage[0].used
     }
 }
 
 #[test]
 fn promise_8_a_lost_answer_under_tls_is_unknown_and_counts_at_most_once() {
     let bed = Bed::new();
-    let limiter = limiter(&PostgresStore::open(&bed.url).unwrap());
+    let limiter = limiter(&open(&bed.url));
     admits(&limiter, KEY);
     for (fault, count) in [(Fault::cut_after_send(), 1), (Fault::cut_before_send(), 0), (Fault::cut_in_reply(9), 1)] {
         let before = bed.used();
@@ -183,14 +191,14 @@ fn promise_8_a_lost_answer_under_tls_is_unknown_and_counts_at_most_once() {
 #[test]
 fn promise_8_a_stalled_connection_under_tls_is_given_up_for_another() {
     let bed = Bed::new();
-    let store = PostgresStore::builder(&bed.url).answer_within(300 * MILLISECOND).open().unwrap();
+    let store = without_hurry(PostgresStore::builder(&bed.url)).answer_within(2 * SECOND).open().unwrap();
     let limiter = limiter(&store);
     recovers(&limiter, KEY);
     let before = bed.used();
     bed.proxy.set(Fault::stall_replies().times(1));
     assert_eq!(refused(limiter.try_acquire(KEY)).kind(), ErrorKind::Unknown);
     bed.proxy.heal();
-    assert_eq!(bed.used(), before + 1);
+    await_that("it is carried out", || bed.used() == before + 1);
     recovers(&limiter, KEY);
     assert_eq!(bed.used(), before + 2);
 }

@@ -6,9 +6,9 @@ mod support;
 
 use std::thread;
 
-use scupper::{Algorithm, Error, ErrorKind, Limiter, RedisStore};
+use scupper::{Algorithm, Error, ErrorKind, Limiter};
 use scupper_testbed::{RedisServer, Reply as Answer, await_that};
-use support::redis::{admits, limiting, recovers, refused, used};
+use support::redis::{admits, connect, limiting, open, patient, recovers, refused, used};
 use support::{HOUR, SECOND};
 
 const RATES: &str = "5/h";
@@ -39,7 +39,7 @@ fn allow(server: &RedisServer, keys: &str, rights: &[&str]) {
 }
 
 fn limiter_of_user(server: &RedisServer) -> Limiter {
-    limiting(RATES, &RedisStore::open(&url(server, "limits:secret@", "")).unwrap()).build().unwrap()
+    patient(RATES, &open(&url(server, "limits:secret@", "")))
 }
 
 #[track_caller]
@@ -54,18 +54,18 @@ fn wants(error: &Error, words: &[&str]) {
 #[test]
 fn a_login_that_is_wrong_is_told_where_to_say_it_right() {
     let locked = RedisServer::builder().password("open-sesame").start();
-    let open = RedisServer::start();
+    let without = RedisServer::start();
     for (server, login, rest, words) in [
         (&locked, "", "", &["wants a password", "redis://:password@host"][..]),
         (&locked, ":secret@", "", &["does not know the default user with this password"]),
         (&locked, "nobody:secret@", "", &["does not know the user `nobody` with this password"]),
-        (&open, ":secret@", "", &["has no password for the default user", "leave out user and password"]),
-        (&open, "nobody:secret@", "", &["does not know the user `nobody` with this password"]),
-        (&open, "", "/99", &["has no database 99"]),
+        (&without, ":secret@", "", &["has no password for the default user", "leave out user and password"]),
+        (&without, "nobody:secret@", "", &["does not know the user `nobody` with this password"]),
+        (&without, "", "/99", &["has no database 99"]),
     ] {
         let url = url(server, login, rest);
-        wants(&RedisStore::connect_blocking(&url).unwrap_err(), words);
-        let limiter = limiting(RATES, &RedisStore::open(&url).unwrap()).build().unwrap();
+        wants(&connect(&url).unwrap_err(), words);
+        let limiter = patient(RATES, &open(&url));
         for _ in 0..3 {
             wants(&refused(limiter.try_acquire("key")), words);
             wants(&limiter.acquire("key").unwrap_err(), words);
@@ -80,7 +80,7 @@ fn a_user_with_the_documented_rights_can_do_everything() {
     let server = RedisServer::start();
     allow(&server, "~scupper:*", &RIGHTS);
     for algorithm in Algorithm::ALL {
-        let store = RedisStore::connect_blocking(&url(&server, "limits:secret@", "")).unwrap();
+        let store = connect(&url(&server, "limits:secret@", "")).unwrap();
         let limiter = limiting("1000/h", &store).algorithm(algorithm).build().unwrap();
         let key = algorithm.to_string();
         for _ in 0..60 {
@@ -99,7 +99,7 @@ fn a_user_with_the_documented_rights_can_do_everything() {
 #[test]
 fn a_user_without_one_of_the_rights_is_told_all_and_nothing_is_half_done() {
     let server = RedisServer::start();
-    let all = RedisStore::open(&server.url()).unwrap();
+    let all = open(&server.url());
     for missing in RIGHTS {
         server.flush_scripts();
         let _ = server.command(&["FLUSHALL"]).granted();
@@ -134,7 +134,7 @@ fn a_user_without_one_of_the_rights_is_told_all_and_nothing_is_half_done() {
         tried("key", &|| limiter.list("", None, 10).map(drop));
         tried("key", &|| limiter.reset("key").map(drop));
         // A bucket whose other rates do not fit what is read at once.
-        let store = RedisStore::open(&url(&server, "limits:secret@", "")).unwrap();
+        let store = open(&url(&server, "limits:secret@", ""));
         let many = |number| limiting(&format!("1/{number}h"), &store).algorithm(Algorithm::Gcra).build().unwrap();
         let many: Vec<Limiter> = (1..12).map(many).collect();
         for limiter in many {
@@ -158,7 +158,7 @@ fn a_user_without_one_of_the_rights_is_told_all_and_nothing_is_half_done() {
 fn promise_3_a_bucket_whose_life_may_not_be_prolonged_is_left_as_it_is() {
     let server = RedisServer::start();
     allow(&server, "~scupper:*", &RIGHTS.into_iter().filter(|right| *right != "+pexpireat").collect::<Vec<_>>());
-    let [all, user] = ["", "limits:secret@"].map(|login| RedisStore::open(&url(&server, login, "")).unwrap());
+    let [all, user] = ["", "limits:secret@"].map(|login| open(&url(&server, login, "")));
     for algorithm in Algorithm::ALL {
         let [all, user] = [&all, &user].map(|store| limiting(RATES, store).algorithm(algorithm).build().unwrap());
         let (key, place) = (algorithm.to_string(), format!("scupper:{algorithm}"));
@@ -179,13 +179,13 @@ fn a_user_who_may_not_run_the_script_or_see_the_keys_is_told_on_connecting() {
     let url = url(&server, "limits:secret@", "");
     for (keys, rights) in [("~scupper:*", &["+ping"][..]), ("~other:*", &RIGHTS)] {
         allow(&server, keys, rights);
-        RedisStore::open(&url).unwrap();
-        wants(&RedisStore::connect_blocking(&url).unwrap_err(), &["does not let this user do that"]);
+        open(&url);
+        wants(&connect(&url).unwrap_err(), &["does not let this user do that"]);
     }
     allow(&server, "~scupper:*", &RIGHTS);
-    RedisStore::connect_blocking(&url).unwrap();
+    connect(&url).unwrap();
     let _ = server.command(&["SET", "scupper:", "anything"]).granted();
-    RedisStore::connect_blocking(&url).unwrap();
+    connect(&url).unwrap();
 }
 
 #[test]
@@ -195,8 +195,8 @@ fn a_user_of_other_keys_is_told_of_the_prefix() {
     let limiter = limiter_of_user(&server);
     let error = refused(limiter.try_acquire("key"));
     wants(&error, &["NOPERM", "on keys with the prefix"]);
-    let store = RedisStore::open(&url(&server, "limits:secret@", "?prefix=elsewhere:")).unwrap();
-    admits(&limiting(RATES, &store).build().unwrap(), "key");
+    let store = open(&url(&server, "limits:secret@", "?prefix=elsewhere:"));
+    admits(&patient(RATES, &store), "key");
     assert_eq!(server.command(&["EXISTS", "scupper:key", "elsewhere:key"]), Answer::Integer(1));
 }
 

@@ -6,9 +6,9 @@ mod support;
 
 use proptest::prelude::*;
 use scupper::store::{Action, Operation, RedisCall, RedisContents, Reply, Verdict};
-use scupper::{Algorithm, ErrorKind, Quota, RedisStore, Timestamp};
+use scupper::{Algorithm, ErrorKind, Quota, Timestamp};
 use scupper_testbed::{RedisServer, Reply as Answer};
-use support::redis::{quota, submit};
+use support::redis::{open, quota, submit};
 
 const RATES: &str = "5/h";
 
@@ -41,7 +41,7 @@ fn is_admitted(reply: &Reply) -> bool {
 #[test]
 fn a_call_takes_from_the_bucket_of_the_store_and_the_store_from_that_of_the_call() {
     let server = RedisServer::start();
-    let (store, quota) = (RedisStore::open(&server.url()).unwrap(), quota(RATES));
+    let (store, quota) = (open(&server.url()), quota(RATES));
     for turn in 0..8 {
         let reply = if turn % 2 == 0 {
             carry_out(&server, &Operation::acquire("scupper:shared", &quota, 1)).unwrap()

@@ -12,16 +12,19 @@ use scupper::store::{Batch, Operation, Reply, Store, Verdict};
 use scupper::{ErrorKind, Limiter, RedisStore};
 use scupper_testbed::{Ends, Fault, RedisCluster, await_that};
 use support::SECOND;
-use support::redis::{PREFIX, admits, limiting, list_all, quota, recovers, refused, through_outages, used};
+use support::redis::{
+    AT_ONCE, PREFIX, admits, by_default, connect, list_all, open, patient, quota, recovers, refused, through_outages,
+    used, without_hurry,
+};
 
 const RATES: &str = "1000000/h";
 
 fn store(cluster: &RedisCluster) -> RedisStore {
-    RedisStore::open(&cluster.url()).unwrap()
+    open(&cluster.url())
 }
 
 fn limiter(cluster: &RedisCluster) -> Limiter {
-    limiting(RATES, &store(cluster)).build().unwrap()
+    patient(RATES, &store(cluster))
 }
 
 fn slot(cluster: &RedisCluster, key: &str) -> u16 {
@@ -138,7 +141,7 @@ fn promise_8_a_master_fails_over_under_load_and_no_request_is_denied() {
             cluster.fail_over(master);
             for key in &keys {
                 let (took, _) = recovers(&limiter, key);
-                assert!(took < 3 * SECOND, "{took:?}");
+                assert!(took < AT_ONCE, "{took:?}");
             }
         }
     });
@@ -163,7 +166,7 @@ fn promise_3_keys_of_a_node_that_is_gone_are_errors_and_the_others_are_served() 
         assert_eq!(outcomes[1].as_ref().unwrap_err().kind(), ErrorKind::Unavailable, "{outcomes:?}");
         assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
     }
-    let limiter = limiting(RATES, &store).build().unwrap();
+    let limiter = patient(RATES, &store);
     let error = list_all(&limiter, 10).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "it would not be all: {error}");
     cluster.node(1).restart();
@@ -174,14 +177,15 @@ fn promise_3_keys_of_a_node_that_is_gone_are_errors_and_the_others_are_served() 
 #[test]
 fn promise_8_a_node_that_stands_still_holds_up_its_own_keys_alone() {
     let cluster = RedisCluster::builder().proxies().start();
-    let limiter = limiter(&cluster);
+    let store = store(&cluster);
+    let (limiter, hasty) = (patient(RATES, &store), by_default(RATES, &store));
     let keys = key_on_each(&cluster);
     for key in &keys {
         admits(&limiter, key);
     }
     cluster.proxy(2).set(Fault::stall().when_sent("EVALSHA"));
     thread::scope(|threads| {
-        let stalled = threads.spawn(|| refused(limiter.try_acquire(&keys[2])).kind());
+        let stalled = threads.spawn(|| refused(hasty.try_acquire(&keys[2])).kind());
         cluster.proxy(2).await_strike();
         for _ in 0..20 {
             admits(&limiter, &keys[0]);
@@ -190,7 +194,7 @@ fn promise_8_a_node_that_stands_still_holds_up_its_own_keys_alone() {
         assert_eq!(stalled.join().unwrap(), ErrorKind::Unknown);
     });
     cluster.proxy(2).heal();
-    let direct = store(&cluster);
+    let direct = self::store(&cluster);
     await_that("what was taken late is given back", || used(&direct, &keys[2], RATES) == 1);
     admits(&limiter, &keys[2]);
 }
@@ -236,7 +240,7 @@ fn promise_8_a_slot_that_nobody_has_is_unavailable_until_somebody_has_it() {
     let _ = cluster.node(owner).command(&["CLUSTER", "ADDSLOTS", &slot.to_string()]).granted();
     for limiter in [&limiter, &newcomer] {
         let (took, _) = recovers(limiter, "key");
-        assert!(took < 3 * SECOND, "{took:?}");
+        assert!(took < AT_ONCE, "{took:?}");
     }
 }
 
@@ -246,19 +250,19 @@ fn a_cluster_is_found_by_any_node_that_answers_and_a_single_server_is_told_from_
     let nobody = scupper_testbed::free_port();
     let last = cluster.node(2).port();
     let url = format!("redis+cluster://127.0.0.1:{nobody},127.0.0.1:{last}");
-    let limiter = limiting(RATES, &RedisStore::connect_blocking(&url).unwrap()).build().unwrap();
+    let limiter = patient(RATES, &connect(&url).unwrap());
     for key in &key_on_each(&cluster) {
         admits(&limiter, key);
     }
     // Its own slots are served, and of others it is said what is wrong.
-    let single = RedisStore::open(&cluster.node(0).url()).unwrap();
-    let single = limiting(RATES, &single).build().unwrap();
+    let single = open(&cluster.node(0).url());
+    let single = patient(RATES, &single);
     let error = refused(single.try_acquire(&key_on_each(&cluster)[1]));
     assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
     assert!(error.message().contains("redis+cluster://"), "{error}");
     let alone = scupper_testbed::RedisServer::start();
     let url = format!("redis+cluster://127.0.0.1:{}", alone.port());
-    let error = RedisStore::connect_blocking(&url).unwrap_err();
+    let error = connect(&url).unwrap_err();
     assert!(error.message().contains("cluster"), "{error}");
     assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
 }
@@ -270,7 +274,8 @@ fn promise_2_a_node_that_says_nothing_is_passed_over_by_who_comes_new() {
     let keys = key_on_each(&cluster);
     for silent in 0..3 {
         cluster.node(silent).stall();
-        let limiter = limiter(&cluster);
+        let store = without_hurry(RedisStore::builder(&cluster.url())).connect_within(4 * SECOND).open().unwrap();
+        let limiter = patient(RATES, &store);
         for key in keys.iter().enumerate().filter(|(node, _)| *node != silent).map(|(_, key)| key) {
             admits(&limiter, key);
         }

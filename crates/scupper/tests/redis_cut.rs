@@ -9,7 +9,7 @@ use scupper::ErrorKind;
 use scupper::store::{Action, Operation, Reply, Verdict};
 use scupper_testbed::Fault;
 use support::SECOND;
-use support::redis::{Bed, limiting, quota, submit};
+use support::redis::{Bed, patient, quota, submit};
 use support::remote::tests_for;
 
 const RATES: &str = "1000/h";
@@ -50,7 +50,7 @@ fn promise_8_every_operation_whose_answer_is_lost_is_carried_out_once() {
         assert_eq!(error.kind(), ErrorKind::Unknown, "{key}: {error}");
         assert_eq!((bed.proxy.strikes(), bed.used(key, RATES)), (1, used), "{key}");
     }
-    let held = limiting(RATES, bed.direct()).build().unwrap().peek("hold").unwrap();
+    let held = patient(RATES, bed.direct()).peek("hold").unwrap();
     assert!(held.held_until.is_some());
 }
 

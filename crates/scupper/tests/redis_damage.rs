@@ -10,7 +10,7 @@ use std::time::Duration;
 use scupper::store::{Action, Admission, Batch, Operation, Reply, Standing, Store, Verdict};
 use scupper::{Algorithm, ErrorKind, Quota, RedisStore, Timestamp};
 use scupper_testbed::{Client, RedisServer, Reply as Answer};
-use support::redis::{PREFIX, submit};
+use support::redis::{PREFIX, open, submit};
 
 /// So many damaged buckets are asked for in one call, each between two that are sound.
 const TOGETHER: usize = 100;
@@ -48,8 +48,8 @@ struct Sample {
 impl Bed {
     fn new() -> Self {
         // A script that goes on for ever is told from one that is slow by then.
-        let server = RedisServer::builder().line("busy-reply-threshold 2000").start();
-        let store = RedisStore::open(&server.url()).unwrap();
+        let server = RedisServer::builder().line("busy-reply-threshold 20000").start();
+        let store = open(&server.url());
         let client = server.client().unwrap();
         Self { _server: server, store, client }
     }

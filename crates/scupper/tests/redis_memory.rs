@@ -9,10 +9,10 @@ use std::path::Path;
 use std::thread;
 
 use scupper::store::{Action, Admission, Batch, Operation, Reply, Store, Verdict};
-use scupper::{Algorithm, Decision, ErrorKind, Quota, RedisStore, Timestamp};
+use scupper::{Algorithm, Decision, ErrorKind, Quota, Timestamp};
 use scupper_testbed::{RedisServer, Reply as Answer, await_that};
 use support::SECOND;
-use support::redis::{admits, limiting, quota, refused, submit, used};
+use support::redis::{admits, limiting, open, patient, quota, refused, submit, used};
 
 const RATES: &str = "5/h";
 
@@ -61,7 +61,7 @@ fn bucket(server: &RedisServer, key: &str) -> Answer {
 fn promise_8_a_server_that_takes_no_changes_is_unavailable_and_says_why_and_nothing_is_half_done() {
     for Refusal { says, begin, end } in REFUSALS {
         let server = RedisServer::start();
-        let store = RedisStore::open(&server.url()).unwrap();
+        let store = open(&server.url());
         for algorithm in Algorithm::ALL {
             let limiter = limiting(RATES, &store).algorithm(algorithm).build().unwrap();
             let (full, part) = (format!("{algorithm}-full"), format!("{algorithm}-part"));
@@ -99,7 +99,7 @@ fn promise_8_a_server_that_takes_no_changes_is_unavailable_and_says_why_and_noth
 #[test]
 fn promise_3_a_batch_without_room_is_answered_where_it_needs_none() {
     let server = RedisServer::start();
-    let (store, quota) = (RedisStore::open(&server.url()).unwrap(), quota(RATES));
+    let (store, quota) = (open(&server.url()), quota(RATES));
     for _ in 0..5 {
         submit(&store, &Operation::acquire("full", &quota, 1)).unwrap();
     }
@@ -116,8 +116,8 @@ fn promise_3_a_batch_without_room_is_answered_where_it_needs_none() {
 #[test]
 fn promise_3_a_log_that_would_have_to_grow_and_may_not_is_left_as_it_is() {
     let server = RedisServer::start();
-    let store = RedisStore::open(&server.url()).unwrap();
-    let limiter = limiting("1000/h", &store).build().unwrap();
+    let store = open(&server.url());
+    let limiter = patient("1000/h", &store);
     // Whatever is next to be done to the log: to append, to move, to grow.
     for count in 1..=60 {
         admits(&limiter, "key");
@@ -134,7 +134,7 @@ fn promise_3_a_log_that_would_have_to_grow_and_may_not_is_left_as_it_is() {
 fn buckets_that_are_evicted_begin_anew_and_nothing_else_goes_wrong() {
     for policy in ["volatile-ttl", "volatile-random", "allkeys-lru"] {
         let server = RedisServer::builder().line("maxmemory 3mb").line(&format!("maxmemory-policy {policy}")).start();
-        let store = RedisStore::open(&server.url()).unwrap();
+        let store = open(&server.url());
         let quotas = Algorithm::ALL.map(|algorithm| Quota::new(algorithm, "20/h").unwrap());
         thread::scope(|threads| {
             for (thread, quota) in quotas.iter().enumerate() {

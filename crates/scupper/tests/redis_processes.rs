@@ -5,18 +5,11 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
-
-use scupper::{ErrorKind, Limiter, Permit, RedisStore};
+use scupper::Limiter;
 use scupper_testbed::RedisServer;
-use support::SECOND;
-use support::redis::limiting;
+use support::redis::{open, patient};
 use support::remote::processes::SharedBucket;
 use support::remote::tests_for;
-
-/// How long a request may wait, and how much longer it took if it did: a machine has much to do with so many processes.
-const PATIENCE: Duration = SECOND;
-const SLACK: Duration = Duration::from_millis(1_500);
 
 struct InRedis;
 
@@ -34,15 +27,7 @@ impl SharedBucket for InRedis {
     }
 
     fn limiter(url: &str) -> Limiter {
-        limiting(Self::RATES, &RedisStore::open(url).unwrap()).build().unwrap()
-    }
-
-    fn take<'a>(limiter: &'a Limiter, key: &'a str, weight: u64) -> Option<Permit<'a>> {
-        let start = Instant::now();
-        let permit = limiter.request(key).weight(weight).timeout(PATIENCE).acquire();
-        assert!(start.elapsed() < PATIENCE + SLACK, "{:?}", start.elapsed());
-        // Where the deadline passes during a call, what it admits yet is given back.
-        permit.map_err(|error| assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unknown), "{error}")).ok()
+        patient(Self::RATES, &open(url))
     }
 }
 

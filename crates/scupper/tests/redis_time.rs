@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use scupper::store::{Action, Admission, Operation, Reply as Answer, Verdict};
 use scupper::{Alarm, Algorithm, Cause, Decision, Limiter, Quota, Result, SystemTimer, Timer, Timestamp};
 use scupper_testbed::{RedisServer, Reply, SharedRedis};
-use support::redis::{admits, limiting, submit};
+use support::redis::{admits, limiting, open, submit, without_hurry};
 use support::{HOUR, MILLISECOND, SECOND, denied};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const KEY: &str = "scupper:key";
 /// Of calls, and of the clocks that are read around them.
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(20);
 
 /// Which way the server's clock steps.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ fn take(server: &RedisServer, step: Step) {
 }
 
 fn limiter(server: &RedisServer, algorithm: Algorithm, rates: &str) -> Limiter {
-    let store = scupper::RedisStore::open(&server.url()).unwrap();
+    let store = open(&server.url());
     limiting(rates, &store).algorithm(algorithm).denial_cache(Duration::ZERO).build().unwrap()
 }
 
@@ -181,7 +181,7 @@ fn promise_6_a_permit_from_before_a_step_is_given_back_once_if_at_all() {
     for algorithm in Algorithm::ALL {
         for (step, back) in [(Step::Back(MINUTE), 1), (Step::Back(24 * HOUR), 0)] {
             let server = RedisServer::start();
-            let store = scupper::RedisStore::open(&server.url()).unwrap();
+            let store = open(&server.url());
             let quota = Quota::new(algorithm, "5/h").unwrap();
             let acquire = || match submit(&store, &Operation::acquire("key", &quota, 1)).unwrap() {
                 Answer::Acquired(Verdict::Admitted(admission)) => admission,
@@ -227,7 +227,7 @@ fn promise_6_clients_whose_clocks_are_hours_apart_share_a_bucket_exactly() {
     let redis = SharedRedis::get();
     let prefix = redis.prefix();
     let limiters = [Duration::ZERO, 3 * HOUR, 1_000 * HOUR].map(|wrong| {
-        let store = scupper::RedisStore::builder(redis.url()).prefix(&prefix).open().unwrap();
+        let store = without_hurry(scupper::RedisStore::builder(redis.url())).prefix(&prefix).open().unwrap();
         let timer = Wrong(SystemTimer::new(), wrong);
         limiting("6/300ms", &store).timer(timer).denial_cache(10 * MILLISECOND).build().unwrap()
     });
@@ -241,7 +241,8 @@ fn promise_6_clients_whose_clocks_are_hours_apart_share_a_bucket_exactly() {
     });
     // 24 units, six at once and then six each 300 ms.
     assert!(start.elapsed() >= 900 * MILLISECOND, "{:?}", start.elapsed());
-    assert!(start.elapsed() < 900 * MILLISECOND + SECOND, "{:?}", start.elapsed());
+    // By the clocks of the others it would take hours.
+    assert!(start.elapsed() < 10 * SECOND, "{:?}", start.elapsed());
     let mut ticks = ticks;
     ticks.sort_unstable();
     assert!(ticks.windows(7).all(|ticks| ticks[6] - ticks[0] > 300_000), "{ticks:?}");

@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use scupper::{Algorithm, ErrorKind, Limiter, RedisStore};
 use scupper_testbed::{Certificates, Fault, Proxy, RedisCluster, RedisSentinel, RedisServer, await_that};
-use support::redis::{admits, limiting, list_all, recovers, refused};
-use support::{HOUR, MILLISECOND};
+use support::redis::{PATIENCE, admits, connect, limiting, list_all, open, patient, recovers, refused, without_hurry};
+use support::{HOUR, SECOND};
 
 const RATES: &str = "1000/h";
 
@@ -52,7 +52,7 @@ fn a_user_with_a_certificate_and_no_more_rights_than_it_needs_can_do_everything(
     let url = server.tls_url().replace("rediss://", "rediss://limits:secret@");
     let url = format!("{url}/3{}&prefix=app:", files(&certificates, true));
     for algorithm in Algorithm::ALL {
-        let store = RedisStore::connect_blocking(&url).unwrap();
+        let store = connect(&url).unwrap();
         works(&limiting(RATES, &store).algorithm(algorithm).build().unwrap(), &algorithm.to_string());
     }
 }
@@ -70,15 +70,16 @@ fn who_is_not_trusted_is_told_which_option_says_otherwise() {
         // Redis waits for the end of a line.
         (format!("{plain}{}", files(&certificates, false)), ErrorKind::Unavailable, "check that it speaks TLS there"),
     ] {
-        let error = RedisStore::connect_blocking(&url).unwrap_err();
+        let limit = if kind == ErrorKind::Unavailable { SECOND } else { PATIENCE };
+        let error = RedisStore::builder(&url).connect_within(limit).connect_blocking().unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.message().contains(words), "{error}");
     }
     let unencrypted = anybody.tls_url().replace("rediss://", "redis://");
-    let error = RedisStore::connect_blocking(&unencrypted).unwrap_err();
+    let error = connect(&unencrypted).unwrap_err();
     assert!(error.message().contains("rediss://"), "{error}");
     let good = format!("{}{}", known.tls_url(), files(&certificates, true));
-    RedisStore::connect_blocking(&good).unwrap();
+    connect(&good).unwrap();
 }
 
 /// A server under TLS with a proxy before it.
@@ -99,7 +100,7 @@ impl Bed {
 
     /// Units in use, as the server has it.
     fn used(&self) -> u64 {
-        let limiter = limiting(RATES, &RedisStore::open(&self.server.url()).unwrap()).build().unwrap();
+        let limiter = patient(RATES, &open(&self.server.url()));
         limiter.peek("key").unwrap().usage[0].used
     }
 }
@@ -107,7 +108,7 @@ impl Bed {
 #[test]
 fn promise_8_a_lost_answer_under_tls_is_unknown_and_counts_at_most_once() {
     let bed = Bed::new();
-    let limiter = limiting(RATES, &RedisStore::open(&bed.url).unwrap()).build().unwrap();
+    let limiter = patient(RATES, &open(&bed.url));
     admits(&limiter, "key");
     for (fault, count) in [(Fault::cut_after_send(), 1), (Fault::cut_before_send(), 0), (Fault::cut_in_reply(9), 1)] {
         let before = bed.used();
@@ -125,12 +126,12 @@ fn promise_8_a_lost_answer_under_tls_is_unknown_and_counts_at_most_once() {
 #[test]
 fn promise_8_a_stalled_connection_under_tls_is_given_up_for_another() {
     let bed = Bed::new();
-    let store = RedisStore::builder(&bed.url).answer_within(200 * MILLISECOND).open().unwrap();
-    let limiter = limiting(RATES, &store).build().unwrap();
+    let store = without_hurry(RedisStore::builder(&bed.url)).answer_within(SECOND).open().unwrap();
+    let limiter = patient(RATES, &store);
     admits(&limiter, "key");
     bed.proxy.set(Fault::stall_replies().times(1));
     assert_eq!(refused(limiter.try_acquire("key")).kind(), ErrorKind::Unknown);
-    assert_eq!(bed.used(), 2);
+    await_that("it is carried out", || bed.used() == 2);
     admits(&limiter, "key");
     assert_eq!((bed.used(), bed.proxy.connections()), (3, 2));
 }
@@ -140,7 +141,7 @@ fn promise_2_a_connection_under_tls_that_the_server_closed_costs_no_request() {
     let certificates = Certificates::make();
     let server = RedisServer::builder().tls(&certificates).start();
     let url = format!("{}{}", server.tls_url(), files(&certificates, false));
-    let limiter = limiting(RATES, &RedisStore::open(&url).unwrap()).build().unwrap();
+    let limiter = patient(RATES, &open(&url));
     for _ in 0..100 {
         admits(&limiter, "key");
         let _ = server.command(&["CLIENT", "KILL", "TYPE", "normal"]).granted();
@@ -156,7 +157,7 @@ fn a_cluster_under_tls_serves_all_its_slots() {
     let certificates = Certificates::make();
     let cluster = RedisCluster::builder().tls(&certificates).password("open-sesame").start();
     let url = format!("{}{}", cluster.url(), files(&certificates, true));
-    let limiter = limiting(RATES, &RedisStore::connect_blocking(&url).unwrap()).build().unwrap();
+    let limiter = patient(RATES, &connect(&url).unwrap());
     for number in 0..50 {
         admits(&limiter, &number.to_string());
     }
@@ -172,7 +173,7 @@ fn servers_behind_sentinel_under_tls_change_places() {
     let certificates = Certificates::make();
     let servers = RedisSentinel::builder().tls(&certificates).password("open-sesame").start();
     let url = format!("{}{}", servers.url(), files(&certificates, true));
-    let limiter = limiting(RATES, &RedisStore::connect_blocking(&url).unwrap()).build().unwrap();
+    let limiter = patient(RATES, &connect(&url).unwrap());
     admits(&limiter, "key");
     servers.fail_over();
     recovers(&limiter, "key");

@@ -15,7 +15,7 @@ use scupper::store::{
 };
 use scupper::{Algorithm, Quota, RedisStore, Timestamp};
 use scupper_testbed::{RedisServer, SharedRedis, await_that};
-use support::redis::{PREFIX, submit};
+use support::redis::{PREFIX, open, submit, without_hurry};
 use support::{HOUR, SECOND};
 
 /// A key is there for so long after it owes anything.
@@ -33,7 +33,7 @@ fn expires(server: &RedisServer, key: &str) -> Option<u64> {
 #[test]
 fn promise_7_every_operation_leaves_a_key_that_goes_by_itself_in_time() {
     let server = RedisServer::start();
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = open(&server.url());
     for algorithm in Algorithm::ALL {
         let quota = Quota::new(algorithm, "50/s, 100/min").unwrap();
         let longer = Quota::new(algorithm, "50/s, 100/h").unwrap();
@@ -60,12 +60,15 @@ fn promise_7_every_operation_leaves_a_key_that_goes_by_itself_in_time() {
         .into_iter()
         .enumerate()
         {
-            let key = format!("{algorithm}-{number}");
+            let (key, start) = (format!("{algorithm}-{number}"), Instant::now());
             for action in &actions {
                 submit(&store, &Operation::new(&key, *action)).unwrap();
             }
             let time_to_live = server.command(&["PTTL", &[PREFIX, &key].concat()]).integer();
-            assert!((1..=(seconds + 2) * 1_000 + 1).contains(&time_to_live), "{actions:?} {time_to_live}");
+            // On a machine that stands still, it may be gone by now.
+            let is_over = time_to_live == -2 && start.elapsed() > Duration::from_secs(seconds + 1);
+            let longest = (i64::try_from(seconds).unwrap() + 2) * 1_000 + 1;
+            assert!(is_over || (1..=longest).contains(&time_to_live), "{actions:?} {time_to_live}");
         }
     }
 }
@@ -73,7 +76,7 @@ fn promise_7_every_operation_leaves_a_key_that_goes_by_itself_in_time() {
 #[test]
 fn promise_7_what_changes_nothing_leaves_no_key() {
     let server = RedisServer::start();
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = open(&server.url());
     for algorithm in Algorithm::ALL {
         let quota = Quota::new(algorithm, "5/min").unwrap();
         let admission = Admission { tick: Timestamp::from_micros(1), weight: 1, sequence: 1 };
@@ -97,7 +100,7 @@ fn promise_7_what_changes_nothing_leaves_no_key() {
 fn promise_7_idle_buckets_leave_by_themselves() {
     let redis = SharedRedis::get();
     let prefix = redis.prefix();
-    let store = RedisStore::builder(redis.url()).prefix(&prefix).open().unwrap();
+    let store = without_hurry(RedisStore::builder(redis.url())).prefix(&prefix).open().unwrap();
     let quota = Quota::new(Algorithm::SlidingWindowLog, "1000/100ms").unwrap();
     let keys: Vec<String> = (0..1_000).map(|number| number.to_string()).collect();
     let operations: Vec<_> = keys.iter().map(|key| Operation::acquire(key, &quota, 1)).collect();
@@ -202,6 +205,10 @@ fn play(
         // Of the same call, and so of the same time.
         operations.push(Operation::new(key, Action::Peek { quota: &quotas[0] }));
         let outcomes = store.submit(Batch::new(&operations)).wait();
+        if start.elapsed() > SECOND / 2 {
+            // Too slow to be sure of the key: it may have been gone by then.
+            return Ok(());
+        }
         let Some(Ok(Reply::Peeked(seen))) = outcomes.last() else { return Err(format!("{outcomes:?}")) };
         operations.pop();
         let expected = carry_out(&mut model, &operations, seen.now);
@@ -216,7 +223,7 @@ fn play(
         let owes_until = model.as_ref().map(|bucket| bucket.idle_from().max(seen.now).as_micros());
         let gone_at = expires(server, key);
         if start.elapsed() > SECOND / 2 {
-            // Too slow to be sure of the key: it may be gone by now.
+            // Or it may be gone by now.
             return Ok(());
         }
         let is_right = match (owes_until, gone_at) {
@@ -236,7 +243,7 @@ fn play(
 #[test]
 fn promise_7_after_any_operations_a_key_lives_as_long_as_it_owes_and_hardly_longer() {
     let server = RedisServer::start();
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = open(&server.url());
     let config = Config { cases: 400, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
     let number = std::cell::Cell::new(0);
     TestRunner::new(config)

@@ -10,7 +10,7 @@ use scupper::store::{Action, Admission, Batch, Operation, Reply, Standing, Store
 use scupper::{ErrorKind, Quota, RedisStore, Timestamp};
 use scupper_testbed::{RedisServer, Reply as Answer};
 use support::SECOND;
-use support::redis::{admits, limiting, list_all, quota, refused, submit};
+use support::redis::{admits, list_all, open, patient, quota, refused, submit, without_hurry};
 
 const RATES: &str = "5/h";
 
@@ -60,7 +60,7 @@ fn actions(quota: &Quota) -> [Action<'_>; 8] {
 #[test]
 fn what_is_no_bucket_is_an_error_that_says_what_it_is_and_stays_as_it_is() {
     let server = RedisServer::start();
-    let (store, quota) = (RedisStore::open(&server.url()).unwrap(), quota(RATES));
+    let (store, quota) = (open(&server.url()), quota(RATES));
     for (command, kind) in FOREIGN {
         make(&server, command, "scupper:foreign");
         let before = server.command(&["DUMP", "scupper:foreign"]);
@@ -81,7 +81,7 @@ fn what_is_no_bucket_is_an_error_that_says_what_it_is_and_stays_as_it_is() {
 #[test]
 fn what_is_no_bucket_spoils_nothing_else_of_its_batch() {
     let server = RedisServer::start();
-    let (store, quota) = (RedisStore::open(&server.url()).unwrap(), quota(RATES));
+    let (store, quota) = (open(&server.url()), quota(RATES));
     for (number, (command, _)) in FOREIGN.iter().enumerate() {
         make(&server, command, &format!("scupper:foreign-{number}"));
     }
@@ -106,7 +106,7 @@ fn what_is_no_bucket_spoils_nothing_else_of_its_batch() {
 #[test]
 fn a_limiter_tells_of_what_is_no_bucket_at_once_whether_or_not_one_would_wait() {
     let server = RedisServer::start();
-    let limiter = limiting(RATES, &RedisStore::open(&server.url()).unwrap()).build().unwrap();
+    let limiter = patient(RATES, &open(&server.url()));
     for (command, _) in FOREIGN {
         make(&server, command, "scupper:foreign");
         for _ in 0..2 {
@@ -124,8 +124,8 @@ fn a_limiter_tells_of_what_is_no_bucket_at_once_whether_or_not_one_would_wait() 
 #[test]
 fn a_bucket_of_another_version_is_an_error_that_says_to_update() {
     let server = RedisServer::start();
-    let store = RedisStore::open(&server.url()).unwrap();
-    let limiter = limiting(RATES, &store).build().unwrap();
+    let store = open(&server.url());
+    let limiter = patient(RATES, &store);
     admits(&limiter, "key");
     for version in ["0", "2", "9", "a"] {
         let _ = server.command(&["SETRANGE", "scupper:key", "7", version]);
@@ -157,8 +157,8 @@ fn odd_keys() -> Vec<String> {
 fn promise_3_keys_with_anything_in_them_have_buckets_of_their_own() {
     let server = RedisServer::start();
     for prefix in ["scupper:", "", "*?[a]\\", "{same slot}", "\0"] {
-        let store = RedisStore::builder(&server.url()).prefix(prefix).open().unwrap();
-        let limiter = limiting(RATES, &store).build().unwrap();
+        let store = without_hurry(RedisStore::builder(&server.url())).prefix(prefix).open().unwrap();
+        let limiter = patient(RATES, &store);
         let keys = odd_keys();
         for (count, key) in keys.iter().enumerate() {
             let weight = u64::try_from(count % 5).unwrap() + 1;
@@ -181,8 +181,8 @@ fn promise_3_keys_with_anything_in_them_have_buckets_of_their_own() {
 #[test]
 fn promise_3_the_empty_key_is_a_key_even_without_a_prefix() {
     let server = RedisServer::start();
-    let store = RedisStore::builder(&server.url()).prefix("").open().unwrap();
-    let limiter = limiting(RATES, &store).build().unwrap();
+    let store = without_hurry(RedisStore::builder(&server.url())).prefix("").open().unwrap();
+    let limiter = patient(RATES, &store);
     admits(&limiter, "");
     assert_eq!(limiter.peek("").unwrap().usage[0].used, 1);
     assert_eq!(limiter.list("", None, 10).unwrap().keys, [""]);
@@ -192,8 +192,8 @@ fn promise_3_the_empty_key_is_a_key_even_without_a_prefix() {
 fn a_list_passes_over_what_is_no_bucket_or_under_another_prefix() {
     let server = RedisServer::start();
     for prefix in ["", "scupper:"] {
-        let store = RedisStore::builder(&server.url()).prefix(prefix).open().unwrap();
-        let limiter = limiting(RATES, &store).build().unwrap();
+        let store = without_hurry(RedisStore::builder(&server.url())).prefix(prefix).open().unwrap();
+        let limiter = patient(RATES, &store);
         for (number, (command, _)) in FOREIGN.iter().enumerate() {
             make(&server, command, &format!("{prefix}key-{number}"));
         }

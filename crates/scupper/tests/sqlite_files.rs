@@ -211,7 +211,7 @@ fn a_folder_that_was_removed_is_an_error_and_not_a_denial() {
     fs::create_dir(folder.file("sub")).unwrap();
     let store = SqliteStore::open(folder.file("sub/limits.db")).unwrap();
     fs::remove_dir_all(folder.file("sub")).unwrap();
-    let limiter = limiting("1000000/h", &store).build().unwrap();
+    let limiter = limiting("1000000/h", &store).call_timeout(None).build().unwrap();
     let mut said = None;
     await_that("the store notices", || {
         said = limiter.try_acquire("key").map(|decision| assert!(decision.is_admitted())).err();

@@ -99,8 +99,8 @@ fn requests_of_a_process_that_wait_for_another_are_served_in_their_order() {
 /// Many on one key, each admitted once, however they take turns.
 fn all_are_counted(folder: &Folder, ask: impl FnOnce(Arc<Limiter>, u64)) {
     const REQUESTS: u64 = 2_000;
-    let store = SqliteStore::open(folder.file("limits.db")).unwrap();
-    ask(Arc::new(limiting(RATES, &store).build().unwrap()), REQUESTS);
+    let store = SqliteStore::builder(folder.file("limits.db")).timeout(20 * SECOND).open().unwrap();
+    ask(Arc::new(limiting(RATES, &store).call_timeout(None).build().unwrap()), REQUESTS);
     assert_eq!(used(&store, "key", RATES), REQUESTS);
     is_sound(store.path());
 }

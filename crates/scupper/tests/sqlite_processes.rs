@@ -32,16 +32,17 @@ const FOLDER: &str = "SCUPPER_TEST_SQLITE_FOLDER";
 const TAKEN: &str = "taken";
 const NAME: &str = "promise_1_processes_that_are_killed_anywhere_never_have_more_than_the_rates_allow";
 
-/// How long a request may wait, and how much longer it took if it did: a machine has much to do with so many processes.
-const PATIENCE: Duration = SECOND;
-const SLACK: Duration = Duration::from_secs(2);
+/// Longer than whatever is asked takes on a machine that has much to do with so many processes.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How much later than its timeout a call may return there.
+const SLACK: Duration = Duration::from_secs(8);
 
 /// Takes what it can get until its input ends, and writes it down. What it has and did not write down yet when it is killed
 /// shows in the sequences of the others.
 fn take_what_there_is(folder: &Path) {
     let is_over = AtomicBool::new(false);
-    let store = SqliteStore::builder(folder.join("limits.db")).timeout(Duration::from_secs(5)).open().unwrap();
-    let limiter = limiting(RATES, &store).build().unwrap();
+    let store = SqliteStore::builder(folder.join("limits.db")).timeout(2 * PATIENCE).open().unwrap();
+    let limiter = limiting(RATES, &store).call_timeout(None).build().unwrap();
     thread::scope(|threads| {
         let _end = Ends(&is_over);
         for thread in 0..THREADS {
@@ -52,20 +53,10 @@ fn take_what_there_is(folder: &Path) {
                 let mut weight = u64::from(process::id()) % HEAVIEST;
                 while !is_over.load(Ordering::Relaxed) {
                     weight = weight % HEAVIEST + 1;
-                    let start = Instant::now();
-                    let permit = limiter.request(KEY).weight(weight).timeout(PATIENCE).acquire();
-                    assert!(start.elapsed() < PATIENCE + SLACK, "{:?}", start.elapsed());
-                    match permit {
-                        Ok(permit) => {
-                            let record: Record = [permit.tick().as_micros(), permit.weight(), permit.sequence()];
-                            file.write_all(&record.map(u64::to_be_bytes).concat()).unwrap();
-                        }
-                        // Never a denial, nor any other error: the file is there, and sound.
-                        Err(error) => {
-                            let waited = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unknown);
-                            assert!(waited, "{error}");
-                        }
-                    }
+                    // Never a denial, nor an error: the file is there, and sound, and nobody waits for the dead.
+                    let permit = limiter.request(KEY).weight(weight).timeout(PATIENCE).acquire().unwrap();
+                    let record: Record = [permit.tick().as_micros(), permit.weight(), permit.sequence()];
+                    file.write_all(&record.map(u64::to_be_bytes).concat()).unwrap();
                 }
             });
         }
@@ -106,10 +97,11 @@ fn promise_1_processes_that_are_killed_anywhere_never_have_more_than_the_rates_a
     is_sound(&path);
 
     let store = SqliteStore::open(&path).unwrap();
-    let total = limiting(RATES, &store).build().unwrap().acquire(KEY).unwrap().sequence() - 1;
+    let limiter = limiting(RATES, &store).call_timeout(None).build().unwrap();
+    let total = limiter.acquire(KEY).unwrap().sequence() - 1;
     let written: u64 = records.iter().map(|[_, weight, _]| weight).sum();
     // A killed process has had one call under way, for all of its threads.
-    let most_lost = u64::try_from(KILLS * THREADS).unwrap() * HEAVIEST + 100;
+    let most_lost = u64::try_from(KILLS * THREADS).unwrap() * HEAVIEST;
     assert!((written..=written + most_lost).contains(&total), "{total} taken, {written} written down");
 }
 
@@ -174,7 +166,7 @@ fn promise_8_a_file_that_another_keeps_is_unavailable_after_the_timeout_and_noth
     let store = SqliteStore::builder(&path).timeout(timeout).open().unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let limiter = limiting("5/h", &store).build().unwrap();
+    let limiter = limiting("5/h", &store).call_timeout(None).build().unwrap();
     for key in [KEY, "another", KEY] {
         let start = Instant::now();
         let error = limiter.try_acquire(key).unwrap_err();
@@ -196,9 +188,12 @@ fn promise_8_with_nothing_set_a_file_that_another_keeps_is_unavailable_and_not_u
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let limiter = limiting("5/h", &store).build().unwrap();
-    assert_eq!(limiter.try_acquire(KEY).unwrap_err().kind(), ErrorKind::Unavailable);
-    let asynchronous = pollster::block_on(limiter.try_acquire_async(KEY)).map(|decision| decision.is_admitted());
-    assert_eq!(asynchronous.unwrap_err().kind(), ErrorKind::Unavailable);
+    let blocking = || limiter.try_acquire(KEY).unwrap_err().kind();
+    let asynchronous = || pollster::block_on(limiter.try_acquire_async(KEY)).unwrap_err().kind();
+    for ask in [&blocking as &dyn Fn() -> ErrorKind, &asynchronous] {
+        // A machine that stands still for half a second may let the limiter's time pass first, and hardly each time.
+        assert!((0..5).any(|_| ask() == ErrorKind::Unavailable));
+    }
     other.execute_batch("COMMIT").unwrap();
 }
 

@@ -3,9 +3,10 @@
 use scupper::{Limiter, PostgresStore, PostgresStoreBuilder, Result};
 use scupper_testbed::{PostgresServer, Proxy, Rows, Session, SharedPostgres, new_schema};
 
-use crate::support::MILLISECOND;
+use crate::support::SECOND;
 pub(crate) use crate::support::remote::{
-    PATIENCE, RemoteBed, admits, limiting, list_all, patient, quota, recovers, refused, submit, through_outages, used,
+    AT_ONCE, PATIENCE, RemoteBed, admits, by_default, limiting, list_all, patient, quota, recovers, refused, submit,
+    through_outages, used,
 };
 
 /// With none of the limits of time that a test on a busy machine might come to.
@@ -79,7 +80,7 @@ impl Bed {
     }
 
     pub(crate) fn store(&self) -> PostgresStore {
-        self.builder().open().unwrap()
+        without_hurry(self.builder()).open().unwrap()
     }
 
     /// One that waits for its answers, however busy the machine is.
@@ -154,15 +155,15 @@ impl RemoteBed for Bed {
     }
 
     fn one_by_one(&self) -> PostgresStore {
-        self.builder().wait_to_be_sent(PATIENCE).open().unwrap()
-    }
-
-    fn by_default(&self) -> PostgresStore {
         self.store()
     }
 
+    fn by_default(&self) -> PostgresStore {
+        self.builder().open().unwrap()
+    }
+
     fn impatient(&self) -> PostgresStore {
-        self.builder().answer_within(200 * MILLISECOND).open().unwrap()
+        self.builder().answer_within(SECOND).wait_to_be_sent(PATIENCE).open().unwrap()
     }
 
     fn direct(&self) -> &PostgresStore {

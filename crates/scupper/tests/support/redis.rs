@@ -4,13 +4,30 @@ use scupper::store::{Action, Batch, Operation, Store};
 use scupper::{Limiter, RedisStore, RedisStoreBuilder, Result};
 use scupper_testbed::{Proxy, RedisServer};
 
-use crate::support::MILLISECOND;
+use crate::support::SECOND;
 pub(crate) use crate::support::remote::{
-    PATIENCE, RemoteBed, admits, limiting, list_all, quota, recovers, refused, submit, through_outages, used,
+    AT_ONCE, PATIENCE, RemoteBed, admits, by_default, is_within, limiting, list_all, patient, quota, recovers, refused,
+    submit, through_outages, used,
 };
 
 /// What every key begins with, unless a test says otherwise.
 pub(crate) const PREFIX: &str = "scupper:";
+
+/// With none of the limits of time that a test on a busy machine might come to.
+pub(crate) fn without_hurry(builder: RedisStoreBuilder) -> RedisStoreBuilder {
+    builder.connect_within(PATIENCE).answer_within(2 * PATIENCE).wait_to_be_sent(PATIENCE)
+}
+
+/// A store that this URL names, in no hurry.
+#[track_caller]
+pub(crate) fn open(url: &str) -> RedisStore {
+    without_hurry(RedisStore::builder(url)).open().unwrap()
+}
+
+/// The same, once its servers have been reached.
+pub(crate) fn connect(url: &str) -> Result<RedisStore> {
+    without_hurry(RedisStore::builder(url)).connect_blocking()
+}
 
 /// A server of the test's own, and a proxy before it.
 pub(crate) struct Bed {
@@ -26,7 +43,7 @@ impl Bed {
 
     pub(crate) fn before(server: RedisServer) -> Self {
         let proxy = Proxy::to(server.address());
-        let direct = RedisStore::open(&server.url()).unwrap();
+        let direct = open(&server.url());
         // So that the server has the script, and the first request is one like others.
         let _ = direct.submit(Batch::from(&Operation::new("", Action::Peek { quota: &quota("1/s") }))).wait();
         Self { server, proxy, direct }
@@ -38,11 +55,11 @@ impl Bed {
     }
 
     pub(crate) fn store(&self) -> RedisStore {
-        self.builder().open().unwrap()
+        without_hurry(self.builder()).open().unwrap()
     }
 
     pub(crate) fn limiter(&self, rates: &str) -> Limiter {
-        limiting(rates, &self.store()).build().unwrap()
+        patient(rates, &self.store())
     }
 
     /// A store that no fault meets.
@@ -85,15 +102,15 @@ impl RemoteBed for Bed {
     }
 
     fn one_by_one(&self) -> RedisStore {
-        self.builder().calls_at_once(1).connect_within(PATIENCE).wait_to_be_sent(PATIENCE).open().unwrap()
+        without_hurry(self.builder()).calls_at_once(1).open().unwrap()
     }
 
     fn by_default(&self) -> RedisStore {
-        self.builder().calls_at_once(1).open().unwrap()
+        self.builder().calls_at_once(1).connect_within(PATIENCE).open().unwrap()
     }
 
     fn impatient(&self) -> RedisStore {
-        self.builder().answer_within(200 * MILLISECOND).open().unwrap()
+        without_hurry(self.builder()).answer_within(SECOND).open().unwrap()
     }
 
     fn direct(&self) -> &RedisStore {

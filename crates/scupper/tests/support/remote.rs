@@ -22,6 +22,9 @@ pub(crate) use bed::RemoteBed;
 /// Far longer than anything takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Longer than whatever is to be at once takes on a busy machine, and shorter than the limits of time that are not to be waited for.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(5);
+
 /// Runs tests of these names, which are the same for all remote stores, for this one.
 macro_rules! tests_for {
     ($of:ty, $module:ident: $($name:ident),+ $(,)?) => {
@@ -35,14 +38,20 @@ macro_rules! tests_for {
 }
 pub(crate) use tests_for;
 
+/// A limiter, yet to be built, that waits for its answers however busy the machine is, unless it is told otherwise.
 pub(crate) fn limiting<S: Store + Clone + 'static>(rates: &str, store: &S) -> LimiterBuilder {
     let rates: Rates = rates.parse().unwrap();
-    Limiter::builder().rates(rates.iter().copied()).store(store.clone())
+    Limiter::builder().rates(rates.iter().copied()).store(store.clone()).call_timeout(PATIENCE)
 }
 
 /// A limiter that waits for its answers.
 pub(crate) fn patient<S: Store + Clone + 'static>(rates: &str, store: &S) -> Limiter {
-    limiting(rates, store).call_timeout(PATIENCE).build().unwrap()
+    limiting(rates, store).build().unwrap()
+}
+
+/// A limiter that waits for its answers as long as it does by default.
+pub(crate) fn by_default<S: Store + Clone + 'static>(rates: &str, store: &S) -> Limiter {
+    limiting(rates, store).call_timeout(LimiterBuilder::CALL_TIMEOUT).build().unwrap()
 }
 
 pub(crate) fn quota(rates: &str) -> Quota {
@@ -146,6 +155,21 @@ pub(crate) fn recovers(limiter: &Limiter, key: &str) -> (Duration, u32) {
         }
     });
     (start.elapsed(), errors)
+}
+
+/// Does this until it takes less than that, a few times at the most: a machine may stand still at any time, and hardly each time.
+#[track_caller]
+pub(crate) fn is_within(limit: Duration, mut attempt: impl FnMut()) {
+    let mut late = Vec::new();
+    while late.len() < 5 {
+        let start = Instant::now();
+        attempt();
+        late.push(start.elapsed());
+        if late.last().is_some_and(|took| *took < limit) {
+            return;
+        }
+    }
+    panic!("{late:?}, and not once within {limit:?}");
 }
 
 /// All keys of buckets that owe something, so many at a time.

@@ -20,5 +20,5 @@ pub(crate) fn threads(count: usize) -> Runtime {
 pub(crate) fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let (told, awaited) = channel();
     thread::spawn(move || told.send(act()));
-    awaited.recv_timeout(20 * SECOND).unwrap()
+    awaited.recv_timeout(60 * SECOND).unwrap()
 }

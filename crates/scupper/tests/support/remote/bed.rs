@@ -35,7 +35,7 @@ pub(crate) trait RemoteBed: Sized {
     /// The same, but that requests wait no longer than they do by default.
     fn by_default(&self) -> Self::Store;
 
-    /// The same, and out of patience with a connection after 200 ms without an answer.
+    /// The same, and out of patience with a connection after a second without an answer.
     fn impatient(&self) -> Self::Store;
 
     /// A store that no fault meets.

@@ -1,13 +1,14 @@
 //! The way to a server breaks, stalls or drags: what has left is never sent again, what has not left is not lost, nobody waits
 //! longer than the call may take, and nobody is denied what fits.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use scupper::{ErrorKind, Limiter};
-use scupper_testbed::{Fault, await_that};
+use scupper_testbed::{Ends, Fault, await_that};
 
-use crate::support::remote::{RemoteBed, admits, limiting, patient, recovers, refused};
+use crate::support::remote::{AT_ONCE, RemoteBed, admits, by_default, limiting, patient, recovers, refused};
 use crate::support::{MILLISECOND, SECOND, Task};
 
 const RATES: &str = "1000/h";
@@ -15,9 +16,6 @@ const RATES: &str = "1000/h";
 /// All keys begin so, and nothing else that is sent has it.
 const ASKED: &str = "user:";
 const KEY: &str = "user:42";
-
-/// Far less than any limit of time, on a machine that has much else to do.
-const SOON: Duration = Duration::from_millis(400);
 
 pub(crate) fn promise_2_a_connection_that_was_closed_while_idle_costs_no_request<R: RemoteBed>() {
     let bed = R::make();
@@ -51,7 +49,7 @@ pub(crate) fn promise_8_a_request_of_which_nothing_has_left_is_unavailable_and_t
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
             assert_eq!((bed.proxy().strikes(), bed.used(KEY, RATES)), (1, 0));
             let (took, _) = recovers(&limiter, KEY);
-            assert!(took < SECOND, "{took:?}");
+            assert!(took < AT_ONCE, "{took:?}");
             assert_eq!((bed.used(KEY, RATES), bed.proxy().connections()), (1, 2));
         }
     }
@@ -122,16 +120,18 @@ fn timed(limiter: &Limiter, key: &str) -> (ErrorKind, Duration) {
 pub(crate) fn promises_5_and_8_a_stall_is_an_error_in_time_and_what_it_admits_yet_is_given_back<R: RemoteBed>() {
     let bed = R::make();
     let store = bed.by_default();
-    let limiter = limiting(RATES, &store).build().unwrap();
-    recovers(&limiter, "user:first");
+    let (limiter, patient) = (by_default(RATES, &store), patient(RATES, &store));
+    recovers(&patient, "user:first");
     let first = bed.used("user:first", RATES);
     bed.proxy().set(Fault::stall().when_sent(ASKED));
-    let within = |limit: Duration, took: Duration| (limit..limit + SOON).contains(&took);
+    // Some seconds later, the store would give the connection up.
+    let within = |limit: Duration, took: Duration| (limit..4 * SECOND).contains(&took);
     let behind = ["user:a", "user:b", "user:c"];
     thread::scope(|threads| {
         let sent = threads.spawn(|| timed(&limiter, "user:sent"));
         bed.proxy().await_strike();
-        let behind = behind.map(|key| (key, threads.spawn(|| timed(&limiter, key))));
+        // What ends them is the limit of the store: on a machine that stands still, that of a limiter could come first.
+        let behind = behind.map(|key| (key, threads.spawn(|| timed(&patient, key))));
         for (key, asked) in behind {
             let (kind, took) = asked.join().unwrap();
             assert!(kind == ErrorKind::Unavailable && within(500 * MILLISECOND, took), "{kind} after {took:?}");
@@ -142,7 +142,7 @@ pub(crate) fn promises_5_and_8_a_stall_is_an_error_in_time_and_what_it_admits_ye
     });
     bed.proxy().heal();
     // Behind what was sent, on the same connection.
-    admits(&patient(RATES, &store), "user:first");
+    recovers(&patient, "user:first");
     await_that("what was carried out is given back", || bed.used("user:sent", RATES) == 0);
     for key in behind {
         assert_eq!(bed.used(key, RATES), 0, "{key}");
@@ -152,22 +152,24 @@ pub(crate) fn promises_5_and_8_a_stall_is_an_error_in_time_and_what_it_admits_ye
 
 pub(crate) fn promise_8_what_was_carried_out_during_a_stall_is_given_back_when_the_answer_comes<R: RemoteBed>() {
     let bed = R::make();
-    let limiter = limiting(RATES, &bed.one_by_one()).call_timeout(100 * MILLISECOND).build().unwrap();
-    recovers(&limiter, KEY);
-    let before = bed.used(KEY, RATES);
+    let store = bed.one_by_one();
+    let patient = patient(RATES, &store);
+    admits(&patient, KEY);
     bed.proxy().set(Fault::stall_replies().when_sent(ASKED));
+    // Longer than it takes to be sent.
+    let limiter = limiting(RATES, &store).call_timeout(SECOND).build().unwrap();
     assert_eq!(refused(limiter.request(KEY).weight(9).try_acquire()).kind(), ErrorKind::Unknown);
-    await_that("it is carried out", || bed.used(KEY, RATES) == before + 9);
+    await_that("it is carried out", || bed.used(KEY, RATES) == 10);
     bed.proxy().heal();
-    await_that("it is given back", || bed.used(KEY, RATES) == before);
-    recovers(&limiter, KEY);
+    await_that("it is given back", || bed.used(KEY, RATES) == 1);
+    admits(&patient, KEY);
     assert_eq!(bed.proxy().connections(), 1);
 }
 
 pub(crate) fn promise_8_a_connection_that_does_not_answer_any_more_is_given_up_for_another<R: RemoteBed>() {
     for fault in [Fault::stall, Fault::stall_replies] {
         let bed = R::make();
-        let limiter = limiting(RATES, &bed.impatient()).build().unwrap();
+        let limiter = patient(RATES, &bed.impatient());
         recovers(&limiter, KEY);
         let connections = bed.proxy().connections();
         let given_up = |times: u64| {
@@ -178,7 +180,7 @@ pub(crate) fn promise_8_a_connection_that_does_not_answer_any_more_is_given_up_f
         bed.proxy().set(fault().when_sent(ASKED).times(1));
         let (kind, took) = timed(&limiter, KEY);
         assert_eq!(kind, ErrorKind::Unknown);
-        assert!((200 * MILLISECOND..200 * MILLISECOND + SOON).contains(&took), "{took:?}");
+        assert!((SECOND..SECOND + AT_ONCE).contains(&took), "{took:?}");
         let before = bed.used(KEY, RATES);
         recovers(&limiter, KEY);
         assert_eq!(bed.used(KEY, RATES), before + 1);
@@ -199,33 +201,48 @@ pub(crate) fn promise_8_refused_connections_are_an_error_at_once_without_a_storm
     admits(&limiter, KEY);
     bed.proxy().set(Fault::refuse());
     let before = bed.proxy().connections();
-    let start = Instant::now();
+    let attempts = || bed.proxy().connections() - before;
+    let (start, is_over, asked) = (Instant::now(), AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|threads| {
+        let _end = Ends(&is_over);
         for number in 0..4 {
-            let (limiter, key) = (&limiter, format!("user:{number}"));
+            let (limiter, is_over, asked, key) = (&limiter, &is_over, &asked, format!("user:{number}"));
             threads.spawn(move || {
-                while start.elapsed() < 1500 * MILLISECOND {
-                    let (kind, took) = timed(limiter, &key);
-                    assert_eq!(kind, ErrorKind::Unavailable);
-                    assert!(took < SOON, "{took:?}");
+                while !is_over.load(Ordering::Relaxed) {
+                    assert_eq!(refused(limiter.try_acquire(&key)).kind(), ErrorKind::Unavailable);
+                    asked.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
+        await_that("it is tried again and again", || attempts() >= 3 && start.elapsed() > 1500 * MILLISECOND);
+        // Those who waited for the next attempt would hear no more often than there is one.
+        await_that("most hear at once", || asked.load(Ordering::Relaxed) > 40 * attempts());
     });
-    // Pauses of 50, 100, 200, 400, 800 and 1,000 ms, or a half of that.
-    let attempts = bed.proxy().connections() - before;
-    assert!((3..=8).contains(&attempts), "{attempts}");
+    let (attempts, most) = (attempts(), most_attempts(start.elapsed()));
+    assert!(attempts <= most, "{attempts} of {most}");
     bed.proxy().heal();
     let (took, _) = recovers(&limiter, KEY);
-    assert!(took < SECOND + SOON, "{took:?}");
+    // No pause is longer than a second; the machine may have much else to do.
+    assert!(took < AT_ONCE, "{took:?}");
     assert_eq!((bed.used(KEY, RATES), bed.used("user:0", RATES)), (2, 0));
+}
+
+/// How often a server is tried in this time at the most: with pauses of 50, 100, 200, 400, 800 and 1,000 ms, or a half of that.
+fn most_attempts(time: Duration) -> u64 {
+    let (mut attempts, mut next, mut pause) = (2, Duration::ZERO, 25 * MILLISECOND);
+    while next < time {
+        attempts += 1;
+        next += pause;
+        pause = (2 * pause).min(SECOND / 2);
+    }
+    attempts
 }
 
 pub(crate) fn promise_2_a_long_line_to_the_server_makes_requests_slow_and_nothing_else<R: RemoteBed>() {
     let bed = R::make();
     let limiter = bed.limiter("100/h");
     admits(&limiter, KEY);
-    bed.proxy().set(Fault::delay(50 * MILLISECOND));
+    bed.proxy().set(Fault::delay(100 * MILLISECOND));
     let start = Instant::now();
     let admitted: usize = thread::scope(|threads| {
         let ask = || (0..10).filter(|_| limiter.try_acquire(KEY).unwrap().is_admitted()).count();
@@ -233,7 +250,8 @@ pub(crate) fn promise_2_a_long_line_to_the_server_makes_requests_slow_and_nothin
         asking.into_iter().map(|asked| asked.join().unwrap()).sum()
     });
     assert_eq!((admitted, bed.used(KEY, "100/h")), (99, 100));
-    assert!(start.elapsed() < 4 * SECOND, "calls are shared: {:?}", start.elapsed());
+    // A hundred and twenty calls would take twelve seconds.
+    assert!(start.elapsed() < 9 * SECOND, "calls are shared: {:?}", start.elapsed());
 }
 
 pub(crate) fn promise_2_who_waits_is_served_over_another_connection_when_the_first_has_broken<R: RemoteBed>() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::support::remote::{RemoteBed, admits, limiting, patient, quota, recovers, refused};
 use crate::support::runtimes::{in_time, one_thread, threads};
-use crate::support::{MILLISECOND, Task};
+use crate::support::{SECOND, Task};
 use scupper::store::{Batch, Operation, Store};
 use scupper::{ErrorKind, Limiter};
 use scupper_testbed::{Fault, await_that};
@@ -176,12 +176,13 @@ pub(crate) fn a_limiter_that_is_dropped_with_a_late_call_still_has_it_given_back
     let bed = R::make();
     let store = bed.one_by_one();
     admits(&patient(RATES, &store), "user:key");
-    let limiter = limiting(RATES, &store).call_timeout(50 * MILLISECOND).build().unwrap();
+    // Longer than it takes to be sent.
+    let limiter = limiting(RATES, &store).call_timeout(SECOND).build().unwrap();
     drop(store);
     bed.proxy().set(Fault::stall_replies().when_sent(ASKED));
     assert_eq!(refused(limiter.request("user:key").weight(9).try_acquire()).kind(), ErrorKind::Unknown);
     drop(limiter);
-    assert_eq!(bed.used("user:key", RATES), 10);
+    await_that("it is carried out", || bed.used("user:key", RATES) == 10);
     bed.proxy().heal();
     await_that("it is given back", || bed.used("user:key", RATES) == 1);
 }
