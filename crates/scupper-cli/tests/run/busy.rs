@@ -23,10 +23,13 @@ impl Drop for Another {
     }
 }
 
+/// Longer than a run takes to begin, on a machine that has much else to do.
+const RATE: &str = "1/3s";
+
 /// A run that has its file open, and waits for its turn.
 fn waiting(place: &Place, args: &str) -> Running {
-    place.fill("echo", "1/500ms", 1);
-    let run = Running::new(place.run(&format!("--rate 1/500ms {args}")).args(["--", "echo", "ran"]));
+    place.fill("echo", RATE, 1);
+    let run = Running::new(place.run(&format!("--rate {RATE} {args}")).args(["--", "echo", "ran"]));
     await_waiting(&run);
     run
 }
@@ -65,9 +68,9 @@ fn it_is_waited_for_where_it_gets_busy_after_it_was_opened() {
 #[test]
 fn a_url_that_waits_longer_than_a_call_takes_leaves_nothing_unknown() {
     let place = Place::of_file("busy-patient");
-    place.fill("echo", "1/500ms", 1);
+    place.fill("echo", RATE, 1);
     let patient = format!("{}?timeout=3600s", place.url());
-    let mut run = Running::new(scupper("--rate 1/500ms -- echo ran").env("SCUPPER_STORE", patient));
+    let mut run = Running::new(scupper(&format!("--rate {RATE} -- echo ran")).env("SCUPPER_STORE", patient));
     await_waiting(&run);
     let another = Another::has(&place);
     let said = run.read_error();
@@ -78,10 +81,10 @@ fn a_url_that_waits_longer_than_a_call_takes_leaves_nothing_unknown() {
 
 #[test]
 fn it_is_124_once_there_is_no_time_to_ask_again_and_nothing_is_taken() {
-    const TIMEOUT: Duration = Duration::from_secs(4);
+    const TIMEOUT: Duration = Duration::from_secs(8);
     let place = Place::of_state("busy-for-long");
     let start = Instant::now();
-    let run = waiting(&place, "--timeout 4s");
+    let run = waiting(&place, "--timeout 8s");
     let another = Another::has(&place);
     let late = run.end();
     let took = start.elapsed();
@@ -90,7 +93,7 @@ fn it_is_124_once_there_is_no_time_to_ask_again_and_nothing_is_taken() {
         assert!(late.errors.contains(words) && late.errors.lines().count() == 1, "{words}: {late:?}");
     }
     assert!(took > TIMEOUT / 2, "it gave up after {took:?}");
-    let opening = ended(place.run("--rate 1/h --timeout 300ms").args(["--", "echo", "ran"]));
+    let opening = ended(place.run("--rate 1/h --timeout 2s").args(["--", "echo", "ran"]));
     assert_eq!((opening.code(), opening.output.as_slice()), (Some(124), b"".as_slice()), "{opening:?}");
     drop(another);
     assert!(place.used("echo") <= 1, "no more than was filled in, if that is still known");
@@ -109,7 +112,7 @@ fn it_is_125_with_no_time_to_wait() {
 #[test]
 fn quiet_waits_without_a_word() {
     let place = Place::of_state("busy-quiet");
-    let run = waiting(&place, "--quiet --timeout 2s");
+    let run = waiting(&place, "--quiet --timeout 6s");
     let another = Another::has(&place);
     let ended = run.end();
     drop(another);

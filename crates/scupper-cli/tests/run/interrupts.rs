@@ -125,20 +125,25 @@ impl Slow {
 
     fn used(&self) -> u64 {
         let store = scupper::RedisStore::open(&self.server.url()).unwrap();
-        let limiter = scupper::Limiter::builder().rates(["9/h".parse().unwrap()]).store(store).build().unwrap();
-        limiter.peek("echo").unwrap().usage[0].used
+        let limiter = scupper::Limiter::builder().rates(["9/h".parse().unwrap()]).store(store).call_timeout(None);
+        limiter.build().unwrap().peek("echo").unwrap().usage[0].used
     }
 }
 
 #[test]
 fn a_signal_while_it_asks_gives_back_what_the_answer_brings() {
     for signal in ALL {
-        let slow = Slow::new();
-        let run = slow.admitted();
-        run.signal(signal);
-        slow.proxy.heal();
-        died_quietly_by(signal, &run.end());
-        assert_eq!(slow.used(), 0);
+        let ends = || {
+            let slow = Slow::new();
+            let run = slow.admitted();
+            run.signal(signal);
+            slow.proxy.heal();
+            (run.end(), slow.used())
+        };
+        // On a machine that stands still, the second that a call may take may pass before the signal comes, and hardly each time.
+        let (ended, used) = (0..5).map(|_| ends()).find(|(ended, _)| ended.code() != Some(125)).unwrap();
+        died_quietly_by(signal, &ended);
+        assert_eq!(used, 0);
     }
 }
 
@@ -170,7 +175,9 @@ fn a_timeout_that_passes_while_it_asks_cannot_tell() {
     let slow = Slow::new();
     slow.admitted().end();
     let mut run = scupper("--rate 9/h --key echo --timeout 900ms -- echo ran");
-    let ended = Running::new(run.env("SCUPPER_STORE", format!("redis://127.0.0.1:{}", slow.proxy.port()))).end();
+    run.env("SCUPPER_STORE", format!("redis://127.0.0.1:{}", slow.proxy.port()));
+    // On a machine that stands still, it may pass before the store is asked, and hardly each time.
+    let ended = (0..5).map(|_| Running::new(&mut run).end()).find(|ended| ended.code() != Some(124)).unwrap();
     assert_eq!(ended.code(), Some(125), "{ended:?}");
     assert!(ended.errors.contains("outcome unknown") && ended.errors.contains("may have been taken"), "{ended:?}");
 }

@@ -82,8 +82,8 @@ fn a_store_that_goes_away_while_a_run_waits_is_asked_again_until_it_is_back() {
         let mut run = scupper(args);
         Running::new(run.args(["--key", "key", "--", "echo", "ran"]).env("SCUPPER_STORE", url))
     };
-    assert_eq!(run("--rate 1/1500ms", &server.url()).end().code(), Some(0));
-    let mut waiting = run("--rate 1/1500ms", &format!("redis://127.0.0.1:{}", proxy.port()));
+    assert_eq!(run("--rate 1/4s", &server.url()).end().code(), Some(0));
+    let mut waiting = run("--rate 1/4s", &format!("redis://127.0.0.1:{}", proxy.port()));
     await_waiting(&waiting);
     proxy.set(Fault::refuse());
     let said = waiting.read_error();

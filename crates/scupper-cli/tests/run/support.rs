@@ -95,7 +95,8 @@ impl Place {
 
     fn limiter(&self, rates: &str) -> Limiter {
         let builder: LimiterBuilder = Limiter::builder().quota(&quota(rates)).shared_store(self.store());
-        builder.build().unwrap()
+        // What a busy machine takes longer for than a second is done all the same.
+        builder.call_timeout(None).build().unwrap()
     }
 
     fn store(&self) -> Arc<dyn Store> {

@@ -25,7 +25,7 @@ impl Finish for Running {
 
 fn used(url: &str, key: &str) -> u64 {
     let store = RedisStore::open(url).unwrap();
-    let limiter = Limiter::builder().rates(["5/h".parse().unwrap()]).store(store).build().unwrap();
+    let limiter = Limiter::builder().rates(["5/h".parse().unwrap()]).store(store).call_timeout(None).build().unwrap();
     limiter.peek(key).unwrap().usage[0].used
 }
 
