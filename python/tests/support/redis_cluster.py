@@ -11,7 +11,7 @@ _HALF = SLOTS // 2
 
 
 def node() -> Redis:
-    return Redis("cluster-enabled yes", f"cluster-port {free_port()}", "cluster-node-timeout 2000")
+    return Redis("cluster-enabled yes", f"cluster-port {free_port()}", "cluster-node-timeout 15000")
 
 
 class Cluster:

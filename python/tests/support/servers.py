@@ -11,8 +11,10 @@ A program that is missing is a failure which says what to install.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -23,10 +25,13 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-BOUND = 20.0
+BOUND = 60.0
 # Where Debian puts each version of Postgres, off the path.
 VERSIONS = Path("/usr/lib/postgresql")
 ATTEMPTS = 5
+# Below those of outgoing connections, each once, from anywhere on.
+_first = random.randrange(10_000)
+_ports = itertools.cycle(10_000 + (_first + number) % 10_000 for number in range(10_000))
 # Ends a server with the thread that started it, should that be killed.
 WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 
@@ -255,10 +260,19 @@ def program(name: str, package: str, usual: list[Path]) -> Path:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody has."""
+    """A port of the loopback that nobody has, and that the system gives to no connection while its server is away."""
+    while not _is_free(port := next(_ports)):
+        pass
+    return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _postgres_folders() -> list[Path]:
