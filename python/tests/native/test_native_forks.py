@@ -15,7 +15,7 @@ from scupper._scupper import LimiterBase, MemoryBucket
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 FORKS = 150
-FOREVER = 20
+FOREVER = 60
 
 
 class Limiter(LimiterBase):

@@ -7,7 +7,7 @@ import pytest
 
 from support.packages import SCUPPER
 from support.paths import ASYNC, LOGS, SYNC, named
-from support.threads import BOUND
+from support.threads import BOUND, Late
 
 WEEK = SCUPPER.Duration.WEEK
 
@@ -21,7 +21,8 @@ async def started(limiter: Any, *arguments: Any, **named: Any) -> "asyncio.Task[
     task = asyncio.create_task(limiter.try_acquire_async(*arguments, **named))
     for _ in range(3):
         await asyncio.sleep(0)
-    assert not task.done(), f"it did not wait: {task}"
+    if task.done():
+        raise Late(f"it did not wait: {task}")
     return task
 
 
