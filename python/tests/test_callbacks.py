@@ -131,7 +131,7 @@ def overridden_record(package: ModuleType, log: Log) -> None:
             log.calls.append(f"record {item.weight} {decision.allowed} {decision.failing_rate}")
             return super()._record(item, decision)
 
-    bucket = Counting([package.Rate(1, 1000)])
+    bucket = Counting([package.Rate(1, 60_000)])
     limiter = package.Limiter(package.SingleBucketFactory(bucket, schedule_leak=False))
     for weight in (1, 1, 2):
         limiter.try_acquire("x", weight, blocking=False)

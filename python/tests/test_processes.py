@@ -54,7 +54,7 @@ def in_child(work):
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        signal.alarm(20)
+        signal.alarm(60)
         try:
             work()
             os._exit(0)

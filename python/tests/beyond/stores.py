@@ -10,13 +10,17 @@ import pytest
 
 from scupper import Limiter, Rate
 
+from support.threads import BOUND
+
 URLS: dict[str, str] = {}
 
 _numbers = count()
 
 
 def on(store: str, rates: List[Rate], algorithm: str) -> Callable[[], Limiter]:
-    return lambda: Limiter.open(URLS[store], rates, key=f"bucket {next(_numbers)}", algorithm=algorithm)
+    return lambda: Limiter.open(
+        URLS[store], rates, key=f"bucket {next(_numbers)}", algorithm=algorithm, call_timeout=BOUND
+    )
 
 
 def on_every_store(rates: List[Rate]) -> list[Any]:

@@ -31,6 +31,7 @@ from scupper import (
 
 from beyond import stores
 from support.servers import Postgres
+from support.threads import BOUND
 
 _numbers = itertools.count()
 
@@ -60,7 +61,8 @@ class Makers:
         return self._open.enter_context(Limiter(bucket))
 
     def by_url(self) -> Any:
-        return self._open.enter_context(Limiter.open(stores.URLS["redis"], self._rates, key=self._key()))
+        url = stores.URLS["redis"]
+        return self._open.enter_context(Limiter.open(url, self._rates, key=self._key(), call_timeout=BOUND))
 
     def by_name(self) -> Any:
         return self._open.enter_context(Limiter.per_key(self._rates))
@@ -186,6 +188,6 @@ def test_tables_that_are_not_named_differ_and_are_keys_of_the_store(tmp_path: Pa
         bucket = stack.enter_context(Limiter(limiter_factory.create_sqlite_bucket(rates, path)))
         assert limiter.try_acquire("x")
         for key, used in (("rate_bucket", 1), ("pyrate_limiter", 0)):
-            same = stack.enter_context(Limiter.open(f"sqlite:{path}", rates, key=key))
+            same = stack.enter_context(Limiter.open(f"sqlite:{path}", rates, key=key, call_timeout=BOUND))
             assert same.peek().used == used
         assert bucket.peek("x").used == 0

@@ -15,7 +15,7 @@ from scupper.extras._holds import Holds, holds_of
 
 from support.http_clients import ALL, Told, all_clients, async_clients, async_httpx, async_httpx2, httpx, httpx2, requests
 from support.http_servers import OK, Answer, Server, redirect, refusal
-from support.threads import eventually
+from support.threads import BOUND, eventually
 
 LONG = refusal("3000")
 
@@ -82,7 +82,7 @@ def test_a_server_may_say_in_advance_that_nothing_remains(client: Any) -> None:
     used_up = Answer(200, {"RateLimit": '"default";r=0;t=3000'})
     with Server([used_up]) as server, client(limiter, learn=True) as driver:
         assert driver.ask(server.url).status == 200
-        assert 2999 < left(limiter, server.url) < 3000
+        assert 2900 < left(limiter, server.url) < 3000
     limiter.close()
 
 
@@ -91,7 +91,7 @@ def test_no_hold_is_longer_than_the_longest(client: Any) -> None:
     limiter = wide()
     with Server([refusal("9" * 200)]) as server, client(limiter, learn=True, longest_hold=60.0) as driver:
         assert driver.ask(server.url).status == 429
-        assert 59 < left(limiter, server.url) <= 60
+        assert 30 < left(limiter, server.url) <= 60
     limiter.close()
 
 
@@ -111,13 +111,13 @@ def test_a_unit_that_was_taken_before_a_hold_does_not_count_after_it(client: Any
 
     def hold_at_first() -> None:
         if len(told.names) == 1:
-            holds_of(told).hold(server.url, 0.05)
+            holds_of(told).hold(server.url, 0.25)
 
     told = Told(on_call=hold_at_first)
     with Server() as server, client(told) as driver:
         assert driver.ask(server.url).status == 200
     assert len(told.names) == 2
-    assert server.seen[0].came - began >= 0.05
+    assert server.seen[0].came - began >= 0.25
 
 
 @all_clients
@@ -245,7 +245,8 @@ def test_the_answer_is_given_though_the_limiter_cannot_hold(client: Any, error: 
 
 @all_clients
 def test_those_wait_too_who_share_a_store(client: Any, tmp_path: Path) -> None:
-    mine, theirs = (Limiter.per_key(Rate(9, Duration.HOUR), store=f"sqlite:{tmp_path}/store") for _ in range(2))
+    rate, store = Rate(9, Duration.HOUR), f"sqlite:{tmp_path}/store"
+    mine, theirs = (Limiter.per_key(rate, store=store, call_timeout=BOUND) for _ in range(2))
     with Server([LONG]) as server, client(mine, per_host=True, learn=True) as driver:
         assert driver.ask(server.url).status == 429
         assert theirs.try_acquire(server.url, blocking=False) is False

@@ -48,11 +48,12 @@ def test_requests_wait_for_room(client: Any) -> None:
 
 @all_clients
 def test_requests_that_wait_go_out_in_the_order_in_which_they_came(client: Any) -> None:
-    bucket = InMemoryBucket([Rate(1, 40), Rate(100, Duration.HOUR)])
+    bucket = InMemoryBucket([Rate(1, Duration.HOUR)])
     limiter = Limiter(bucket)
     with Server() as server, client(limiter, key=lambda request: str(request.url)[-1]) as driver:
         assert limiter.try_acquire("first of all")
         waiting = [driver.start(f"{server.url}/{number}") for number in range(4)]
+        bucket.rates = [Rate(1, 40), Rate(100, Duration.HOUR)]
         assert [each.result().status for each in waiting] == [200] * 4
     assert [item.name for item in bucket.items[1:]] == ["0", "1", "2", "3"]
     limiter.close()
@@ -145,12 +146,13 @@ def test_every_redirect_takes_a_unit(client: Any) -> None:
 
 @async_clients
 def test_a_request_that_is_cancelled_leaves_its_place(client: Any) -> None:
-    bucket = InMemoryBucket([Rate(1, 60)])
+    bucket = InMemoryBucket([Rate(1, Duration.HOUR)])
     limiter = Limiter(bucket)
     with Server() as server, client(limiter) as driver:
         assert limiter.try_acquire("x")
         first, second = driver.start(f"{server.url}/first"), driver.start(f"{server.url}/second")
         first.cancel()
+        bucket.rates = [Rate(2, Duration.HOUR)]
         assert second.result().status == 200
     assert server.paths == ["/second"]
     limiter.close()

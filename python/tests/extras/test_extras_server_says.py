@@ -142,14 +142,14 @@ def test_a_child_that_is_forked_while_a_thread_holds_the_lock_finds_it_free() ->
     def hold() -> None:
         with holds._lock:
             locked.set()
-            release.wait(20)
+            release.wait(60)
 
     thread = threading.Thread(target=hold, daemon=True)
     thread.start()
-    assert locked.wait(20)
+    assert locked.wait(60)
     child = os.fork()
     if child == 0:
-        os._exit(0 if holds._lock.acquire(timeout=10) else 1)
+        os._exit(0 if holds._lock.acquire(timeout=30) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     release.set()
-    thread.join(20)
+    thread.join(60)

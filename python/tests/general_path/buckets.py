@@ -83,7 +83,7 @@ class AsyncGate(Gate):
         return self.wait_ms
 
 
-def until(condition: object, seconds: float = 10.0) -> None:
+def until(condition: object, seconds: float = 60.0) -> None:
     """Waits for ``condition()``, for so long at most."""
     end = monotonic() + seconds
     while not condition():  # type: ignore[operator]

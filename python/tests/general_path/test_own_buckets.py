@@ -57,7 +57,7 @@ def native(limiter: Limiter) -> bool:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Rate(1, 1000), lambda: InMemoryBucket([Rate(1, 1000)]), lambda: StateBucket([Rate(1, 1000)])]
+    "make", [lambda: Rate(1, 60_000), lambda: InMemoryBucket([Rate(1, 60_000)]), lambda: StateBucket([Rate(1, 60_000)])]
 )
 def test_native_code_decides_while_nothing_is_replaced(make: Any) -> None:
     limiter = Limiter(make())
@@ -68,7 +68,7 @@ def test_native_code_decides_while_nothing_is_replaced(make: Any) -> None:
 
 @pytest.mark.parametrize("name", ["put", "now", "waiting", "_clock", "_algorithm", "_record", "is_async"])
 def test_an_assignment_ends_that(name: str) -> None:
-    bucket = InMemoryBucket([Rate(1, 1000)])
+    bucket = InMemoryBucket([Rate(1, 60_000)])
     limiter = Limiter(bucket)
     setattr(bucket, name, getattr(bucket, name))
     assert not native(limiter)
@@ -308,7 +308,7 @@ def test_two_limiters_share_the_line_of_a_bucket() -> None:
     assert second.try_acquire("y", blocking=False) is False
     assert bucket.puts == ["x"]
     first.close()
-    head.join(10)
+    head.join(60)
     assert isinstance(head.error, RuntimeError)
     bucket.room = 1
     assert second.try_acquire("y", blocking=False) is True
@@ -321,7 +321,7 @@ def test_a_limiter_that_is_closed_leaves_those_of_another_over_the_same_bucket()
     assert second.try_acquire("x")
     waiting = thread(second.try_acquire, "y")
     first.close()
-    waiting.join(10)
+    waiting.join(60)
     assert waiting.result is True
     with pytest.raises(RuntimeError, match="limiter is closed"):
         first.try_acquire("x", blocking=False)

@@ -28,7 +28,7 @@ def item(weight: int = 1, tick: int = 10**12, name: Any = "a name") -> Any:
 def in_children(count: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
     """What `work` gives in as many processes that begin at once. They are spawned: nothing of this one is in them."""
     with multiprocessing.get_context("spawn").Pool(count) as pool:
-        return pool.starmap_async(work, [arguments] * count, chunksize=1).get(50)
+        return pool.starmap_async(work, [arguments] * count, chunksize=1).get(100)
 
 
 def joined(pool: Any) -> None:
@@ -42,7 +42,7 @@ def in_fork(work: Callable[[], str]) -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(20)
+        signal.alarm(60)
         try:
             said = work()
         except BaseException as error:  # noqa: BLE001 - the parent is told

@@ -66,7 +66,7 @@ class TestInit:
         bucket = shared((1000, WEEK))
         assert bucket.put(now_at(bucket, 100))
         with multiprocessing.get_context(method).Pool(3) as pool:
-            assert sum(pool.starmap_async(acquired_of, [(bucket, 400)] * 3, chunksize=1).get(50)) == 900
+            assert sum(pool.starmap_async(acquired_of, [(bucket, 400)] * 3, chunksize=1).get(100)) == 900
         assert bucket.count() == 1000 and not bucket.put(now_at(bucket))
 
     def test_native_code_decides_alone_and_no_process_is_started(self) -> None:
@@ -211,7 +211,7 @@ class TestInit:
         bucket = shared((4, WEEK), algorithm=Half())
         assert len(multiprocessing.active_children()) == len(before) + 1
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            assert pool.apply_async(acquired_of, (bucket, 1)).get(50) == 1
+            assert pool.apply_async(acquired_of, (bucket, 1)).get(100) == 1
             joined(pool)
         assert [bucket.put(now_at(bucket)), bucket.put(now_at(bucket))] == [True, False]
         assert len(bucket.items) == 2 and bucket.limiter_lock() is bucket.mp_lock
@@ -253,14 +253,14 @@ class TestList:
     def test_processes_have_one_limit(self, manager: Any, method: str) -> None:
         bucket = listed(manager, (20, WEEK))
         with multiprocessing.get_context(method).Pool(2) as pool:
-            assert sum(pool.starmap_async(acquired_of, [(bucket, 15)] * 2, chunksize=1).get(50)) == 20
+            assert sum(pool.starmap_async(acquired_of, [(bucket, 15)] * 2, chunksize=1).get(100)) == 20
             joined(pool)
 
     def test_a_process_that_ends_while_it_leaks_leaves_the_lock_free(self, manager: Any) -> None:
         lock, leaks = manager.RLock(), manager.Event()
         child = multiprocessing.get_context("spawn").Process(target=leak_slowly, args=(manager.list(), lock, leaks))
         child.start()
-        child.join(50)
+        child.join(100)
         assert child.exitcode == 0 and leaks.is_set()
         assert lock.acquire(timeout=5)
         lock.release()

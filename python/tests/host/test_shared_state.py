@@ -40,7 +40,7 @@ def test_pools_of_any_kind_have_one_limit(algorithm: Any, method: str) -> None:
     bucket = bucket_over(SCUPPER.MultiprocessStateStore.init(), algorithm, 100)
     assert bucket.put(SCUPPER.RateItem("x", bucket.now(), 10))
     with multiprocessing.get_context(method).Pool(2) as pool:
-        assert sum(pool.starmap_async(acquired_of, [(bucket, 60)] * 2, chunksize=1).get(50)) == 90
+        assert sum(pool.starmap_async(acquired_of, [(bucket, 60)] * 2, chunksize=1).get(100)) == 90
     assert bucket.count() == 100
     bucket.close()
 
@@ -118,7 +118,7 @@ def test_a_list_of_a_manager_is_taken_as_ever() -> None:
         store = SCUPPER.MultiprocessStateStore(manager.list(), manager.RLock())
         bucket = bucket_over(store)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            assert pool.apply_async(acquired_of, (bucket, 2)).get(50) == 2
+            assert pool.apply_async(acquired_of, (bucket, 2)).get(100) == 2
             joined(pool)
         assert acquired_of(bucket, 2) == 1
         assert len(store._values) == 1

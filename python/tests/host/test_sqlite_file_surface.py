@@ -27,7 +27,7 @@ class TestHandedOver:
         assert bucket.put(now_at(bucket))
         context = multiprocessing.get_context(method)
         with context.Pool(2) as pool:
-            answers = pool.map_async(acquired_of, [bucket] * 2).get(50)
+            answers = pool.map_async(acquired_of, [bucket] * 2).get(100)
         assert sum(answers) == 2 and not bucket.put(now_at(bucket))
 
     def test_a_fork_goes_on_with_it(self, tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ def test_an_autocommitting_pool_stays_one(server: Postgres, table: str) -> None:
 
 def test_an_exhausted_pool_passes_through_and_nothing_is_taken(server: Postgres, table: str) -> None:
     with ConnectionPool(server.url, min_size=1, max_size=1, timeout=0.05) as pool:
+        pool.wait(BOUND)
         limits = limiter(pool, table, (1, DAY))
         with pool.connection():
             with pytest.raises(PoolTimeout):
@@ -106,7 +107,7 @@ def test_an_exhausted_pool_passes_through_and_nothing_is_taken(server: Postgres,
 
 
 def test_a_server_that_is_away_is_no_denial_and_what_it_counted_stays(table: str) -> None:
-    with Postgres() as server, ConnectionPool(server.url, min_size=1, max_size=1, timeout=10) as pool:
+    with Postgres() as server, ConnectionPool(server.url, min_size=1, max_size=1, timeout=30) as pool:
         made = bucket(pool, table, (3, DAY))
         # Without leaks in the background, which may meet the broken connection first.
         limits = SCUPPER.Limiter(SCUPPER.SingleBucketFactory(made, schedule_leak=False))

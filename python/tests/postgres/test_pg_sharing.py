@@ -7,7 +7,7 @@ import pytest
 from postgres.shared import DAY, bucket, limiter, rates
 from support.packages import SCUPPER
 from support.servers import Postgres
-from support.threads import together
+from support.threads import BOUND, together
 
 ALGORITHMS = {
     "sliding-window-log": SCUPPER.SlidingWindowLog(),
@@ -17,7 +17,8 @@ ALGORITHMS = {
 
 
 def opened(server: Postgres, table: str, *pairs: Any, schema: str = "scupper", **named: Any) -> Any:
-    return SCUPPER.Limiter.open(f"{server.url}?schema={schema}", rates(*pairs), key=table, **named)
+    url = f"{server.url}?schema={schema}"
+    return SCUPPER.Limiter.open(url, rates(*pairs), key=table, call_timeout=BOUND, **named)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

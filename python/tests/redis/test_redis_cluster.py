@@ -53,7 +53,7 @@ def test_a_slot_that_moves_is_followed_and_nothing_is_counted_twice(two_nodes: C
 def test_a_node_that_does_not_answer_is_asked_once(two_nodes: Cluster, way: Way, key: str) -> None:
     node = two_nodes.nodes[0]
     key = next(f"{key}:{number}" for number in range(100) if two_nodes.slot(node, f"{key}:{number}") < 8192)
-    tokens = StateBucket(RATES, store=RedisStateStore(way.client(node.port, socket_timeout=0.2), key))
+    tokens = StateBucket(RATES, store=RedisStateStore(way.client(node.port, socket_timeout=0.6), key))
     assert way(tokens.put(RateItem("x", tokens.now()))) is True
     node.stall()
     try:

@@ -33,7 +33,7 @@ both = pytest.mark.parametrize("make", [log, tokens])
 @both
 def test_a_call_whose_answer_is_lost_is_not_sent_again(server: Redis, way: Way, key: str, make: Any) -> None:
     """The client itself would send it four times."""
-    bucket = make(way, server.port, key, socket_timeout=0.15, retry=EAGER)
+    bucket = make(way, server.port, key, socket_timeout=0.6, retry=EAGER)
     assert way(bucket.put(RateItem("x", bucket.now()))) is True
     server.stall()
     try:

@@ -11,6 +11,7 @@ from scupper import Duration, Limiter, Rate, RateItem, RedisBucket, RedisStateSt
 
 from support.redis_ways import Way
 from support.servers import Redis
+from support.threads import BOUND
 
 SHOW = Path(__file__).parents[3] / "docs" / "show-bucket.lua"
 EIGHT = 8
@@ -50,7 +51,7 @@ def test_eight_processes_get_the_limit_and_no_more(server: Redis, key: str) -> N
 def test_it_is_the_bucket_of_a_limiter_at_the_server(server: Redis, plain_way: Way, key: str) -> None:
     bucket = plain_way.bucket(server.port, [Rate(6, Duration.WEEK)], "scupper:" + key)
     mine = Limiter(bucket)
-    native = Limiter.open(server.url, Rate(6, Duration.WEEK), key=key)
+    native = Limiter.open(server.url, Rate(6, Duration.WEEK), key=key, call_timeout=BOUND)
     verdicts = [plain_way.acquire(limiter, "x", blocking=False) for limiter in (mine, native) * 4]
     assert verdicts == [True] * 6 + [False] * 2
     assert plain_way(bucket.count()) == 6
@@ -64,7 +65,7 @@ def test_it_is_the_bucket_of_a_limiter_at_the_server(server: Redis, plain_way: W
 def test_so_are_tokens(server: Redis, plain_way: Way, key: str) -> None:
     store = RedisStateStore(plain_way.client(server.port), "scupper:" + key)
     bucket = StateBucket([Rate(6, Duration.WEEK)], store=store)
-    native = Limiter.open(server.url, Rate(6, Duration.WEEK), key=key, algorithm="gcra")
+    native = Limiter.open(server.url, Rate(6, Duration.WEEK), key=key, algorithm="gcra", call_timeout=BOUND)
     mine = Limiter(bucket)
     verdicts = [plain_way.acquire(limiter, "x", blocking=False) for limiter in (native, mine) * 4]
     assert verdicts == [True] * 6 + [False] * 2
@@ -73,7 +74,7 @@ def test_so_are_tokens(server: Redis, plain_way: Way, key: str) -> None:
 
 
 def test_a_log_of_many_events_that_others_wrote_can_be_looked_into(server: Redis, plain_way: Way, key: str) -> None:
-    native = Limiter.open(server.url, Rate(500, Duration.WEEK), key=key)
+    native = Limiter.open(server.url, Rate(500, Duration.WEEK), key=key, call_timeout=BOUND)
     weights = [1 + number % 3 for number in range(60)]
     assert all(native.try_acquire("x", weight=weight, blocking=False) for weight in weights)
     native.close()

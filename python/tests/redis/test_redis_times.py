@@ -140,6 +140,6 @@ def test_a_time_that_cannot_be_is_refused(server: Redis, plain_way: Way, key: st
 def test_arithmetic_on_a_reading_makes_a_time_of_ones_own(server: Redis, plain_way: Way, key: str) -> None:
     bucket = plain_way.bucket(server.port, [Rate(1, 1000)], key)
     now = WallClock().now()
-    assert isinstance(bucket.now(), int) and abs(bucket.now() - now) < 1000
+    assert isinstance(bucket.now(), int) and abs(bucket.now() - now) < 60_000
     verdicts = [plain_way(bucket.put(RateItem("x", now + later))) for later in (5000, 6000, 6001)]
     assert verdicts == [True, False, True]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.packages import SCUPPER
+from support.threads import BOUND
 
 MINUTE = 60_000
 RATES = [(2, MINUTE)]
@@ -53,7 +54,8 @@ def postgres(request: Any, stack: ExitStack, key: str, rates: list[Any]) -> Any:
 
 def store(kind: str) -> Making:
     def made(request: Any, stack: ExitStack, key: str, rates: list[Any]) -> Any:
-        return SCUPPER.buckets.StoreBucket(request.getfixturevalue("url_of")(kind), rates, key=key)
+        url = request.getfixturevalue("url_of")(kind)
+        return SCUPPER.buckets.StoreBucket(url, rates, key=key, call_timeout=BOUND)
 
     return made
 

@@ -87,11 +87,11 @@ class TestWrongCalls:
         database.execute("CREATE TABLE rate_bucket (name VARCHAR)")
         database.close()
         with pytest.raises((ValueError, SCUPPER.StoreError), match="other.db"):
-            SCUPPER.Limiter.open(f"sqlite:{tmp_path}/other.db", RATE).try_acquire("x")
+            SCUPPER.Limiter.open(f"sqlite:{tmp_path}/other.db", RATE, call_timeout=BOUND).try_acquire("x")
 
     def test_a_bucket_of_another_algorithm_is_told(self, shared_url: str, key: str) -> None:
-        assert SCUPPER.Limiter.open(shared_url, RATE, key=key).try_acquire("x")
-        other = SCUPPER.Limiter.open(shared_url, RATE, key=key, algorithm="gcra")
+        assert SCUPPER.Limiter.open(shared_url, RATE, key=key, call_timeout=BOUND).try_acquire("x")
+        other = SCUPPER.Limiter.open(shared_url, RATE, key=key, algorithm="gcra", call_timeout=BOUND)
         with pytest.raises(SCUPPER.StoreError) as error:
             other.try_acquire("x")
         assert error.value.kind == "AlgorithmMismatch"
@@ -130,7 +130,7 @@ def ended(call: Callable[[], Any]) -> Any:
 
 class TestOutages:
     def test_a_store_that_is_away_is_an_error_and_no_denial(self, redis: Redis) -> None:
-        limiter = SCUPPER.Limiter.open(redis.url, RATE)
+        limiter = SCUPPER.Limiter.open(redis.url, RATE, call_timeout=BOUND)
         assert limiter.try_acquire("x")
         redis.kill()
         calls = [
@@ -151,7 +151,7 @@ class TestOutages:
 
     @pytest.mark.parametrize("in_loop", [False, True], ids=["here", "in a loop"])
     def test_what_was_taken_can_be_given_back_once_the_store_is_there_again(self, redis: Redis, in_loop: bool) -> None:
-        limiter = SCUPPER.Limiter.open(redis.url, SCUPPER.Rate(5, WEEK))
+        limiter = SCUPPER.Limiter.open(redis.url, SCUPPER.Rate(5, WEEK), call_timeout=BOUND)
         verdict, reservation = limiter.decide("x", 2), limiter.reserve("x", 3)
 
         def refund() -> int:
@@ -178,12 +178,12 @@ class TestOutages:
 
     def test_a_limiter_may_be_made_while_its_store_is_away(self, redis: Redis) -> None:
         redis.kill()
-        limiter = SCUPPER.Limiter.open(redis.url, RATE)
+        limiter = SCUPPER.Limiter.open(redis.url, RATE, call_timeout=BOUND)
         redis.restart()
         assert limiter.try_acquire("x")
 
     def test_requests_pass_uncounted_if_they_are_to_fail_open(self, redis: Redis) -> None:
-        limiter = SCUPPER.Limiter.open(redis.url, RATE, outage="fail-open")
+        limiter = SCUPPER.Limiter.open(redis.url, RATE, outage="fail-open", call_timeout=BOUND)
         redis.kill()
         assert all(limiter.try_acquire("x", blocking=False) for _ in range(10))
         assert asyncio.run(limiter.try_acquire_async("x"))
@@ -191,7 +191,7 @@ class TestOutages:
         assert (allowed, remaining) == (True, None)
 
     def test_requests_are_denied_if_they_are_to_fail_closed(self, redis: Redis) -> None:
-        limiter = SCUPPER.Limiter.open(redis.url, RATE, outage="fail-closed")
+        limiter = SCUPPER.Limiter.open(redis.url, RATE, outage="fail-closed", call_timeout=BOUND)
         redis.kill()
         assert not any(limiter.try_acquire("x", blocking=False) for _ in range(10))
         waiting = Running(lambda: limiter.try_acquire("x")).until_asleep()
@@ -200,7 +200,7 @@ class TestOutages:
 
     @pytest.mark.parametrize("rates", [SCUPPER.Rate(1, WEEK), [SCUPPER.Rate(1, WEEK)]])
     def test_a_process_goes_on_by_itself_with_rates_for_that(self, redis: Redis, rates: Any) -> None:
-        limiter = SCUPPER.Limiter.open(redis.url, RATE, outage=rates)
+        limiter = SCUPPER.Limiter.open(redis.url, RATE, outage=rates, call_timeout=BOUND)
         redis.kill()
         assert [limiter.try_acquire("x", blocking=False) for _ in range(3)] == [True, False, False]
 
@@ -263,16 +263,16 @@ class TestOutages:
 
     def test_a_file_that_was_removed_is_opened_anew(self, tmp_path: Path) -> None:
         path = tmp_path / "limits.shm"
-        old = SCUPPER.Limiter.open(f"shm:{path}", RATE)
+        old = SCUPPER.Limiter.open(f"shm:{path}", RATE, call_timeout=BOUND)
         assert [old.try_acquire("x", blocking=False) for _ in range(3)] == [True, True, False]
         path.unlink()
-        new = SCUPPER.Limiter.open(f"shm:{path}", RATE)
+        new = SCUPPER.Limiter.open(f"shm:{path}", RATE, call_timeout=BOUND)
         assert new.try_acquire("x", blocking=False)
-        same = SCUPPER.Limiter.open(f"shm:{path}", RATE)
+        same = SCUPPER.Limiter.open(f"shm:{path}", RATE, call_timeout=BOUND)
         assert [same.try_acquire("x", blocking=False) for _ in range(2)] == [True, False]
         old.close()
         path.unlink()
-        assert SCUPPER.Limiter.open(f"shm:{path}", RATE).try_acquire("x", blocking=False)
+        assert SCUPPER.Limiter.open(f"shm:{path}", RATE, call_timeout=BOUND).try_acquire("x", blocking=False)
 
     def test_a_loop_and_other_threads_go_on_while_the_store_is_asked(self, redis: Redis) -> None:
         limiter = SCUPPER.Limiter.open(redis.url, SCUPPER.Rate(3, WEEK), call_timeout=BOUND)
@@ -316,7 +316,7 @@ class TestOutages:
         assert bucket.count() == (1 if ask in ("peek", "count of a wrapper") else 0)
 
     def test_the_end_of_a_store_that_is_away_is_no_trouble(self, redis: Redis) -> None:
-        limiter = SCUPPER.Limiter.open(redis.url, RATE)
+        limiter = SCUPPER.Limiter.open(redis.url, RATE, call_timeout=BOUND)
         redis.kill()
         limiter.close()
         with pytest.raises(RuntimeError, match="limiter is closed"):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support.packages import SCUPPER
 from support.servers import Redis
+from support.threads import BOUND
 from support.waits import WEEK
 
 RATE = SCUPPER.Rate(2, WEEK)
@@ -26,7 +27,7 @@ def told(verdict: Any) -> tuple[Any, ...]:
 
 
 def test_failing_open_passes_decisions_and_reservations_and_cannot_say_what_remains(redis: Redis) -> None:
-    with SCUPPER.Limiter.open(redis.url, RATE, outage="fail-open") as limiter:
+    with SCUPPER.Limiter.open(redis.url, RATE, outage="fail-open", call_timeout=BOUND) as limiter:
         redis.kill()
         verdict = limiter.decide("x")
         assert (told(verdict), verdict.retry_after, verdict.rate) == ((True, None, 2), None, None)
@@ -37,7 +38,7 @@ def test_failing_open_passes_decisions_and_reservations_and_cannot_say_what_rema
 
 
 def test_failing_closed_denies_and_says_when_the_store_is_asked_again(redis: Redis) -> None:
-    with SCUPPER.Limiter.open(redis.url, RATE, outage="fail-closed") as limiter:
+    with SCUPPER.Limiter.open(redis.url, RATE, outage="fail-closed", call_timeout=BOUND) as limiter:
         redis.kill()
         limiter.decide("x")  # finds it out
         verdict = limiter.decide("x")
@@ -49,7 +50,7 @@ def test_failing_closed_denies_and_says_when_the_store_is_asked_again(redis: Red
 
 
 def test_rates_for_an_outage_tell_what_remains_by_them_under_the_limit_of_the_limiter(redis: Redis) -> None:
-    with SCUPPER.Limiter.open(redis.url, RATE, outage=OWN) as limiter:
+    with SCUPPER.Limiter.open(redis.url, RATE, outage=OWN, call_timeout=BOUND) as limiter:
         assert limiter.decide("y").source == "store"
         redis.kill()
         verdicts = [limiter.decide("x") for _ in range(4)]
@@ -58,13 +59,13 @@ def test_rates_for_an_outage_tell_what_remains_by_them_under_the_limit_of_the_li
 
 
 def test_a_denial_of_the_store_that_is_still_fresh_says_that_it_was_not_asked(redis: Redis) -> None:
-    with SCUPPER.Limiter.open(redis.url, RATE, denial_cache=3600) as limiter:
+    with SCUPPER.Limiter.open(redis.url, RATE, denial_cache=3600, call_timeout=BOUND) as limiter:
         assert [limiter.decide("x").source for _ in range(4)] == ["store", "store", "store", "denial_cache"]
 
 
 @pytest.mark.parametrize("outage", POLICIES)
 def test_no_policy_covers_what_is_about_the_bucket_itself(redis: Redis, outage: Any) -> None:
-    with SCUPPER.Limiter.open(redis.url, RATE, outage=outage) as limiter:
+    with SCUPPER.Limiter.open(redis.url, RATE, outage=outage, call_timeout=BOUND) as limiter:
         verdict, reservation = limiter.decide("x"), limiter.reserve("x")
         redis.kill()
         calls = [

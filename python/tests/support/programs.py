@@ -6,7 +6,7 @@ import textwrap
 import time
 from pathlib import Path
 
-BOUND = 40.0
+BOUND = 120.0
 # Python 3.12 and later warn of what these programs are about.
 FORKING_IS_MEANT = "ignore:This process:DeprecationWarning"
 

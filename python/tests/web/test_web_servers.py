@@ -18,7 +18,7 @@ import uvicorn
 from scupper import Duration, Limiter, Rate
 from web_calls import PerName, Site
 
-BOUND = 20.0
+BOUND = 60.0
 
 
 class Quiet(WSGIRequestHandler):

@@ -14,7 +14,7 @@ from web_calls import PEER, Site, application_answering, http_scope, run_asgi, s
 
 from support.servers import Redis
 
-BOUND = 20.0
+BOUND = 60.0
 HOUR = Rate(1, Duration.HOUR)
 
 
@@ -82,7 +82,7 @@ def test_a_client_with_a_network_of_ipv6_takes_the_room_of_one() -> None:
 def test_sites_that_share_a_store_share_the_limits_of_their_clients(redis: Redis) -> None:
     statuses = []
     for kind in ("wsgi", "wsgi"):
-        limiter = Limiter.per_key(HOUR, store=redis.url, prefix="site:")
+        limiter = Limiter.per_key(HOUR, store=redis.url, prefix="site:", call_timeout=BOUND)
         statuses.append(Site(kind).limited(limiter).ask().status)
         limiter.close()
     assert statuses == [200, 429]
@@ -90,7 +90,7 @@ def test_sites_that_share_a_store_share_the_limits_of_their_clients(redis: Redis
 
 @pytest.mark.parametrize("policy", ["deny", "allow", "raise"])
 def test_when_the_store_goes_down_requests_are_answered_as_was_chosen(in_loop: Site, redis: Redis, policy: str) -> None:
-    limiter = Limiter.per_key(HOUR, store=redis.url)
+    limiter = Limiter.per_key(HOUR, store=redis.url, call_timeout=BOUND)
     in_loop.limited(limiter, on_outage=policy)
     assert in_loop.ask().status == 200
     redis.kill()
@@ -106,7 +106,7 @@ def test_when_the_store_goes_down_requests_are_answered_as_was_chosen(in_loop: S
 def test_what_the_limiter_itself_decides_in_an_outage_is_a_verdict_like_any_other(
     in_loop: Site, redis: Redis, outage: Any, status: int
 ) -> None:
-    limiter = Limiter.per_key(HOUR, store=redis.url, outage=outage)
+    limiter = Limiter.per_key(HOUR, store=redis.url, outage=outage, call_timeout=BOUND)
     in_loop.limited(limiter, headers="both")
     assert in_loop.ask().status == 200
     redis.kill()
