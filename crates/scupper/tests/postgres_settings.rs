@@ -64,17 +64,23 @@ fn whatever_a_role_or_a_database_is_set_to_decisions_are_the_same() {
     }
 }
 
+/// From now on, whoever asks for the time writes down how durable its session is, but for a sweep, which comes when it comes. The
+/// function that decides asks for it.
+fn noting(bed: &Bed) {
+    bed.ask(
+        "CREATE TABLE {s}.seen (setting text); GRANT ALL ON {s}.seen TO scupper; \
+         CREATE OR REPLACE FUNCTION {s}.clock() RETURNS bigint LANGUAGE sql VOLATILE AS $$ \
+         INSERT INTO {s}.seen SELECT current_setting('synchronous_commit') WHERE current_query() NOT LIKE '%sweep%'; \
+         SELECT 1000000000000000 $$",
+    );
+}
+
 #[test]
 fn what_is_strict_is_on_the_disk_before_it_is_answered_and_what_is_relaxed_need_not_be() {
     let server = PostgresServer::start();
     let bed = Bed::before(&server);
     server.ask("ALTER ROLE scupper SET synchronous_commit = local");
-    // The function that decides asks for the time.
-    bed.ask(
-        "CREATE TABLE {s}.seen (setting text); GRANT ALL ON {s}.seen TO scupper; \
-         CREATE OR REPLACE FUNCTION {s}.clock() RETURNS bigint LANGUAGE sql VOLATILE AS $$ \
-         INSERT INTO {s}.seen VALUES (current_setting('synchronous_commit')); SELECT 1000000000000000 $$",
-    );
+    noting(&bed);
     let seen = |url: &str| -> Vec<String> {
         // Of those who asked before, nobody comes any more.
         await_that("the last sessions have ended", || bed.sessions() == 0);
@@ -91,4 +97,20 @@ fn what_is_strict_is_on_the_disk_before_it_is_answered_and_what_is_relaxed_need_
     // Nothing weaker than what somebody wants for the whole server.
     server.ask("ALTER ROLE scupper SET synchronous_commit = remote_apply");
     assert_eq!(seen(bed.url()), ["remote_apply"]);
+}
+
+#[test]
+fn what_is_strict_is_so_for_as_long_as_it_is_connected_whatever_the_server_is_set_to_meanwhile() {
+    let server = PostgresServer::start();
+    let bed = Bed::before(&server);
+    noting(&bed);
+    let limiter = bed.limiter(RATES);
+    admits(&limiter, KEY);
+    server.ask("ALTER SYSTEM SET synchronous_commit = off");
+    server.ask("SELECT pg_reload_conf()");
+    await_that("sessions that are open follow", || bed.ask("SHOW synchronous_commit").text() == "off");
+    admits(&limiter, KEY);
+    limiter.penalize(KEY, 1).unwrap();
+    assert_eq!(bed.sessions(), 1);
+    assert_eq!(bed.ask("SELECT DISTINCT setting FROM {s}.seen").column(), ["on"]);
 }

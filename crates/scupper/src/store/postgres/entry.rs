@@ -174,9 +174,10 @@ impl Entry {
             let _ = write!(sql, "SET {name} = {}; ", millis(limit));
         }
         sql.push_str(match settings.durability {
+            // Also where it is so already: what a session has not set follows the server's settings for as long as it lasts.
             Durability::Strict => {
-                "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
-                 WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')"
+                "SELECT pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit') \
+                 WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)"
             }
             Durability::Relaxed => "SET synchronous_commit = off",
         });
