@@ -208,3 +208,33 @@ fn whoever_waits_for_many_buckets_leaves_half_of_the_connections_to_all_others()
     assert!(sent.into_iter().flat_map(Submission::wait).all(|outcome| is_admitted(&outcome)));
     assert!(OTHERS.into_iter().all(|key| bed.used(key, RATES) == 2));
 }
+
+#[test]
+fn penalties_and_the_like_wait_for_as_many_buckets_as_there_are_connections_and_leave_some_to_all_others() {
+    let keys = ["user:1", "user:2", "user:3", "user:4", "user:5", "user:6", "user:7", "user:8"];
+    let bed = Bed::new();
+    let (store, quota) = (wide(&bed), quota(RATES));
+    let held = hold_all(&bed, &quota, &keys);
+    let penalty = |key| Operation::new(key, Action::Penalize { quota: &quota, units: 1 });
+    let mut sent: Vec<Submission> = keys.iter().flat_map(|key| send(&store, &penalty(key), 1)).collect();
+    for key in OTHERS {
+        assert!(is_admitted(&submit(&store, &Operation::acquire(key, &quota, 1))));
+        submit(&store, &penalty(key)).unwrap();
+    }
+    await_waiting(&bed, 2);
+    // Beside those who acquire, and wait with half of the connections.
+    sent.extend(keys.iter().flat_map(|key| send(&store, &Operation::acquire(key, &quota, 1), 1)));
+    await_waiting(&bed, 6);
+    for key in OTHERS {
+        assert!(is_admitted(&submit(&store, &Operation::acquire(key, &quota, 1))));
+        submit(&store, &Operation::new(key, Action::Reset)).unwrap();
+        submit(&store, &penalty(key)).unwrap();
+    }
+    assert_eq!(waiting(&bed), 6);
+    held.ask("COMMIT");
+    for outcome in sent.into_iter().flat_map(Submission::wait) {
+        outcome.unwrap();
+    }
+    assert_eq!(keys.map(|key| bed.used(key, RATES)), [3; 8]);
+    assert_eq!(OTHERS.map(|key| bed.used(key, RATES)), [1; 5]);
+}

@@ -30,7 +30,7 @@ pub(super) struct Decider {
     /// Of calls for one bucket, which wait for it.
     pub(super) turns: Arc<Turns>,
     /// For so many buckets may be waited at once: the rest of the connections is for all others.
-    pub(super) waits: Semaphore,
+    pub(super) waits: Arc<Semaphore>,
     pub(super) runner: Runner,
 }
 

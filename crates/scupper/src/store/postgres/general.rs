@@ -1,12 +1,15 @@
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_postgres::Error as PostgresError;
 
 use crate::error::Error;
 use crate::quota::Quota;
 use crate::store::bucket::{BucketState, corrupt};
-use crate::store::coalesce::Carrier;
+use crate::store::coalesce::{Carrier, Gathered as _, TurnedAway};
 use crate::store::io::Runner;
 use crate::store::line::Line;
 use crate::store::outcome::{Outcome, Reply};
@@ -26,21 +29,26 @@ pub(super) struct General {
     pub(super) pool: Arc<Pool>,
     /// Of transactions on one bucket, which wait for it.
     pub(super) turns: Arc<Turns>,
+    /// For so many buckets may be waited at once: the rest of the connections is for all others.
+    pub(super) waits: Arc<Semaphore>,
     pub(super) runner: Runner,
 }
+
+/// What became of jobs.
+type Answers = Vec<(Job, Result<Vec<Outcome>, Error>)>;
 
 impl General {
     /// What met another transaction is tried so often.
     pub(super) const TRIES: u32 = 4;
 
-    /// The outcomes of a job, if it could be carried out in this way; what meets another transaction is tried again.
+    /// The outcomes of a job, if it could be carried out by these means; what meets another transaction is tried again.
     async fn carry_out(&self, job: &Job, means: Means) -> Result<Option<Vec<Outcome>>, Failure> {
         let mut tries = 1;
         loop {
             let lease = self.pool.lease().await.map_err(Failure::not_sent)?;
             let outcomes = match means {
                 Means::Look => self.look(&lease, job).await,
-                Means::Transaction => self.transact(&lease, job).await.map(Some),
+                Means::Transaction { may_wait } => self.transact(&lease, job, may_wait).await,
             };
             match outcomes {
                 Err(failure) if failure.can_be_repeated() && tries < Self::TRIES => tries += 1,
@@ -62,34 +70,74 @@ impl General {
         }
     }
 
-    async fn carry_all(&self, jobs: Vec<Job>) -> <Self as Carrier>::Answers {
-        let mut answers = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let outcomes = self.carry_out(&job, Means::Transaction).await;
-            answers.push((job, outcomes.map(Option::unwrap_or_default).map_err(|failure| failure.error)));
+    /// Jobs on one bucket; those that are left are busy, as somebody else has it.
+    async fn carry_all(&self, jobs: Vec<Job>, may_wait: bool) -> (Answers, Vec<Job>) {
+        let (mut answers, mut jobs) = (Vec::with_capacity(jobs.len()), VecDeque::from(jobs));
+        while let Some(job) = jobs.pop_front() {
+            match self.carry_out(&job, Means::Transaction { may_wait }).await {
+                Ok(Some(outcomes)) => answers.push((job, Ok(outcomes))),
+                Err(failure) => answers.push((job, Err(failure.error))),
+                Ok(None) => {
+                    jobs.push_front(job);
+                    break;
+                }
+            }
         }
-        answers
+        (answers, jobs.into())
+    }
+
+    /// The same, waiting for the bucket if there is a place for that.
+    async fn carry_now(&self, jobs: Vec<Job>) -> (Answers, Vec<Job>) {
+        let place = self.waits.try_acquire();
+        self.carry_all(jobs, place.is_ok()).await
     }
 
     /// Has those served who came for the same bucket meanwhile.
     fn go_on(self: &Arc<Self>, turn: Turn) {
         if let Some((turn, jobs)) = turn.next() {
-            let this = Arc::clone(self);
-            let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-                let ask = async |turn, jobs| (this.carry_all(jobs).await, Some(turn));
-                turn.serve(jobs, ask, |answers| Arc::clone(&this).deliver(answers)).await;
-            });
-            self.runner.begin(work);
+            self.go(turn, jobs);
         }
     }
 
-    async fn transact(&self, lease: &Lease, job: &Job) -> Result<Vec<Outcome>, Failure> {
+    /// Sees to jobs on one bucket, and waits for it.
+    fn go(self: &Arc<Self>, turn: Turn, jobs: Vec<Job>) {
+        let this = Arc::clone(self);
+        let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            let ask = |turn, jobs| this.see_to(turn, jobs);
+            turn.serve(jobs, ask, |answers| Arc::clone(&this).deliver(answers)).await;
+        });
+        self.runner.begin(work);
+    }
+
+    /// As others may wait for other buckets meanwhile, it waits only for one that somebody has.
+    async fn see_to(&self, turn: Turn, jobs: Vec<Job>) -> (Answers, Option<Turn>) {
+        let (mut answers, busy) = self.carry_now(jobs).await;
+        if busy.is_empty() {
+            return (answers, Some(turn));
+        }
+        let Some((turn, busy)) = turn.give_way(busy) else { return (answers, None) };
+        let place = timeout(self.pool.entry().settings.patience, self.waits.acquire()).await;
+        // Where all places are taken by others, nobody may have this one any more.
+        let (done, late) = self.carry_all(busy, place.is_ok()).await;
+        answers.extend(done);
+        for job in late {
+            job.turn_away(TurnedAway::Late);
+        }
+        (answers, Some(turn))
+    }
+
+    /// The outcomes of a job, unless somebody else has the bucket, and may not be waited for.
+    async fn transact(&self, lease: &Lease, job: &Job, may_wait: bool) -> Result<Option<Vec<Outcome>>, Failure> {
         let place = &self.pool.entry().place;
         let is_ending = AtomicBool::new(false);
         let work = Box::pin(async {
-            let (transaction, Decision { outcomes, change }) = match decided(lease, job).await {
+            let (transaction, decision) = match decided(lease, job, may_wait).await {
                 Ok(decided) => decided,
                 Err(error) => return Err(roll_back(lease, Failure::of(error, place)).await),
+            };
+            let (outcomes, change) = match decision {
+                Some(Decision { outcomes, change }) => (Some(outcomes), change),
+                None => (None, Change::Nothing),
             };
             let changes = change != Change::Nothing;
             is_ending.store(changes, Ordering::Relaxed);
@@ -113,7 +161,8 @@ impl General {
 enum Means {
     /// By a look in passing, which nobody has to wait for: that may not be enough.
     Look,
-    Transaction,
+    /// For which the bucket has to be had.
+    Transaction { may_wait: bool },
 }
 
 /// What becomes of a job, and of its bucket.
@@ -128,16 +177,21 @@ async fn roll_back(lease: &Lease, failure: Failure) -> Failure {
     Failure { keeps_connection, ..failure }
 }
 
-/// Begins a transaction, and decides in it on no more of the bucket than it takes.
-async fn decided<'s>(session: &'s Session, job: &Job) -> Result<(Transaction<'s>, Decision), PostgresError> {
-    let (transaction, rows) = Transaction::begin(session, job.id, job.since()).await?;
+/// Begins a transaction, and decides in it on no more of the bucket than it takes, if it has it.
+async fn decided<'s>(
+    session: &'s Session,
+    job: &Job,
+    may_wait: bool,
+) -> Result<(Transaction<'s>, Option<Decision>), PostgresError> {
+    let (transaction, rows) = Transaction::begin(session, job.id, job.since(), may_wait).await?;
+    let Some(rows) = rows else { return Ok((transaction, None)) };
     let decision = if let Some(decision) = decide(job, rows) {
         decision
     } else {
         let rows = transaction.load(0).await?;
         decide(job, rows).unwrap_or_else(|| failed(job, &corrupt("its log cannot be laid anew")))
     };
-    Ok((transaction, decision))
+    Ok((transaction, Some(decision)))
 }
 
 /// Decides on this bucket at this time, and says what it is to be; nothing if it takes more of its log than is known.
@@ -192,9 +246,9 @@ fn failed(job: &Job, error: &Error) -> Decision {
 
 impl Carrier for General {
     type Job = Job;
-    type Answers = Vec<(Job, Result<Vec<Outcome>, Error>)>;
+    type Answers = Answers;
 
-    async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Self::Answers {
+    async fn carry(self: Arc<Self>, jobs: Vec<Job>) -> Answers {
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             let seen = if job.look().is_some() { self.carry_out(&job, Means::Look).await } else { Ok(None) };
@@ -202,8 +256,9 @@ impl Carrier for General {
                 Ok(None) => {
                     // Those who wait for their turn are no call any more, and leave their place to others.
                     if let Some((turn, jobs)) = self.turns.enter(job.id, vec![job]) {
-                        answers.extend(self.carry_all(jobs).await);
-                        self.go_on(turn);
+                        let (done, busy) = self.carry_now(jobs).await;
+                        answers.extend(done);
+                        if busy.is_empty() { self.go_on(turn) } else { self.go(turn, busy) }
                     }
                 }
                 Ok(Some(outcomes)) => answers.push((job, Ok(outcomes))),
@@ -213,7 +268,7 @@ impl Carrier for General {
         answers
     }
 
-    fn deliver(self: Arc<Self>, answers: Self::Answers) {
+    fn deliver(self: Arc<Self>, answers: Answers) {
         for (job, outcomes) in answers {
             match outcomes {
                 Ok(outcomes) => job.finish(outcomes),

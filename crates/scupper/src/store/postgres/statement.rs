@@ -39,7 +39,11 @@ impl Query {
     pub(super) const fn sql(self) -> &'static str {
         match self {
             Self::Decide => "SELECT {s}.decide($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            Self::Lock => "SELECT pg_catalog.pg_advisory_xact_lock({s}.lock_of($1))",
+            // Whether it is had: waited for, or else only if nobody has it.
+            Self::Lock => {
+                "SELECT CASE WHEN $2 THEN pg_catalog.pg_advisory_xact_lock({s}.lock_of($1)) IS NOT NULL \
+                 ELSE pg_catalog.pg_try_advisory_xact_lock({s}.lock_of($1)) END"
+            }
             Self::Bucket => {
                 "SELECT {s}.clock(), b.head, b.recent, b.base, b.spilled, b.first, b.last, b.in_last, b.slots \
                  FROM (SELECT) AS one LEFT JOIN {s}.bucket AS b ON b.id = $1"

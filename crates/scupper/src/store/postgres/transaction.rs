@@ -75,19 +75,24 @@ impl Statements {
 }
 
 impl<'s> Transaction<'s> {
-    /// Waits for the bucket, and loads it: the row is read in a statement behind the lock, so that it is what the last one who
-    /// had the lock left.
-    pub(super) async fn begin(session: &'s Session, id: Id, since: u64) -> Result<(Self, Rows), PostgresError> {
+    /// Waits for the bucket, if it may, and loads it: the row is read in a statement behind the lock, so that it is what the last
+    /// one who had the lock left. Without waiting, there is nothing to be had of a bucket that somebody else has.
+    pub(super) async fn begin(
+        session: &'s Session,
+        id: Id,
+        since: u64,
+        may_wait: bool,
+    ) -> Result<(Self, Option<Rows>), PostgresError> {
         let statements = Statements::prepare(session).await?;
         let this = Self { session, id, statements };
         let client = session.client();
-        let by_id: [&(dyn ToSql + Sync); 1] = [&id];
-        let locked = in_turn(client.query_one(&this.statements.lock, &by_id), this.load(since));
+        let parameters: [&(dyn ToSql + Sync); 2] = [&id, &may_wait];
+        let locked = in_turn(client.query_one(&this.statements.lock, &parameters), this.load(since));
         let (begun, (locked, rows)) = in_turn(client.batch_execute(BEGIN), locked).await;
         begun?;
-        locked?;
+        let is_had = locked?.try_get(0)?;
         let rows = rows?;
-        Ok((this, rows))
+        Ok((this, (may_wait || is_had).then_some(rows)))
     }
 
     /// The bucket, and of its log what lies beside its head and the chunks since this tick.

@@ -27,11 +27,15 @@ impl Way {
     pub(super) fn new(entry: &Arc<Entry>, runner: Runner) -> Result<Self> {
         let settings = &entry.settings;
         let pool = Arc::new(Pool::new(Arc::clone(entry), runner.clone())?);
-        // Whatever is waited for, half of the connections is for others, if there are two.
+        // However many buckets are waited for, some of the connections are for others, if there are two: acquires wait with half of
+        // them, and what is rarer with a quarter beside that, or among them where nothing would be left.
         let half = (settings.pool / 2).max(1);
+        let waits = Arc::new(Semaphore::new(half));
+        let quarter = Arc::new(Semaphore::new((settings.pool / 4).max(1)));
+        let rare = if settings.pool > 2 { quarter } else { Arc::clone(&waits) };
         let turns = |bounds| Arc::new(Turns::new(half.min(2), bounds, runner.clone()));
         let alone = settings.bounds_one_by_one();
-        let general = General { pool: Arc::clone(&pool), turns: turns(alone), runner: runner.clone() };
+        let general = General { pool: Arc::clone(&pool), turns: turns(alone), waits: rare, runner: runner.clone() };
         let general = Arc::new(Coalescer::new(Arc::new(general), alone));
         let sweeper = Sweeper::start(&pool, &runner);
         let decider = Decider {
@@ -39,7 +43,7 @@ impl Way {
             general: Arc::clone(&general),
             sweeper: sweeper.clone(),
             turns: turns(settings.bounds()),
-            waits: Semaphore::new(half),
+            waits,
             runner: runner.clone(),
         };
         Ok(Self { pool, decider: Coalescer::new(Arc::new(decider), settings.bounds()), general, sweeper, runner })
