@@ -5,6 +5,9 @@
 
 mod support;
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -128,6 +131,24 @@ fn promise_8_requests_under_way_when_the_server_dies_are_errors_and_none_is_sent
     // What is committed outlives the server, which may have answered nobody.
     let used = limiter.peek(KEY).unwrap().usage[0].used;
     assert!((admitted..=admitted + unknown).contains(&used), "{used} used, {admitted} admitted, {unknown} unknown");
+}
+
+/// Whether its log has a commit over which it dies, nobody knows before it is back.
+#[test]
+fn promise_8_what_a_server_dies_over_as_it_cannot_write_its_log_is_unknown() {
+    let server = PostgresServer::start();
+    let limiter = || patient(RATES, &without_hurry(PostgresStore::builder(&server.url())).open().unwrap());
+    admits(&limiter(), KEY);
+    let log = PathBuf::from(server.ask("SHOW data_directory").text()).join("pg_wal");
+    fs::set_permissions(&log, Permissions::from_mode(0o000)).unwrap();
+    // Each has a session of its own, which opens the log anew; by chance another one writes for it.
+    let error = (0..10).find_map(|_| limiter().try_acquire(KEY).err());
+    fs::set_permissions(&log, Permissions::from_mode(0o700)).unwrap();
+    let error = error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{error}");
+    assert!(error.message().contains("may or may not have been done"), "{error}");
+    server.restart();
+    recovers(&limiter(), KEY);
 }
 
 #[test]

@@ -40,8 +40,13 @@ impl Failure {
     #[cold]
     pub(super) fn of(error: PostgresError, place: &str) -> Self {
         let Some(said) = error.as_db_error() else { return Self::unanswered(error, place) };
-        let (fate, kind, advice) = meaning(said.code());
-        let is_over = said.parsed_severity().is_none_or(|severity| severity != Severity::Error);
+        let severity = said.parsed_severity();
+        let (fate, kind, advice) = match severity {
+            // The server dies, whatever of, and its log may have what it was writing.
+            Some(Severity::Panic) => (Fate::Unknown, ErrorKind::Unknown, ""),
+            _ => meaning(said.code()),
+        };
+        let is_over = severity != Some(Severity::Error);
         let outcome =
             if fate == Fate::Unknown { "what was asked may or may not have been done" } else { "nothing was taken" };
         let what = format!("Postgres at {place} says {}; {outcome}{advice}", shown(said));
