@@ -34,7 +34,7 @@ fn promise_8_what_met_another_transaction_is_tried_again_and_counts_once() {
     let (store, quota) = (bed.store(), quota(RATES));
     let limiter = patient(RATES, &store);
     let mut used = 0;
-    for code in ["40P01", "40001", "26000"] {
+    for code in ["40P01", "40001", "26000", "42P05", "25P02"] {
         for times in 1..=3 {
             refuse(&bed, times, code);
             admits(&limiter, KEY);
@@ -52,7 +52,7 @@ fn promise_8_what_meets_others_again_and_again_is_an_error_in_the_end_and_took_n
     let bed = Bed::new();
     let (store, quota) = (bed.store(), quota(RATES));
     let limiter = patient(RATES, &store);
-    for code in ["40P01", "40001", "26000"] {
+    for code in ["40P01", "40001", "26000", "42P05", "25P02"] {
         refuse(&bed, 1_000, code);
         let error = refused(limiter.try_acquire(KEY));
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");

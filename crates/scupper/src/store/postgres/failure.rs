@@ -27,7 +27,7 @@ pub(super) enum Fate {
     Spoiled,
     /// Nothing: not one byte has left.
     NotSent,
-    /// Nothing: what the connection had prepared is gone.
+    /// Nothing: the connection is not what it was left as, or what it had prepared is gone.
     Lost,
     /// Nothing, and others would fare no better now.
     NotDone,
@@ -119,6 +119,10 @@ fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
     match code.code() {
         "40001" | "40P01" => unavailable(Fate::Met),
         "55P03" => (Fate::Locked, ErrorKind::Unavailable, LOCKED),
+        // A transaction that somebody has left open, and undone.
+        "25P02" => unavailable(Fate::Lost),
+        // It is prepared again on another connection.
+        "26000" | "42P05" => (Fate::Lost, ErrorKind::Unavailable, POOLER),
         // It may have been at its commit.
         "40003" | "57P01" | "57P02" | "57P05" => (Fate::Unknown, ErrorKind::Unknown, ""),
         code if code.starts_with("08") => (Fate::Unknown, ErrorKind::Unknown, ""),
@@ -130,8 +134,6 @@ fn meaning(code: &SqlState) -> (Fate, ErrorKind, &'static str) {
         "42501" => (Fate::NotDone, ErrorKind::InvalidConfig, RIGHTS),
         "42602" | "42622" | "42939" => (Fate::NotDone, ErrorKind::InvalidConfig, "; name another schema"),
         code if code == "3F000" || code.starts_with("42") => (Fate::NotDone, ErrorKind::InvalidConfig, OTHER_SCHEMA),
-        // It is prepared again on another connection.
-        "26000" => (Fate::Lost, ErrorKind::Unavailable, POOLER),
         "XX001" | "XX002" => (Fate::Spoiled, ErrorKind::Corrupt, "; have its tables and indexes checked"),
         _ => unavailable(Fate::Spoiled),
     }

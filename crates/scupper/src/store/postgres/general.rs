@@ -142,7 +142,8 @@ impl General {
             let changes = change != Change::Nothing;
             is_ending.store(changes, Ordering::Relaxed);
             match transaction.end(job.key(), change).await {
-                Err(error) if changes => Err(Failure::of(error, place)),
+                // A transaction outlives its own end, if that was refused before it began.
+                Err(error) if changes => Err(roll_back(lease, Failure::of(error, place)).await),
                 Err(_) => {
                     lease.cut();
                     Ok(outcomes)
