@@ -207,6 +207,7 @@ class Postgres(Server):
             "listen_addresses = '127.0.0.1'",
             f"port = {self.port}",
             "unix_socket_directories = ''",
+            "dynamic_shared_memory_type = mmap",  # what it shares lies with its data
             "dynamic_shared_memory_type = mmap",
             "fsync = off",
         ]
