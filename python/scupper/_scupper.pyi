@@ -27,7 +27,7 @@ _Denial: TypeAlias = tuple[int, int, int]
 # What was taken: the key of its bucket, microseconds, units, a sequence, and who admitted it.
 _Taken: TypeAlias = tuple[str, int, int, int, int]
 # Whether it passed, units left, seconds to wait, whether that is for ever, seconds until nothing counts, place of the rate, what
-# was taken.
+# was taken, who decided.
 _Verdict: TypeAlias = tuple[bool, int | None, float | None, bool, float, int | None, _Taken | None, str]
 # Seconds for which it is held; of each rate units in use, units left, seconds until none is in use.
 _Usage: TypeAlias = tuple[float, list[tuple[int, int, float]]]

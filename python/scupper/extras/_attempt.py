@@ -74,6 +74,16 @@ class Attempt:
             if self._held_until() is None:
                 return
 
+    def keeps(self, response: Any) -> bool:
+        """Whether the caller gets this response. If not, as the request goes out again or an exception comes, it is closed."""
+        keeps = False
+        try:
+            keeps = not self.goes_again(response.status_code, response.headers)
+        finally:
+            if not keeps:
+                response.close()
+        return keeps
+
     def goes_again(self, status: int, headers: Mapping[str, str]) -> bool:
         """Takes in an answer, and says whether the request is to :meth:`enter` and to be sent once more.
 

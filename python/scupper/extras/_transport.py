@@ -63,14 +63,8 @@ class BlockingTransport(LimitedTransport):
             attempt.enter()
             self._tell(request)
             response = transport.handle_request(request, **kwargs)
-            try:
-                goes_again = attempt.goes_again(response.status_code, response.headers)
-            except BaseException:
-                response.close()  # the caller never has it
-                raise
-            if not goes_again:
+            if attempt.keeps(response):
                 return response
-            response.close()
 
 
 class AwaitedTransport(LimitedTransport):

@@ -65,14 +65,8 @@ class RateLimitedRequestsSession(Session):
             response = super().send(request, **kwargs)
             if any(earlier.is_redirect for earlier in response.history):
                 return response  # the answer to another request, which was an attempt of its own
-            try:
-                goes_again = attempt.goes_again(response.status_code, response.headers)
-            except BaseException:
-                response.close()  # the caller never has it
-                raise
-            if not goes_again:
+            if attempt.keeps(response):
                 return response
-            response.close()
 
     def close(self) -> None:
         """Closes the session, and leaves the limiter open."""
